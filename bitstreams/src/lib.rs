@@ -1,0 +1,1 @@
+//! Targets, external tools, synthesis, place and route, packing and decoding.

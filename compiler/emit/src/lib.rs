@@ -1,0 +1,1 @@
+//! Circuits to checked Verilog and memory images.

@@ -1,0 +1,1 @@
+//! The circuits, in rust-hdl, with widths fixed at run time.

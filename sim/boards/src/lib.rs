@@ -1,0 +1,1 @@
+//! Host side of the link to a board, real or simulated.

@@ -1,0 +1,1 @@
+//! Builds generated Verilog with Verilator and drives it.

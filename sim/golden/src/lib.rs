@@ -1,0 +1,1 @@
+//! The golden model: interprets the integer network.
