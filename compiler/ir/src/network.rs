@@ -1,0 +1,215 @@
+//! The Network level: real-valued populations and projections, with every framework's
+//! discretisation made explicit.
+//!
+//! Nothing here is specific to a file format. One tick of a population is
+//!
+//! ```text
+//! x = sum over its incoming projections of (weights . source[t - delay] + bias)
+//! reset of the tick before, where `reset_at` is `NextTick`
+//! v = decay_mem * v + (1 - decay_mem) * v_leak + gain * x
+//! spike = v compared with v_threshold
+//! reset of this tick, where `reset_at` is `SameTick`
+//! ```
+//!
+//! The exact place of a delayed reset in that order is part of [`ResetAt`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Origin, PopulationId};
+
+/// Which framework's discretisation a model file is read with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Semantics {
+    /// snnTorch 1.0: forward Euler, strict comparison, reset delayed by one tick.
+    SnnTorch,
+    /// Norse 1.1: forward Euler, strict comparison, reset in the same tick, starts at `v_leak`.
+    Norse,
+    /// Sinabs 2.0 with single spikes.
+    Sinabs,
+    /// NIR's own equations under forward Euler with the file's `dt`, reset in the same tick.
+    Nir,
+}
+
+/// A network of real-valued populations, complete from encoder to decoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// Taken from the model file's name.
+    pub name: String,
+    /// The discretisation that the equations below were derived from.
+    pub semantics: Semantics,
+    /// Number of ticks in one inference.
+    pub ticks: u32,
+    /// What comes in.
+    pub input: Input,
+    /// All populations, in topological order of their feed-forward projections.
+    pub populations: Vec<Population>,
+    /// All projections, ordered by target, then source.
+    pub projections: Vec<Projection>,
+    /// The population that is read out.
+    pub output: PopulationId,
+    /// How the output population becomes a class.
+    pub decoder: Decoder,
+}
+
+/// The input channels and how a sample becomes events on them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Shape of one sample; its product is the number of channels.
+    pub shape: Vec<usize>,
+    /// How a sample becomes events.
+    pub encoder: Encoder,
+    /// Where the input node stands.
+    pub origin: Origin,
+}
+
+/// How one sample (u8 values, one per channel) becomes events.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoder {
+    /// The value, times `scale`, is a constant current at every tick.
+    Direct {
+        /// What a stored value of 1 means; 1/255 for pixels.
+        scale: f32,
+    },
+    /// A Bernoulli spike at every tick with probability value/255, from a seeded generator.
+    Rate {
+        /// Seed of the generator; every sample starts from it.
+        seed: u32,
+    },
+    /// Spike trains are given, one bit a channel and tick.
+    Events,
+}
+
+/// How spikes of the output population become a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decoder {
+    /// Most spikes over all ticks; the lowest index wins a tie.
+    SpikeCount,
+    /// Largest membrane summed over all ticks; the lowest index wins a tie.
+    MembraneSum,
+}
+
+/// Neurons that share one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Population {
+    /// Name of the neuron node in the file.
+    pub name: String,
+    /// Shape; its product is the number of neurons.
+    pub shape: Vec<usize>,
+    /// The model with one value of each parameter a neuron.
+    pub neuron: Neuron,
+    /// Where the neuron node stands.
+    pub origin: Origin,
+}
+
+impl Population {
+    /// Number of neurons.
+    pub fn n_neurons(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// A leaky integrator, spiking or not; integrate-and-fire is `decay_mem = 1`.
+///
+/// All vectors have one entry a neuron.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Neuron {
+    /// What remains of the membrane after a tick, in (0, 1].
+    pub decay_mem: Vec<f32>,
+    /// Factor on the summed input.
+    pub gain: Vec<f32>,
+    /// Resting potential.
+    pub v_leak: Vec<f32>,
+    /// Potential before the first tick.
+    pub v_init: Vec<f32>,
+    /// How it fires; `None` for a leaky integrator that is only read out.
+    pub firing: Option<Firing>,
+}
+
+/// Threshold and reset of a spiking neuron.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Firing {
+    /// Firing threshold, one a neuron.
+    pub v_threshold: Vec<f32>,
+    /// What a spike does to the membrane.
+    pub reset: Reset,
+    /// Where `Reset::ToValue` goes, one a neuron.
+    pub v_reset: Vec<f32>,
+    /// When the reset happens.
+    pub reset_at: ResetAt,
+    /// How the membrane is compared with the threshold.
+    pub compare: Compare,
+    /// Ticks after a spike in which the neuron neither integrates nor fires.
+    pub refractory_ticks: u32,
+}
+
+/// What a spike does to the membrane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reset {
+    /// Nothing.
+    None,
+    /// The threshold is subtracted.
+    Subtract,
+    /// The membrane goes to `v_reset`.
+    ToValue,
+}
+
+/// When a spike's reset is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResetAt {
+    /// In the tick of the spike, after the comparison.
+    SameTick,
+    /// At the next tick. A subtraction is not decayed: `v = decay * v + x - v_threshold`.
+    /// A reset to a value comes before the decay and that tick's input is kept:
+    /// `v = decay * v_reset + x`.
+    NextTick,
+    /// At the next tick, after the input, which is lost: `v = v_reset`.
+    NextTickInputLost,
+}
+
+/// How a membrane is compared with its threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compare {
+    /// `v > v_threshold`.
+    Greater,
+    /// `v >= v_threshold`.
+    GreaterOrEqual,
+}
+
+/// Where a projection's events come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The network's input.
+    Input,
+    /// A population.
+    Population(PopulationId),
+}
+
+/// All synapses from a source to a population.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Projection {
+    /// Name of the weight node in the file.
+    pub name: String,
+    /// Where events come from.
+    pub source: Source,
+    /// Where they go.
+    pub target: PopulationId,
+    /// `[post][pre]`, row-major: `weights[post * n_pre + pre]`.
+    pub weights: Vec<f32>,
+    /// Number of source neurons or channels.
+    pub n_pre: usize,
+    /// Number of target neurons.
+    pub n_post: usize,
+    /// One value a target neuron, added at every tick.
+    pub bias: Option<Vec<f32>>,
+    /// Ticks between a spike and its arrival; at least 1 where the projection closes a loop.
+    pub delay: u32,
+    /// Where the weight node stands.
+    pub origin: Origin,
+}
