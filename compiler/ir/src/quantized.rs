@@ -1,0 +1,306 @@
+//! The Quantized level: the integer network, which fixes every bit.
+//!
+//! This is the only meaning a compiled model has. One tick, for the populations in order:
+//!
+//! 1. For every projection into the population, each event of the source (of this tick, or of
+//!    `delay` ticks ago) adds `weight * payload` to the target's accumulator. Sums are exact, so
+//!    they do not depend on the order of events. A `hold` accumulator is filled once, before the
+//!    first tick of a sample, and keeps its value; the others start every tick at 0.
+//! 2. The population's program runs once for every neuron, in ascending order.
+//! 3. Each neuron whose spike condition is 1 emits an event with payload 1.
+//!
+//! State variables take their initial value at the first tick of every sample. No item of this
+//! level is a float.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use spikeloom_fixed::BitWidth;
+
+pub use crate::network::Source;
+use crate::{Origin, PopulationId, Program};
+
+/// The integer network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quantized {
+    /// Name of the model.
+    pub name: String,
+    /// Ticks in one inference.
+    pub ticks: u32,
+    /// What comes in.
+    pub input: Input,
+    /// All populations; feed-forward projections go from lower to higher.
+    pub populations: Vec<Population>,
+    /// All projections.
+    pub projections: Vec<Projection>,
+    /// The population that is read out.
+    pub output: PopulationId,
+    /// How the output becomes a class.
+    pub decoder: Decoder,
+}
+
+/// The input channels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Number of channels.
+    pub n_channels: usize,
+    /// How a sample of `n_channels` bytes becomes events.
+    pub encoder: Encoder,
+}
+
+/// How one sample becomes events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoder {
+    /// Before the first tick, every channel whose byte is not 0 sends one event whose payload
+    /// is the byte. Projections from it must feed a `hold` accumulator.
+    Direct,
+    /// At every tick, for every channel in ascending order, the generator [`xorshift32`] steps
+    /// once; the channel spikes if its byte, repeated twice as 16 bits, is greater than the
+    /// state's upper 16 bits. The generator starts from `seed` at every sample.
+    Rate {
+        /// Start value, not 0.
+        seed: u32,
+    },
+    /// The sample is a list of events for every tick.
+    Events,
+}
+
+/// One step of Marsaglia's 32-bit xorshift generator (Journal of Statistical Software 8(14),
+/// 2003, with shifts 13, 17, 5). Never 0 for a `state` that is not.
+pub const fn xorshift32(mut state: u32) -> u32 {
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    state
+}
+
+/// How the output population becomes a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decoder {
+    /// The neuron with most spikes over all ticks; the lowest index wins a tie.
+    SpikeCount,
+    /// The neuron whose state variable `state`, summed over all ticks after each tick's program,
+    /// is largest; the lowest index wins a tie.
+    StateSum {
+        /// Number of the state variable.
+        state: usize,
+    },
+}
+
+/// Neurons that run the same program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Population {
+    /// Name, for people.
+    pub name: String,
+    /// Number of neurons.
+    pub n_neurons: usize,
+    /// Where incoming events are summed.
+    pub accumulators: Vec<Accumulator>,
+    /// What each neuron computes in a tick.
+    pub program: Program,
+    /// Where it stands in the user's file.
+    pub origin: Origin,
+}
+
+/// A sum of incoming events, one a neuron.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accumulator {
+    /// Name, for people.
+    pub name: String,
+    /// Width that range analysis of the actual weights proved sufficient.
+    pub bits: BitWidth,
+    /// Filled once a sample and kept, instead of once a tick.
+    pub hold: bool,
+}
+
+/// All synapses from a source to a population.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Projection {
+    /// Name, for people.
+    pub name: String,
+    /// Where events come from.
+    pub source: Source,
+    /// Where they go.
+    pub target: PopulationId,
+    /// The target's accumulator.
+    pub accumulator: usize,
+    /// Number of source neurons or channels.
+    pub n_pre: usize,
+    /// Width of a weight, sign included.
+    pub weight_bits: BitWidth,
+    /// Ticks between an event and its arrival.
+    pub delay: u32,
+    /// `[post][pre]`, row-major; kept beside the YAML, not in it.
+    #[serde(skip)]
+    pub weights: Vec<i32>,
+    /// Where it stands in the user's file.
+    pub origin: Origin,
+}
+
+/// An integer network that breaks its own rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum QuantizedError {
+    /// A population's program is wrong.
+    #[error("population {population}: {source}")]
+    #[diagnostic(code(spikeloom::ir::quantized::program))]
+    Program {
+        /// Its name.
+        population: String,
+        /// What is wrong.
+        source: crate::ProgramError,
+    },
+    /// A projection names something that does not exist or has another size.
+    #[error("projection {projection}: {what} is {found}, which is out of range")]
+    #[diagnostic(
+        code(spikeloom::ir::quantized::projection),
+        help("the network file was edited or damaged; compile the model again")
+    )]
+    Projection {
+        /// Its name.
+        projection: String,
+        /// Which field.
+        what: &'static str,
+        /// Its value.
+        found: i64,
+    },
+    /// The output names a population or state that does not exist.
+    #[error("the {what} is {found}, which is out of range")]
+    #[diagnostic(
+        code(spikeloom::ir::quantized::output),
+        help("the network file was edited or damaged; compile the model again")
+    )]
+    Output {
+        /// Which field.
+        what: &'static str,
+        /// Its value.
+        found: usize,
+    },
+}
+
+impl Quantized {
+    /// Checks shapes, ids, widths and programs; executors rely on it.
+    pub fn check(&self) -> Result<(), QuantizedError> {
+        for p in &self.populations {
+            p.program
+                .check(p.n_neurons, p.accumulators.len())
+                .map_err(|source| QuantizedError::Program {
+                    population: p.name.clone(),
+                    source,
+                })?;
+        }
+        for p in &self.projections {
+            let wrong = |what, found: usize| QuantizedError::Projection {
+                projection: p.name.clone(),
+                what,
+                found: i64::try_from(found).unwrap_or(i64::MAX),
+            };
+            let Some(target) = self.populations.get(p.target.0) else {
+                return Err(wrong("target", p.target.0));
+            };
+            let n_pre = match p.source {
+                Source::Input => self.input.n_channels,
+                Source::Population(id) => match self.populations.get(id.0) {
+                    Some(source) if p.delay > 0 || id < p.target => source.n_neurons,
+                    _ => return Err(wrong("source", id.0)),
+                },
+            };
+            if p.n_pre != n_pre {
+                return Err(wrong("n_pre", p.n_pre));
+            }
+            let Some(accumulator) = target.accumulators.get(p.accumulator) else {
+                return Err(wrong("accumulator", p.accumulator));
+            };
+            let direct = p.source == Source::Input && self.input.encoder == Encoder::Direct;
+            if accumulator.hold != direct {
+                return Err(wrong("accumulator", p.accumulator));
+            }
+            if p.weights.len() != p.n_pre * target.n_neurons {
+                return Err(wrong("number of weights", p.weights.len()));
+            }
+            if let Some(&w) = p
+                .weights
+                .iter()
+                .find(|&&w| !p.weight_bits.holds(i64::from(w)))
+            {
+                return Err(QuantizedError::Projection {
+                    projection: p.name.clone(),
+                    what: "a weight",
+                    found: i64::from(w),
+                });
+            }
+        }
+        let Some(output) = self.populations.get(self.output.0) else {
+            return Err(QuantizedError::Output {
+                what: "output population",
+                found: self.output.0,
+            });
+        };
+        match self.decoder {
+            Decoder::StateSum { state } if state >= output.program.states.len() => {
+                Err(QuantizedError::Output {
+                    what: "decoder's state",
+                    found: state,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Projections into a population, in order.
+    pub fn incoming(&self, target: PopulationId) -> impl Iterator<Item = &Projection> {
+        self.projections.iter().filter(move |p| p.target == target)
+    }
+}
+
+impl fmt::Display for Quantized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoder = match self.input.encoder {
+            Encoder::Direct => "direct".to_owned(),
+            Encoder::Rate { seed } => format!("rate, seed {seed:#010x}"),
+            Encoder::Events => "events".to_owned(),
+        };
+        writeln!(f, "network {}: {} ticks", self.name, self.ticks)?;
+        writeln!(f, "input: {} channels, {encoder}", self.input.n_channels)?;
+        for (n, p) in self.populations.iter().enumerate() {
+            writeln!(f, "\npopulation {n} {}: {} neurons", p.name, p.n_neurons)?;
+            for a in &p.accumulators {
+                let hold = if a.hold { ", held over a sample" } else { "" };
+                writeln!(f, "  accumulator {}: {} bits{hold}", a.name, a.bits)?;
+            }
+            for line in p.program.to_string().lines() {
+                writeln!(f, "  {line}")?;
+            }
+        }
+        for (n, p) in self.projections.iter().enumerate() {
+            let source = match p.source {
+                Source::Input => "input".to_owned(),
+                Source::Population(id) => format!("population {id}"),
+            };
+            let low = p.weights.iter().min().copied().unwrap_or(0);
+            let high = p.weights.iter().max().copied().unwrap_or(0);
+            writeln!(
+                f,
+                "\nprojection {n} {}: {source} -> population {}, {} x {}, {} bits ({low} to {high}), delay {}",
+                p.name,
+                p.target,
+                p.weights.len() / p.n_pre.max(1),
+                p.n_pre,
+                p.weight_bits,
+                p.delay
+            )?;
+        }
+        let decoder = match self.decoder {
+            Decoder::SpikeCount => "spike count".to_owned(),
+            Decoder::StateSum { state } => {
+                format!(
+                    "sum of {}",
+                    self.populations[self.output.0].program.states[state].name
+                )
+            }
+        };
+        writeln!(f, "\noutput: population {}, {decoder}", self.output)
+    }
+}
