@@ -1,0 +1,165 @@
+//! Memories of rows of lanes that map to block RAM.
+
+use rust_hdl_core::prelude::*;
+
+use super::rows::Rows;
+use crate::error::Error;
+use crate::image::MemoryImage;
+use crate::width::{DSignal, SignalType};
+
+/// A memory of rows of lanes with one write port and one registered read port.
+///
+/// | port | direction | meaning |
+/// | --- | --- | --- |
+/// | `clock` | in | rising edge, both ports |
+/// | `read_address` | in | row to read |
+/// | `read_data` | out, per lane | the row read |
+/// | `write_en` | in | store at this edge |
+/// | `write_address` | in | row to store to |
+/// | `write_data` | in, per lane | the row to store |
+///
+/// Protocol:
+/// 1. At each rising edge `read_data` takes the row at `read_address`.
+/// 2. At each rising edge with `write_en` high, the row at `write_address` takes `write_data`.
+/// 3. A read of the row that is stored at the same edge gives the **old** row.
+///
+/// Latency 1 cycle; one read and one write per cycle. The depth is any number of rows; an address
+/// at or above it must not be written, and reads as nothing in particular (0 in this simulation).
+/// `read_data` is undefined before the first edge.
+///
+/// At power-up the rows hold the image's words, or 0. Both come with the bitstream.
+///
+/// Resources: iCE40 `SB_RAM40_4K`, each 256 x 16, 512 x 8, 1024 x 4 or 2048 x 2; no logic.
+#[derive(LogicBlock)]
+pub struct RowMemory {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Row to read.
+    pub read_address: DSignal<In>,
+    /// The row read, per lane.
+    pub read_data: Vec<DSignal<Out>>,
+    /// Store at this edge.
+    pub write_en: Signal<In, Bit>,
+    /// Row to store to.
+    pub write_address: DSignal<In>,
+    /// The row to store, per lane.
+    pub write_data: Vec<DSignal<In>>,
+    _rows: Rows,
+}
+
+impl RowMemory {
+    /// A memory of `depth` rows that powers up at 0.
+    ///
+    /// # Errors
+    /// If there is no lane or no row, or a lane is not 1 to 64 bits wide.
+    pub fn new(lanes: &[SignalType], depth: usize) -> Result<Self, Error> {
+        Ok(Self::with_rows(Rows::zero(lanes, depth)?))
+    }
+
+    /// A memory that powers up with the rows of `image`, whose file its Verilog reads.
+    pub fn with_image(image: &MemoryImage) -> Self {
+        Self::with_rows(Rows::from_image(image))
+    }
+
+    fn with_rows(rows: Rows) -> Self {
+        Self {
+            clock: Signal::default(),
+            read_address: DSignal::new(rows.address_width()),
+            read_data: DSignal::row(rows.lanes()),
+            write_en: Signal::default(),
+            write_address: DSignal::new(rows.address_width()),
+            write_data: DSignal::row(rows.lanes()),
+            _rows: rows,
+        }
+    }
+}
+
+impl Logic for RowMemory {
+    fn update(&mut self) {
+        if self.clock.pos_edge() {
+            self._rows
+                .read(self.read_address.val(), &mut self.read_data);
+            if self.write_en.val() {
+                self._rows.write(self.write_address.val(), &self.write_data);
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        self.read_data.iter_mut().for_each(Logic::connect);
+    }
+
+    fn hdl(&self) -> Verilog {
+        let rows = &self._rows;
+        Verilog::Custom(format!(
+            "{}{}\
+             always @(posedge clock) row <= rows[read_address];\n\
+             always @(posedge clock) if (write_en) rows[write_address] <= {};\n{}",
+            rows.declarations(),
+            rows.initial(),
+            rows.joined("write_data"),
+            rows.split("read_data"),
+        ))
+    }
+}
+
+/// A read-only memory of rows of lanes with a registered read port.
+///
+/// | port | direction | meaning |
+/// | --- | --- | --- |
+/// | `clock` | in | rising edge |
+/// | `read_address` | in | row to read |
+/// | `read_data` | out, per lane | the row read |
+///
+/// Protocol: at each rising edge `read_data` takes the row at `read_address`; it is undefined
+/// before the first. Latency 1 cycle, one read per cycle. An address at or above the depth reads
+/// as nothing in particular (0 in this simulation).
+///
+/// Resources: as [`RowMemory`].
+#[derive(LogicBlock)]
+pub struct RomMemory {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Row to read.
+    pub read_address: DSignal<In>,
+    /// The row read, per lane.
+    pub read_data: Vec<DSignal<Out>>,
+    _rows: Rows,
+}
+
+impl RomMemory {
+    /// A memory with the rows of `image`, whose file its Verilog reads.
+    pub fn with_image(image: &MemoryImage) -> Self {
+        let rows = Rows::from_image(image);
+        Self {
+            clock: Signal::default(),
+            read_address: DSignal::new(rows.address_width()),
+            read_data: DSignal::row(rows.lanes()),
+            _rows: rows,
+        }
+    }
+}
+
+impl Logic for RomMemory {
+    fn update(&mut self) {
+        if self.clock.pos_edge() {
+            self._rows
+                .read(self.read_address.val(), &mut self.read_data);
+        }
+    }
+
+    fn connect(&mut self) {
+        self.read_data.iter_mut().for_each(Logic::connect);
+    }
+
+    fn hdl(&self) -> Verilog {
+        let rows = &self._rows;
+        Verilog::Custom(format!(
+            "{}{}\
+             always @(posedge clock) row <= rows[read_address];\n{}",
+            rows.declarations(),
+            rows.initial(),
+            rows.split("read_data"),
+        ))
+    }
+}

@@ -1,0 +1,121 @@
+//! What the memories have in common: rows of lanes, in simulation and as Verilog text.
+
+use crate::error::Error;
+use crate::image::MemoryImage;
+use crate::width::{DBits, DSignal, SignalType};
+use rust_hdl_core::prelude::{In, Out};
+
+/// Rows of lanes with their simulated contents.
+pub(super) struct Rows {
+    lanes: Vec<SignalType>,
+    depth: usize,
+    words: Vec<u64>,
+    image_name: Option<String>,
+}
+
+impl Rows {
+    pub(super) fn zero(lanes: &[SignalType], depth: usize) -> Result<Self, Error> {
+        if lanes.is_empty() || depth == 0 {
+            return Err(Error::EmptyMemory {
+                n_lanes: lanes.len(),
+                depth,
+            });
+        }
+        for (lane, lane_type) in lanes.iter().enumerate() {
+            lane_type.check(|| format!("lane {lane} of a memory"))?;
+        }
+        let words = vec![0; lanes.len() * depth];
+        Ok(Self {
+            lanes: lanes.to_vec(),
+            depth,
+            words,
+            image_name: None,
+        })
+    }
+
+    pub(super) fn from_image(image: &MemoryImage) -> Self {
+        Self {
+            lanes: image.lanes().to_vec(),
+            depth: image.depth(),
+            words: image.words().to_vec(),
+            image_name: Some(image.name().to_owned()),
+        }
+    }
+
+    pub(super) fn lanes(&self) -> &[SignalType] {
+        &self.lanes
+    }
+
+    pub(super) fn address_width(&self) -> usize {
+        address_width(self.depth)
+    }
+
+    /// Puts a row on the read port; a row that does not exist reads as 0.
+    pub(super) fn read(&self, row: DBits, ports: &mut [DSignal<Out>]) {
+        let start = row.index() * self.lanes.len();
+        for (lane, port) in ports.iter_mut().enumerate() {
+            let word = self.words.get(start + lane).copied().unwrap_or(0);
+            port.next = self.lanes[lane].value(word);
+        }
+    }
+
+    /// Stores a row; a write to a row that does not exist is lost.
+    pub(super) fn write(&mut self, row: DBits, ports: &[DSignal<In>]) {
+        let start = row.index() * self.lanes.len();
+        for (lane, port) in ports.iter().enumerate() {
+            if let Some(word) = self.words.get_mut(start + lane) {
+                *word = port.val().raw();
+            }
+        }
+    }
+
+    fn row_width(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.width).sum()
+    }
+
+    /// Declares `rows` and the output register `row`.
+    pub(super) fn declarations(&self) -> String {
+        let msb = self.row_width() - 1;
+        let last = self.depth - 1;
+        format!("reg [{msb}:0] rows [0:{last}];\nreg [{msb}:0] row;\n")
+    }
+
+    /// Sets the contents at power-up.
+    pub(super) fn initial(&self) -> String {
+        match &self.image_name {
+            Some(name) => format!("initial $readmemh(\"{name}\", rows);\n"),
+            None => format!(
+                "integer i;\n\
+                 initial for (i = 0; i < {}; i = i + 1) rows[i] = {}'h0;\n",
+                self.depth,
+                self.row_width()
+            ),
+        }
+    }
+
+    /// The expression of a row written through the lanes of `port`.
+    pub(super) fn joined(&self, port: &str) -> String {
+        let lanes: Vec<_> = (0..self.lanes.len())
+            .rev()
+            .map(|i| format!("{port}${i}"))
+            .collect();
+        format!("{{{}}}", lanes.join(", "))
+    }
+
+    /// Drives the lanes of `port` from the register `row`.
+    pub(super) fn split(&self, port: &str) -> String {
+        let mut text = String::new();
+        let mut offset = 0;
+        for (i, lane) in self.lanes.iter().enumerate() {
+            let msb = offset + lane.width - 1;
+            text.push_str(&format!("always @(*) {port}${i} = row[{msb}:{offset}];\n"));
+            offset += lane.width;
+        }
+        text
+    }
+}
+
+/// Bits of an address of `depth` rows; at least 1.
+pub(super) fn address_width(depth: usize) -> usize {
+    (usize::BITS - depth.saturating_sub(1).leading_zeros()).max(1) as usize
+}
