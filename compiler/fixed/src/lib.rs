@@ -30,8 +30,8 @@ impl BitWidth {
     pub const MAX: Self = Self(63);
 
     /// A width of `bits`, or an error outside 1 to 63.
-    pub fn new(bits: u32) -> Result<Self, BitWidthError> {
-        if (1..=Self::MAX.0).contains(&bits) {
+    pub const fn new(bits: u32) -> Result<Self, BitWidthError> {
+        if bits >= 1 && bits <= Self::MAX.0 {
             Ok(Self(bits))
         } else {
             Err(BitWidthError(bits))
@@ -61,18 +61,18 @@ impl BitWidth {
     }
 
     /// The lowest value, `-2^(bits - 1)`.
-    pub const fn min(self) -> i64 {
+    pub const fn lowest(self) -> i64 {
         -(1i64 << (self.0 - 1))
     }
 
     /// The highest value, `2^(bits - 1) - 1`.
-    pub const fn max(self) -> i64 {
+    pub const fn highest(self) -> i64 {
         (1i64 << (self.0 - 1)) - 1
     }
 
     /// Whether `value` can be written in this width.
     pub const fn holds(self, value: i64) -> bool {
-        value >= self.min() && value <= self.max()
+        value >= self.lowest() && value <= self.highest()
     }
 }
 
@@ -134,7 +134,7 @@ pub const fn shift_right(value: i64, bits: u32, rounding: Rounding) -> i64 {
 /// # Ok::<(), spikeloom_fixed::BitWidthError>(())
 /// ```
 pub fn saturate(value: i64, width: BitWidth) -> i64 {
-    value.clamp(width.min(), width.max())
+    value.clamp(width.lowest(), width.highest())
 }
 
 /// A factor in [0, 1] written as `numerator / 2^shift`.
@@ -162,6 +162,36 @@ pub fn signed_digits(value: i64) -> Vec<(u32, bool)> {
         power += 1;
     }
     digits
+}
+
+/// The integer nearest to a real number, halves away from zero; `None` where there is none
+/// within `i64` (also for NaN). The only way from floats into integers.
+#[allow(clippy::as_conversions)]
+pub fn nearest_integer(value: f64) -> Option<i64> {
+    let rounded = value.round();
+    // Both limits are powers of two, so they are exact in f64; `i64::MAX` is not.
+    let limit = 2f64.powi(63);
+    (-limit..limit).contains(&rounded).then_some(rounded as i64)
+}
+
+/// A real number near an integer: exact up to 2^53, rounded beyond.
+#[allow(clippy::as_conversions)]
+pub const fn approximate_real(value: i64) -> f64 {
+    value as f64
+}
+
+/// The dyadic fraction nearest to `factor` in [0, 1] with the fewest fraction bits (at most 16)
+/// whose error is at most `tolerance`; with 16 bits where none is that near.
+pub fn dyadic_factor(factor: f64, tolerance: f64) -> Option<DyadicFactor> {
+    if !(0.0..=1.0).contains(&factor) {
+        return None;
+    }
+    (0..=16).find_map(|shift| {
+        let unit = approximate_real(1i64 << shift);
+        let numerator = nearest_integer(factor * unit)?;
+        let error = (approximate_real(numerator) / unit - factor).abs();
+        (error <= tolerance || shift == 16).then_some(DyadicFactor { numerator, shift })
+    })
 }
 
 #[cfg(test)]

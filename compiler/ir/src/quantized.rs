@@ -20,6 +20,17 @@ use spikeloom_fixed::BitWidth;
 pub use crate::network::Source;
 use crate::{Origin, PopulationId, Program};
 
+/// The widest weight.
+pub const MAX_WEIGHT_BITS: BitWidth = match BitWidth::new(16) {
+    Ok(bits) => bits,
+    Err(_) => unreachable!(),
+};
+/// The widest accumulator.
+pub const MAX_ACCUMULATOR_BITS: BitWidth = match BitWidth::new(32) {
+    Ok(bits) => bits,
+    Err(_) => unreachable!(),
+};
+
 /// The integer network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quantized {
@@ -213,6 +224,12 @@ impl Quantized {
             let Some(accumulator) = target.accumulators.get(p.accumulator) else {
                 return Err(wrong("accumulator", p.accumulator));
             };
+            if accumulator.bits > MAX_ACCUMULATOR_BITS {
+                return Err(wrong("accumulator width", accumulator.bits.index()));
+            }
+            if p.weight_bits > MAX_WEIGHT_BITS {
+                return Err(wrong("weight width", p.weight_bits.index()));
+            }
             let direct = p.source == Source::Input && self.input.encoder == Encoder::Direct;
             if accumulator.hold != direct {
                 return Err(wrong("accumulator", p.accumulator));

@@ -1,1 +1,17 @@
-//! Passes from one level to the next, one a file.
+//! The passes: functions from one level to the next, one a file.
+//!
+//! Network --[`normalise()`]--> Network --[`quantize()`]--> Quantized --`map`--> Mapped. Nothing
+//! here executes a network or touches a file; floats end in `quantize`.
+
+#![deny(clippy::as_conversions)]
+
+mod error;
+mod normalise;
+mod quantize;
+pub mod range;
+
+pub use error::Error;
+pub use normalise::normalise;
+pub use quantize::{
+    PopulationReport, QuantizeConfig, QuantizeReport, ScaleRule, quantize, search_scales,
+};

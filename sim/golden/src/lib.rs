@@ -1,1 +1,13 @@
-//! The golden model: interprets the integer network.
+//! The golden model: interprets the integer network, exactly and fast.
+//!
+//! It knows programs, projections, encoders and decoders, and no neuron model by name. It shares
+//! the integer network with the circuit generator and no arithmetic: a wrong bit in one of them
+//! cannot hide in the other. It does not touch files; start reading at [`Golden::run`].
+
+#![deny(clippy::as_conversions)]
+
+mod engine;
+mod model;
+mod word;
+
+pub use model::{Golden, Outcome, PopulationTrace, Sample, SampleError, Trace};

@@ -1,0 +1,130 @@
+//! What can go wrong between the levels.
+
+use spikeloom_ir::{Origin, ProgramError, QuantizedError};
+
+/// An error of a pass.
+#[derive(Debug, Clone, PartialEq, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum Error {
+    /// A parameter has no usable fixed-point value.
+    #[error("{parameter} of {origin} is {value} for neuron {neuron}, which cannot be quantised")]
+    #[diagnostic(
+        code(spikeloom::quantize::unusable_value),
+        help("weights, thresholds and time constants must be finite, and a threshold positive")
+    )]
+    UnusableValue {
+        /// Its name.
+        parameter: &'static str,
+        /// The population or projection.
+        origin: Origin,
+        /// Position in it.
+        neuron: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// A width outside what the network or the circuits can have.
+    #[error("{what} of {found} bits are outside {low} to {high}")]
+    #[diagnostic(
+        code(spikeloom::quantize::width),
+        help("give {flag} a value from {low} to {high}")
+    )]
+    Width {
+        /// `weights` or `states`.
+        what: &'static str,
+        /// The option to change.
+        flag: &'static str,
+        /// Value given.
+        found: u32,
+        /// Lowest possible.
+        low: u32,
+        /// Highest possible.
+        high: u32,
+    },
+    /// A program needs an intermediate value wider than an integer.
+    #[error("population {population}: a value of its program needs more than 63 bits")]
+    #[diagnostic(
+        code(spikeloom::quantize::too_wide),
+        help("lower `--state-bits` or `--bits`, or the number of ticks")
+    )]
+    TooWide {
+        /// Its name.
+        population: String,
+    },
+    /// A population gets both a direct input and spikes.
+    #[error("population {population} gets a constant input and spikes, which have different units")]
+    #[diagnostic(
+        code(spikeloom::quantize::mixed_inputs),
+        help(
+            "use `--encoding rate`, or put a layer between the input and the recurrent population"
+        )
+    )]
+    MixedInputs {
+        /// Its name.
+        population: String,
+    },
+    /// A population gets no input at all.
+    #[error("population {population} has no incoming projection")]
+    #[diagnostic(
+        code(spikeloom::quantize::no_input),
+        help("connect it in the model, or remove it before exporting")
+    )]
+    NoInput {
+        /// Its name.
+        population: String,
+    },
+    /// A program built by a pass is wrong, which is a defect of Spikeloom.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Program(#[from] ProgramError),
+    /// A network built by a pass is wrong, which is a defect of Spikeloom.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Quantized(#[from] QuantizedError),
+    /// A feature that has no circuit.
+    #[error("{feature} has no circuit on any target yet")]
+    #[diagnostic(code(spikeloom::map::no_circuit), help("{advice}"))]
+    NoCircuit {
+        /// What.
+        feature: String,
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// The network needs more of something than the target has.
+    #[error(
+        "the network does not fit {target}: it needs {need} {resource} and there are {limit}, {over} too many"
+    )]
+    #[diagnostic(
+        code(spikeloom::map::does_not_fit),
+        help("the largest part is {consumer} ({consumer_need}); {advice}")
+    )]
+    DoesNotFit {
+        /// Target's name.
+        target: String,
+        /// What is over.
+        resource: &'static str,
+        /// What is needed.
+        need: u64,
+        /// What there is.
+        limit: u64,
+        /// The difference.
+        over: u64,
+        /// What needs most of it.
+        consumer: String,
+        /// How much.
+        consumer_need: u64,
+        /// A change that fits, or that none was found.
+        advice: String,
+    },
+    /// A number of lanes that cannot be built.
+    #[error("{found} lanes are outside 1 to {limit}")]
+    #[diagnostic(
+        code(spikeloom::map::lanes),
+        help("give `--lanes` a value from 1 to {limit}")
+    )]
+    Lanes {
+        /// Number given.
+        found: usize,
+        /// Highest possible.
+        limit: usize,
+    },
+}

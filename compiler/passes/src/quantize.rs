@@ -1,0 +1,719 @@
+//! Network to Quantized: every real number becomes an integer, and every integer a width.
+//!
+//! **Weights.** Each neuron has its own scale `s`: weights are `round(w / s)`. An
+//! integrate-and-fire neuron is unchanged when everything it adds and compares is divided by the
+//! same number, so the scale never appears again: it is inside the neuron's threshold and bias.
+//!
+//! **State.** One unit of the membrane is `s * input_unit * 2^shift`, with `shift` chosen so that
+//! the median threshold is near `2^threshold_bits`. The widths follow from range analysis
+//! ([`crate::range`]); where the state's width is limited, fraction bits go first, and then the
+//! membrane saturates, which the report says.
+//!
+//! **Decay.** `v - round(v * k / 2^n)`, with `k / 2^n` within `decay_tolerance` of `1 - decay`.
+
+use serde::{Deserialize, Serialize};
+use spikeloom_fixed::{
+    BitWidth, DyadicFactor, Rounding, approximate_real, dyadic_factor, nearest_integer,
+};
+use spikeloom_ir::network::{self, Network, Reset, ResetAt, Source};
+use spikeloom_ir::quantized::{
+    Accumulator, Decoder, Encoder, Input, MAX_ACCUMULATOR_BITS, Population, Projection,
+};
+use spikeloom_ir::{
+    Init, Op, Parameter, PopulationId, Program, Quantized, StateVariable, Step, ValueId,
+};
+
+use crate::Error;
+use crate::range::{self, Draft, Interval, analyse};
+
+/// How a neuron's weight scale is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleRule {
+    /// The largest weight becomes the largest integer.
+    LargestWeight,
+    /// This fraction of the largest weight becomes the largest integer; larger ones clip.
+    Clip(f64),
+    /// The clip, of 32 tried, with the least squared error of the neuron's weights.
+    LeastSquares,
+}
+
+/// Choices of [`quantize`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuantizeConfig {
+    /// Width of a weight: 2 to 8 bits.
+    pub weight_bits: u32,
+    /// Width of a state variable; `None` for as many as it takes, 24 at most.
+    pub state_bits: Option<u32>,
+    /// How scales are chosen.
+    pub scale: ScaleRule,
+    /// Bits of the median threshold that are aimed for.
+    pub threshold_bits: u32,
+    /// Largest error of a decay factor.
+    pub decay_tolerance: f64,
+}
+
+impl Default for QuantizeConfig {
+    fn default() -> Self {
+        Self {
+            weight_bits: 8,
+            state_bits: None,
+            scale: ScaleRule::LeastSquares,
+            threshold_bits: 12,
+            decay_tolerance: 1.0 / 8192.0,
+        }
+    }
+}
+
+/// What quantising decided, for reports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QuantizeReport {
+    /// The scale rule used.
+    pub scale: ScaleRule,
+    /// One entry a population.
+    pub populations: Vec<PopulationReport>,
+}
+
+/// What quantising decided for one population.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PopulationReport {
+    /// Its name.
+    pub name: String,
+    /// Width of the accumulator.
+    pub accumulator_bits: u32,
+    /// Width of the membrane.
+    pub state_bits: u32,
+    /// Lowest and highest threshold, in units of the membrane; `None` where it does not fire.
+    pub threshold: Option<(i64, i64)>,
+    /// Largest difference between a decay factor and the one of the model.
+    pub decay_error: f64,
+    /// Whether the membrane can reach the end of its range; `false` is proved for all inputs.
+    pub saturates: bool,
+}
+
+/// The widest state that is chosen without being asked for.
+const DEFAULT_STATE_BITS: u32 = 24;
+/// Thresholds are not made coarser than this to avoid saturation.
+const LEAST_THRESHOLD_BITS: u32 = 9;
+
+/// Quantises a normalised network.
+///
+/// # Errors
+/// Where a parameter has no fixed-point value or a width is out of range.
+pub fn quantize(
+    network: &Network,
+    cfg: &QuantizeConfig,
+) -> Result<(Quantized, QuantizeReport), Error> {
+    let weight_bits = checked_width("weights", "--bits", cfg.weight_bits, 2, 8)?;
+    let state_limit = match cfg.state_bits {
+        Some(bits) => checked_width("states", "--state-bits", bits, 8, 32)?,
+        None => checked_width("states", "--state-bits", DEFAULT_STATE_BITS, 8, 32)?,
+    };
+    let (encoder, unit, payload) = match network.input.encoder {
+        network::Encoder::Direct { scale } => (Encoder::Direct, f64::from(scale), 255),
+        network::Encoder::Rate { seed } => (Encoder::Rate { seed }, 1.0, 1),
+        network::Encoder::Events => (Encoder::Events, 1.0, 1),
+    };
+    let mut populations = Vec::new();
+    let mut projections = vec![None; network.projections.len()];
+    let mut reports = Vec::new();
+    for (index, population) in network.populations.iter().enumerate() {
+        let incoming: Vec<(usize, &network::Projection)> = network
+            .projections
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| p.target == PopulationId(index))
+            .collect();
+        let held =
+            |p: &network::Projection| p.source == Source::Input && encoder == Encoder::Direct;
+        let hold = incoming.iter().any(|(_, p)| held(p));
+        if incoming.is_empty() {
+            return Err(Error::NoInput {
+                population: population.name.clone(),
+            });
+        }
+        if hold && !incoming.iter().all(|(_, p)| held(p)) {
+            return Err(Error::MixedInputs {
+                population: population.name.clone(),
+            });
+        }
+        let (unit, payload) = if hold { (unit, payload) } else { (1.0, 1) };
+        let scales = scales(&incoming, population, weight_bits, cfg.scale)?;
+        let mut sums = vec![Interval::new(0, 0); population.n_neurons()];
+        for &(at, p) in &incoming {
+            let weights = integers(p, &scales, weight_bits);
+            for (sum, row) in sums.iter_mut().zip(weights.chunks(p.n_pre.max(1))) {
+                for &w in row {
+                    let contribution = i128::from(w) * payload;
+                    sum.low += contribution.min(0);
+                    sum.high += contribution.max(0);
+                }
+            }
+            projections[at] = Some(Projection {
+                name: p.name.clone(),
+                source: p.source,
+                target: p.target,
+                accumulator: 0,
+                n_pre: p.n_pre,
+                weight_bits,
+                delay: p.delay,
+                weights,
+                origin: p.origin.clone(),
+            });
+        }
+        let units: Vec<f64> = scales.iter().map(|s| s * unit).collect();
+        let bias = total_bias(&incoming, population.n_neurons());
+        let built = fit_program(
+            population,
+            &units,
+            &bias,
+            &sums,
+            state_limit,
+            network.ticks,
+            cfg,
+        )?;
+        let accumulator_bits = sums
+            .iter()
+            .copied()
+            .reduce(|a, b| Interval {
+                low: a.low.min(b.low),
+                high: a.high.max(b.high),
+            })
+            .and_then(Interval::width)
+            .filter(|&w| w <= MAX_ACCUMULATOR_BITS)
+            .ok_or_else(|| Error::TooWide {
+                population: population.name.clone(),
+            })?;
+        reports.push(PopulationReport {
+            name: population.name.clone(),
+            accumulator_bits: accumulator_bits.get(),
+            state_bits: built.program.states[0].bits.get(),
+            threshold: built.threshold,
+            decay_error: built.decay_error,
+            saturates: built.saturates,
+        });
+        populations.push(Population {
+            name: population.name.clone(),
+            n_neurons: population.n_neurons(),
+            accumulators: vec![Accumulator {
+                name: "i_syn".into(),
+                bits: accumulator_bits,
+                hold,
+            }],
+            program: built.program,
+            origin: population.origin.clone(),
+        });
+    }
+    let quantized = Quantized {
+        name: network.name.clone(),
+        ticks: network.ticks,
+        input: Input {
+            n_channels: network.input.shape.iter().product(),
+            encoder,
+        },
+        populations,
+        projections: projections.into_iter().flatten().collect(),
+        output: network.output,
+        decoder: match network.decoder {
+            network::Decoder::SpikeCount => Decoder::SpikeCount,
+            network::Decoder::MembraneSum => Decoder::StateSum { state: 0 },
+        },
+    };
+    quantized.check()?;
+    Ok((
+        quantized,
+        QuantizeReport {
+            scale: cfg.scale,
+            populations: reports,
+        },
+    ))
+}
+
+/// Tries every rule in `rules` and keeps the one that `score` likes best; the first wins a tie.
+///
+/// `score` runs the candidate on calibration samples; passes themselves execute nothing.
+///
+/// # Errors
+/// As [`quantize`], or as `score`.
+pub fn search_scales<E: From<Error>>(
+    network: &Network,
+    cfg: &QuantizeConfig,
+    rules: &[ScaleRule],
+    mut score: impl FnMut(&Quantized) -> Result<f64, E>,
+) -> Result<(Quantized, QuantizeReport), E> {
+    let mut best: Option<(f64, (Quantized, QuantizeReport))> = None;
+    for &scale in rules {
+        let candidate = quantize(
+            network,
+            &QuantizeConfig {
+                scale,
+                ..cfg.clone()
+            },
+        )?;
+        let value = score(&candidate.0)?;
+        if best.as_ref().is_none_or(|(b, _)| value > *b) {
+            best = Some((value, candidate));
+        }
+    }
+    match best {
+        Some((_, found)) => Ok(found),
+        None => Ok(quantize(network, cfg)?),
+    }
+}
+
+fn checked_width(
+    what: &'static str,
+    flag: &'static str,
+    found: u32,
+    low: u32,
+    high: u32,
+) -> Result<BitWidth, Error> {
+    match BitWidth::new(found) {
+        Ok(width) if (low..=high).contains(&found) => Ok(width),
+        _ => Err(Error::Width {
+            what,
+            flag,
+            found,
+            low,
+            high,
+        }),
+    }
+}
+
+/// The scale of every neuron: what a weight of 1 stands for.
+fn scales(
+    incoming: &[(usize, &network::Projection)],
+    population: &network::Population,
+    width: BitWidth,
+    rule: ScaleRule,
+) -> Result<Vec<f64>, Error> {
+    let largest_integer = approximate_real(width.highest());
+    (0..population.n_neurons())
+        .map(|neuron| {
+            let mut weights = Vec::new();
+            for (_, p) in incoming {
+                for &w in &p.weights[neuron * p.n_pre..(neuron + 1) * p.n_pre] {
+                    if !w.is_finite() {
+                        return Err(Error::UnusableValue {
+                            parameter: "weight",
+                            origin: p.origin.clone(),
+                            neuron,
+                            value: w.into(),
+                        });
+                    }
+                    weights.push(f64::from(w));
+                }
+            }
+            let largest = weights.iter().fold(0f64, |m, w| m.max(w.abs()));
+            if largest == 0.0 {
+                // A neuron without weights: any scale will do; its threshold sets the unit.
+                return Ok(match &population.neuron.firing {
+                    Some(f) => {
+                        f64::from(f.v_threshold[neuron])
+                            .abs()
+                            .max(f64::MIN_POSITIVE)
+                            / largest_integer
+                    }
+                    None => 1.0,
+                });
+            }
+            let clip = match rule {
+                ScaleRule::LargestWeight => 1.0,
+                ScaleRule::Clip(clip) => clip,
+                ScaleRule::LeastSquares => least_squares_clip(&weights, largest, width),
+            };
+            Ok(largest * clip / largest_integer)
+        })
+        .collect()
+}
+
+/// The clip with the least squared error over the weights.
+fn least_squares_clip(weights: &[f64], largest: f64, width: BitWidth) -> f64 {
+    let (low, high) = (
+        approximate_real(width.lowest()),
+        approximate_real(width.highest()),
+    );
+    let error = |clip: f64| -> f64 {
+        let scale = largest * clip / high;
+        weights
+            .iter()
+            .map(|w| ((w / scale).round().clamp(low, high) * scale - w).powi(2))
+            .sum()
+    };
+    let mut best = (error(1.0), 1.0);
+    for step in 1..32 {
+        let clip = 1.0 - f64::from(step) / 40.0;
+        let e = error(clip);
+        if e < best.0 {
+            best = (e, clip);
+        }
+    }
+    best.1
+}
+
+fn integers(p: &network::Projection, scales: &[f64], width: BitWidth) -> Vec<i32> {
+    p.weights
+        .iter()
+        .enumerate()
+        .map(|(at, &w)| {
+            let scaled = f64::from(w) / scales[at / p.n_pre.max(1)];
+            // The scale was made from these weights, so the quotient is near the width's range.
+            let integer = nearest_integer(scaled).unwrap_or(0);
+            i32::try_from(range::clip(integer, width)).expect("a weight has at most 8 bits")
+        })
+        .collect()
+}
+
+fn total_bias(incoming: &[(usize, &network::Projection)], n_neurons: usize) -> Vec<f64> {
+    let mut total = vec![0.0; n_neurons];
+    for bias in incoming.iter().filter_map(|(_, p)| p.bias.as_ref()) {
+        total
+            .iter_mut()
+            .zip(bias)
+            .for_each(|(t, &b)| *t += f64::from(b));
+    }
+    total
+}
+
+struct Built {
+    program: Program,
+    threshold: Option<(i64, i64)>,
+    decay_error: f64,
+    saturates: bool,
+}
+
+/// Builds the program with as many fraction bits as the state's width allows.
+fn fit_program(
+    population: &network::Population,
+    units: &[f64],
+    bias: &[f64],
+    sums: &[Interval],
+    state_limit: BitWidth,
+    ticks: u32,
+    cfg: &QuantizeConfig,
+) -> Result<Built, Error> {
+    let least = LEAST_THRESHOLD_BITS.min(cfg.threshold_bits);
+    for threshold_bits in (least..=cfg.threshold_bits).rev() {
+        let built = build_program(
+            population,
+            units,
+            bias,
+            sums,
+            None,
+            ticks,
+            threshold_bits,
+            cfg,
+        )?;
+        if built.program.states[0].bits <= state_limit {
+            return Ok(built);
+        }
+    }
+    build_program(
+        population,
+        units,
+        bias,
+        sums,
+        Some(state_limit),
+        ticks,
+        least,
+        cfg,
+    )
+}
+
+/// Steps of a program under construction.
+#[derive(Default)]
+struct Builder {
+    draft: Draft,
+}
+
+impl Builder {
+    fn push(&mut self, op: Op) -> ValueId {
+        self.draft.steps.push((op, None));
+        ValueId(self.draft.steps.len() - 1)
+    }
+
+    fn saturate(&mut self, value: ValueId, width: BitWidth) -> ValueId {
+        self.draft.steps.push((Op::Saturate(value), Some(width)));
+        ValueId(self.draft.steps.len() - 1)
+    }
+
+    fn parameter(&mut self, name: &str, values: Vec<i64>) -> Result<ValueId, Error> {
+        let low = values.iter().min().copied().unwrap_or(0);
+        let high = values.iter().max().copied().unwrap_or(0);
+        let bits = BitWidth::for_range(low, high).map_err(|_| Error::TooWide {
+            population: name.to_owned(),
+        })?;
+        if low == high {
+            // The same for all neurons: a constant costs no memory.
+            return Ok(self.push(Op::Constant(low)));
+        }
+        self.draft.parameters.push(Parameter {
+            name: name.to_owned(),
+            bits,
+            values,
+        });
+        Ok(self.push(Op::Parameter(self.draft.parameters.len() - 1)))
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn build_program(
+    population: &network::Population,
+    units: &[f64],
+    bias: &[f64],
+    sums: &[Interval],
+    saturation: Option<BitWidth>,
+    ticks: u32,
+    threshold_bits: u32,
+    cfg: &QuantizeConfig,
+) -> Result<Built, Error> {
+    let neuron = &population.neuron;
+    let n = population.n_neurons();
+    let unusable = |parameter, neuron, value| Error::UnusableValue {
+        parameter,
+        origin: population.origin.clone(),
+        neuron,
+        value,
+    };
+
+    // The shift between accumulator and membrane, from the median threshold (or, without one,
+    // from the median of the largest sums).
+    let mut sizes: Vec<f64> = match &neuron.firing {
+        Some(f) => f
+            .v_threshold
+            .iter()
+            .zip(units)
+            .map(|(&t, u)| f64::from(t) / u)
+            .collect(),
+        None => sums.iter().map(|s| real(s.high.max(-s.low))).collect(),
+    };
+    sizes.sort_by(f64::total_cmp);
+    let median = sizes.get(n / 2).copied().unwrap_or(1.0).max(1.0);
+    let shift = nearest_integer(median.log2()).unwrap_or(0) - i64::from(threshold_bits);
+    let shift = i32::try_from(shift.clamp(-20, 40)).expect("clamped to 40");
+    let units: Vec<f64> = units.iter().map(|u| u * f64::powi(2.0, shift)).collect();
+    let quantized = |name: &'static str, values: &[f64]| -> Result<Vec<i64>, Error> {
+        let in_units = values.iter().zip(&units).enumerate();
+        in_units
+            .map(|(i, (&v, u))| {
+                nearest_integer(v / u)
+                    .filter(|v| v.abs() < 1 << 40)
+                    .ok_or_else(|| unusable(name, i, v))
+            })
+            .collect()
+    };
+    let widened = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+
+    let mut b = Builder::default();
+    let v_init = quantized("v_init", &widened(&neuron.v_init))?;
+    let init = if v_init.windows(2).all(|w| w[0] == w[1]) {
+        Init::Value(v_init.first().copied().unwrap_or(0))
+    } else {
+        b.parameter("v_init", v_init)?;
+        Init::Parameter(0)
+    };
+    b.draft.init.push(init);
+    let before = b.push(Op::State(0));
+
+    let threshold = match &neuron.firing {
+        Some(f) => {
+            let values = quantized("v_threshold", &widened(&f.v_threshold))?;
+            let range = (values.iter().min().copied(), values.iter().max().copied());
+            let v_reset = match f.reset {
+                Reset::ToValue => Some(quantized("v_reset", &widened(&f.v_reset))?),
+                Reset::None | Reset::Subtract => None,
+            };
+            let theta = b.parameter("v_threshold", values)?;
+            let v_reset = v_reset.map(|v| b.parameter("v_reset", v)).transpose()?;
+            Some((f, theta, v_reset, range.0.zip(range.1)))
+        }
+        None => None,
+    };
+    let delayed = threshold
+        .as_ref()
+        .filter(|(f, ..)| f.reset_at != ResetAt::SameTick);
+    let fired_before = delayed
+        .filter(|(f, ..)| f.reset != Reset::None)
+        .map(|&(f, theta, ..)| b.push(Op::Compare(before, f.compare, theta)));
+
+    // Reset of the tick before, where it comes before the decay.
+    let mut v = before;
+    if let (Some((f, _, Some(v_reset), _)), Some(fired)) = (&threshold, fired_before)
+        && f.reset_at == ResetAt::NextTick
+    {
+        v = b.push(Op::Select(fired, *v_reset, v));
+    }
+
+    // Decay.
+    let (leaked, decay_error) = decay(&mut b, v, neuron, cfg, &unusable)?;
+    v = leaked;
+
+    // Input and bias.
+    let sum = b.push(Op::Input(0));
+    let input = match shift {
+        0 => sum,
+        1.. => b.push(Op::ShiftRight(
+            sum,
+            shift.unsigned_abs(),
+            Rounding::NearestUp,
+        )),
+        _ => b.push(Op::ShiftLeft(sum, shift.unsigned_abs())),
+    };
+    v = b.push(Op::Add(v, input));
+    let bias = quantized("bias", bias)?;
+    if bias.iter().any(|&b| b != 0) {
+        let bias = b.parameter("bias", bias)?;
+        v = b.push(Op::Add(v, bias));
+    }
+
+    // Reset of the tick before, where it comes after the input.
+    if let (Some((f, theta, v_reset, _)), Some(fired)) = (&threshold, fired_before) {
+        match (f.reset, f.reset_at) {
+            (Reset::Subtract, _) => {
+                let reduced = b.push(Op::Subtract(v, *theta));
+                v = b.push(Op::Select(fired, reduced, v));
+            }
+            (Reset::ToValue, ResetAt::NextTickInputLost) => {
+                let v_reset = v_reset.expect("a reset to a value has one");
+                v = b.push(Op::Select(fired, v_reset, v));
+            }
+            _ => {}
+        }
+    }
+    if let Some(width) = saturation {
+        v = b.saturate(v, width);
+    }
+
+    // Spike, refractory period and reset of this tick.
+    let mut spike = None;
+    let mut waiting = None;
+    if let Some((f, theta, v_reset, _)) = &threshold {
+        let mut fires = b.push(Op::Compare(v, f.compare, *theta));
+        if f.refractory_ticks > 0 {
+            b.draft.init.push(Init::Value(0));
+            let left = b.push(Op::State(1));
+            let (zero, one) = (b.push(Op::Constant(0)), b.push(Op::Constant(1)));
+            let full = b.push(Op::Constant(f.refractory_ticks.into()));
+            let resting = b.push(Op::Compare(left, network::Compare::Greater, zero));
+            let awake = b.push(Op::Not(resting));
+            fires = b.push(Op::And(fires, awake));
+            v = b.push(Op::Select(resting, before, v));
+            let fewer = b.push(Op::Subtract(left, one));
+            let rest = b.push(Op::Select(resting, fewer, zero));
+            waiting = Some(b.push(Op::Select(fires, full, rest)));
+        }
+        if f.reset_at == ResetAt::SameTick {
+            match (f.reset, v_reset) {
+                (Reset::Subtract, _) => {
+                    let reduced = b.push(Op::Subtract(v, *theta));
+                    v = b.push(Op::Select(fires, reduced, v));
+                }
+                (Reset::ToValue, Some(v_reset)) => v = b.push(Op::Select(fires, *v_reset, v)),
+                _ => {}
+            }
+        }
+        spike = Some(fires);
+    }
+    b.draft.next_states = std::iter::once(v).chain(waiting).collect();
+
+    let ranges = analyse(&b.draft, &[sums.to_vec()], n, ticks);
+    let too_wide = || Error::TooWide {
+        population: population.name.clone(),
+    };
+    let steps = b
+        .draft
+        .steps
+        .iter()
+        .zip(&ranges.steps)
+        .map(|(&(op, fixed), range)| {
+            let bits = if op.is_condition() {
+                BitWidth::new(1).ok()
+            } else {
+                range.width()
+            };
+            Ok(Step {
+                op,
+                bits: fixed.or(bits).ok_or_else(too_wide)?,
+            })
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    let names = ["v_mem", "refractory"];
+    let states = names
+        .iter()
+        .zip(&b.draft.init)
+        .zip(&ranges.states)
+        .zip(&b.draft.next_states)
+        .map(|(((name, &init), range), next)| {
+            let bits = range.width().ok_or_else(too_wide)?.max(steps[next.0].bits);
+            Ok(StateVariable {
+                name: (*name).to_owned(),
+                bits,
+                init,
+            })
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    Ok(Built {
+        program: Program {
+            states,
+            parameters: b.draft.parameters,
+            steps,
+            next_states: b.draft.next_states,
+            spike,
+        },
+        threshold: threshold.and_then(|(.., range)| range),
+        decay_error,
+        saturates: !ranges.saturating.is_empty(),
+    })
+}
+
+/// `v - round(v * (1 - decay))`, with one constant where all neurons share it, else with a
+/// parameter; nothing for a decay of 1.
+fn decay(
+    b: &mut Builder,
+    v: ValueId,
+    neuron: &network::Neuron,
+    cfg: &QuantizeConfig,
+    unusable: &impl Fn(&'static str, usize, f64) -> Error,
+) -> Result<(ValueId, f64), Error> {
+    let leaks: Vec<f64> = neuron
+        .decay_mem
+        .iter()
+        .map(|&d| 1.0 - f64::from(d))
+        .collect();
+    let mut shift = 0;
+    for (i, &leak) in leaks.iter().enumerate() {
+        let factor = dyadic_factor(leak, cfg.decay_tolerance)
+            .ok_or_else(|| unusable("decay", i, 1.0 - leak))?;
+        shift = shift.max(factor.shift);
+    }
+    let unit = approximate_real(1i64 << shift);
+    let factors: Vec<i64> = leaks
+        .iter()
+        .map(|leak| nearest_integer(leak * unit).expect("a leak is in [0, 1]"))
+        .collect();
+    let error = leaks
+        .iter()
+        .zip(&factors)
+        .map(|(leak, &k)| (approximate_real(k) / unit - leak).abs())
+        .fold(0f64, f64::max);
+    if factors.iter().all(|&k| k == 0) {
+        return Ok((v, error));
+    }
+    let shared = factors.windows(2).all(|w| w[0] == w[1]);
+    let product = if shared {
+        let DyadicFactor { numerator, .. } = DyadicFactor {
+            numerator: factors[0],
+            shift,
+        };
+        b.push(Op::Scale(v, numerator))
+    } else {
+        let factor = b.parameter("leak", factors)?;
+        b.push(Op::Multiply(v, factor))
+    };
+    let leak = b.push(Op::ShiftRight(product, shift, Rounding::NearestUp));
+    Ok((b.push(Op::Subtract(v, leak)), error))
+}
+
+fn real(value: i128) -> f64 {
+    approximate_real(i64::try_from(value).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,203 @@
+//! Range analysis: finds the width of every value of a neuron program by running it on intervals.
+//!
+//! One interval a neuron and value, from the actual parameters and the actual weights' sums,
+//! over all ticks of a sample. The result is a proof: no value leaves its width for any input,
+//! because every operation's interval contains all results over its operands' intervals.
+
+use spikeloom_fixed::{BitWidth, saturate, shift_right};
+use spikeloom_ir::network::Compare;
+use spikeloom_ir::{Init, Op, Parameter, ValueId};
+
+/// A closed interval of integers; `i128`, so that no bound can overflow before it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval {
+    /// Lowest value.
+    pub low: i128,
+    /// Highest value.
+    pub high: i128,
+}
+
+impl Interval {
+    /// From `low` to `high`.
+    pub fn new(low: i64, high: i64) -> Self {
+        Self {
+            low: low.into(),
+            high: high.into(),
+        }
+    }
+
+    fn point(value: i64) -> Self {
+        Self::new(value, value)
+    }
+
+    fn join(self, other: Self) -> Self {
+        Self {
+            low: self.low.min(other.low),
+            high: self.high.max(other.high),
+        }
+    }
+
+    fn map(self, f: impl Fn(i128) -> i128) -> Self {
+        let (a, b) = (f(self.low), f(self.high));
+        Self {
+            low: a.min(b),
+            high: a.max(b),
+        }
+    }
+}
+
+/// Program under construction: steps whose widths are not known yet, except of `Saturate`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Draft {
+    pub steps: Vec<(Op, Option<BitWidth>)>,
+    pub next_states: Vec<ValueId>,
+    pub init: Vec<Init>,
+    pub parameters: Vec<Parameter>,
+}
+
+/// Ranges over all neurons and ticks.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranges {
+    /// One a step.
+    pub steps: Vec<Interval>,
+    /// One a state variable.
+    pub states: Vec<Interval>,
+    /// Steps of `Saturate` whose operand can leave the width.
+    pub saturating: Vec<ValueId>,
+}
+
+/// No interval beyond this can become a value; it stops bounds from growing without end.
+const LIMIT: i128 = 1 << 80;
+
+/// Runs `draft` on intervals for `ticks` ticks.
+pub(crate) fn analyse(
+    draft: &Draft,
+    inputs: &[Vec<Interval>],
+    n_neurons: usize,
+    ticks: u32,
+) -> Ranges {
+    let mut all: Option<Ranges> = None;
+    #[allow(clippy::needless_range_loop)] // `neuron` indexes parameters as well as inputs.
+    for neuron in 0..n_neurons {
+        let parameter = |n: usize| Interval::point(draft.parameters[n].values[neuron]);
+        let mut states: Vec<Interval> = draft
+            .init
+            .iter()
+            .map(|init| match *init {
+                Init::Value(v) => Interval::point(v),
+                Init::Parameter(n) => parameter(n),
+            })
+            .collect();
+        let mut values = vec![Interval::point(0); draft.steps.len()];
+        for _ in 0..ticks {
+            let mut saturating = Vec::new();
+            for (k, &(op, width)) in draft.steps.iter().enumerate() {
+                let v = |id: ValueId| values[id.0];
+                let result = match op {
+                    Op::State(n) => states[n],
+                    Op::Input(n) => inputs[n][neuron],
+                    Op::Parameter(n) => parameter(n),
+                    Op::Constant(c) => Interval::point(c),
+                    Op::Add(a, b) => Interval {
+                        low: v(a).low + v(b).low,
+                        high: v(a).high + v(b).high,
+                    },
+                    Op::Subtract(a, b) => Interval {
+                        low: v(a).low - v(b).high,
+                        high: v(a).high - v(b).low,
+                    },
+                    Op::Scale(a, factor) => v(a).map(|x| x * i128::from(factor)),
+                    Op::Multiply(a, b) => {
+                        v(a).map(|x| x * v(b).low).join(v(a).map(|x| x * v(b).high))
+                    }
+                    Op::ShiftLeft(a, bits) => v(a).map(|x| x << bits),
+                    Op::ShiftRight(a, bits, rounding) => v(a).map(|x| {
+                        i64::try_from(x).map_or(x, |x| shift_right(x, bits, rounding).into())
+                    }),
+                    Op::Saturate(a) => {
+                        let width = width.expect("a draft states the width of a saturation");
+                        let clamp =
+                            |x: i128| x.clamp(width.lowest().into(), width.highest().into());
+                        if v(a).map(clamp) != v(a) {
+                            saturating.push(ValueId(k));
+                        }
+                        v(a).map(clamp)
+                    }
+                    Op::Compare(a, compare, b) => {
+                        let holds = |x: i128, y: i128| match compare {
+                            Compare::Greater => x > y,
+                            Compare::GreaterOrEqual => x >= y,
+                        };
+                        Interval {
+                            low: i128::from(holds(v(a).low, v(b).high)),
+                            high: i128::from(holds(v(a).high, v(b).low)),
+                        }
+                    }
+                    Op::Select(c, a, b) => match v(c) {
+                        Interval { low: 1, .. } => v(a),
+                        Interval { high: 0, .. } => v(b),
+                        _ => v(a).join(v(b)),
+                    },
+                    Op::And(a, b) => Interval {
+                        low: v(a).low.min(v(b).low),
+                        high: v(a).high.min(v(b).high),
+                    },
+                    Op::Or(a, b) => Interval {
+                        low: v(a).low.max(v(b).low),
+                        high: v(a).high.max(v(b).high),
+                    },
+                    Op::Not(a) => Interval {
+                        low: 1 - v(a).high,
+                        high: 1 - v(a).low,
+                    },
+                };
+                values[k] = Interval {
+                    low: result.low.clamp(-LIMIT, LIMIT),
+                    high: result.high.clamp(-LIMIT, LIMIT),
+                };
+            }
+            let before = states.clone();
+            for (state, value) in states.iter_mut().zip(&draft.next_states) {
+                *state = values[value.0];
+            }
+            let seen = all.get_or_insert_with(|| Ranges {
+                steps: values.clone(),
+                states: before.clone(),
+                saturating: Vec::new(),
+            });
+            for (s, v) in seen.steps.iter_mut().zip(&values) {
+                *s = s.join(*v);
+            }
+            for ((s, v), b) in seen.states.iter_mut().zip(&states).zip(&before) {
+                *s = s.join(*v).join(*b);
+            }
+            for id in saturating {
+                if !seen.saturating.contains(&id) {
+                    seen.saturating.push(id);
+                }
+            }
+            if states == before {
+                // A fixed point: later ticks add nothing.
+                break;
+            }
+        }
+    }
+    all.unwrap_or(Ranges {
+        steps: vec![Interval::point(0); draft.steps.len()],
+        states: vec![Interval::point(0); draft.init.len()],
+        saturating: Vec::new(),
+    })
+}
+
+impl Interval {
+    /// The smallest width that holds the interval, or `None` beyond 63 bits.
+    pub(crate) fn width(self) -> Option<BitWidth> {
+        let bound = |v: i128| i64::try_from(v).ok();
+        BitWidth::for_range(bound(self.low)?, bound(self.high)?).ok()
+    }
+}
+
+/// `value` clipped to `width`, for parameters that a given width cannot hold.
+pub(crate) fn clip(value: i64, width: BitWidth) -> i64 {
+    saturate(value, width)
+}

@@ -1,0 +1,3 @@
+//! Speed of the golden model.
+
+fn main() {}

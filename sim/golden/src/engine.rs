@@ -1,0 +1,168 @@
+//! Runs one population's program over all its neurons, one operation at a time.
+//!
+//! Operation by operation over columns, instead of neuron by neuron, makes each operation a
+//! plain loop over an array, which the compiler vectorises.
+
+use spikeloom_ir::network::Compare;
+use spikeloom_ir::{Init, Op, Program};
+
+use crate::word::Word;
+
+/// A program made ready for a population of a given size.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine<W> {
+    program: Program,
+    init: Vec<Vec<W>>,
+    /// One column a step.
+    columns: Vec<Vec<W>>,
+    /// One column a state variable.
+    states: Vec<Vec<W>>,
+}
+
+impl<W: Word> Engine<W> {
+    pub(crate) fn new(program: &Program, n_neurons: usize) -> Self {
+        let parameters: Vec<Vec<W>> = program
+            .parameters
+            .iter()
+            .map(|p| p.values.iter().map(|&v| W::from_i64(v)).collect())
+            .collect();
+        let init: Vec<Vec<W>> = program
+            .states
+            .iter()
+            .map(|s| match s.init {
+                Init::Value(v) => vec![W::from_i64(v); n_neurons],
+                Init::Parameter(p) => parameters[p].clone(),
+            })
+            .collect();
+        let mut columns = vec![vec![W::default(); n_neurons]; program.steps.len()];
+        for (column, step) in columns.iter_mut().zip(&program.steps) {
+            // Columns that never change are filled once, here.
+            match step.op {
+                Op::Parameter(p) => column.clone_from(&parameters[p]),
+                Op::Constant(v) => column.fill(W::from_i64(v)),
+                _ => {}
+            }
+        }
+        Self {
+            program: program.clone(),
+            states: init.clone(),
+            init,
+            columns,
+        }
+    }
+
+    /// Puts every state variable to its initial value.
+    pub(crate) fn reset(&mut self) {
+        for (state, init) in self.states.iter_mut().zip(&self.init) {
+            state.copy_from_slice(init);
+        }
+    }
+
+    /// State variable `n`, one value a neuron.
+    pub(crate) fn state(&self, n: usize) -> &[W] {
+        &self.states[n]
+    }
+
+    /// All state variables, in order.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &[W]> {
+        self.states.iter().map(Vec::as_slice)
+    }
+
+    /// Runs one tick on the accumulated `inputs` and appends the neurons that fired.
+    pub(crate) fn tick(&mut self, inputs: &[Vec<i32>], fired: &mut Vec<u32>) {
+        for k in 0..self.program.steps.len() {
+            let step = self.program.steps[k];
+            let (before, rest) = self.columns.split_at_mut(k);
+            let out = &mut rest[0];
+            let column = |id: spikeloom_ir::ValueId| &before[id.0];
+            match step.op {
+                Op::State(n) => out.copy_from_slice(&self.states[n]),
+                Op::Input(n) => {
+                    for (o, &i) in out.iter_mut().zip(&inputs[n]) {
+                        *o = W::from_i32(i);
+                    }
+                }
+                Op::Parameter(_) | Op::Constant(_) => {}
+                Op::Add(a, b) => map2(out, column(a), column(b), W::add),
+                Op::Subtract(a, b) => map2(out, column(a), column(b), W::subtract),
+                Op::Multiply(a, b) => map2(out, column(a), column(b), W::multiply),
+                Op::Scale(a, factor) => {
+                    let factor = W::from_i64(factor);
+                    map(out, column(a), |a| a.multiply(factor));
+                }
+                Op::ShiftLeft(a, bits) => map(out, column(a), |a| a.shift_left(bits)),
+                Op::ShiftRight(a, 0, _) => out.copy_from_slice(column(a)),
+                Op::ShiftRight(a, bits, rounding) => {
+                    map(out, column(a), |a| a.shift_right(bits, rounding));
+                }
+                Op::Saturate(a) => {
+                    let (low, high) = (
+                        W::from_i64(step.bits.lowest()),
+                        W::from_i64(step.bits.highest()),
+                    );
+                    map(out, column(a), |a| a.max(low).min(high));
+                }
+                Op::Compare(a, Compare::Greater, b) => {
+                    map2(out, column(a), column(b), |a, b| W::from_bool(a > b));
+                }
+                Op::Compare(a, Compare::GreaterOrEqual, b) => {
+                    map2(out, column(a), column(b), |a, b| W::from_bool(a >= b));
+                }
+                Op::Select(condition, a, b) => {
+                    let (condition, a, b) = (column(condition), column(a), column(b));
+                    for (((o, &c), &a), &b) in out.iter_mut().zip(condition).zip(a).zip(b) {
+                        *o = if c == W::default() { b } else { a };
+                    }
+                }
+                Op::And(a, b) => map2(out, column(a), column(b), W::min),
+                Op::Or(a, b) => map2(out, column(a), column(b), W::max),
+                Op::Not(a) => map(out, column(a), |a| W::from_bool(a == W::default())),
+            }
+        }
+        for (state, value) in self.states.iter_mut().zip(&self.program.next_states) {
+            state.copy_from_slice(&self.columns[value.0]);
+        }
+        if let Some(spike) = self.program.spike {
+            for (n, &s) in (0u32..).zip(&self.columns[spike.0]) {
+                if s != W::default() {
+                    fired.push(n);
+                }
+            }
+        }
+    }
+
+    /// The first step and neuron of the last tick whose value left the step's width, which
+    /// a correct range analysis makes impossible. For tests.
+    pub(crate) fn overflow(&self) -> Option<(usize, usize, i64)> {
+        self.program
+            .steps
+            .iter()
+            .zip(&self.columns)
+            .enumerate()
+            .find_map(|(k, (step, column))| {
+                let fits = |v: i64| {
+                    if step.op.is_condition() {
+                        (0..=1).contains(&v)
+                    } else {
+                        step.bits.holds(v)
+                    }
+                };
+                let neuron = column.iter().position(|&v| !fits(v.to_i64()))?;
+                Some((k, neuron, column[neuron].to_i64()))
+            })
+    }
+}
+
+#[inline(always)]
+fn map<W: Word>(out: &mut [W], a: &[W], f: impl Fn(W) -> W) {
+    for (o, &a) in out.iter_mut().zip(a) {
+        *o = f(a);
+    }
+}
+
+#[inline(always)]
+fn map2<W: Word>(out: &mut [W], a: &[W], b: &[W], f: impl Fn(W, W) -> W) {
+    for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *o = f(a, b);
+    }
+}

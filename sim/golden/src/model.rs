@@ -1,0 +1,467 @@
+//! The executor of the integer network.
+
+use spikeloom_ir::quantized::{Decoder, Encoder, Source, xorshift32};
+use spikeloom_ir::{PopulationId, Quantized, QuantizedError};
+
+use crate::engine::Engine;
+
+/// One sample in the form that the network's encoder takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Sample<'a> {
+    /// One byte a channel, for [`Encoder::Direct`] and [`Encoder::Rate`].
+    Values(&'a [u8]),
+    /// For every tick the channels that spike, ascending; works with every encoder but
+    /// [`Encoder::Direct`], whose place it takes.
+    Events(&'a [Vec<u32>]),
+}
+
+/// What a sample came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The decoder's choice.
+    pub class: usize,
+    /// The decoder's value of every output neuron: its spikes, or its summed state.
+    pub scores: Vec<i64>,
+    /// Spikes of each population over all ticks.
+    pub spikes: Vec<u64>,
+    /// Events of the input over all ticks; a held input sends each once.
+    pub input_events: u64,
+    /// Weights read and added: events times the target's neurons, over all projections.
+    pub synaptic_operations: u64,
+}
+
+/// Everything that a sample did, tick by tick.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trace {
+    /// `[tick][population]`.
+    pub ticks: Vec<Vec<PopulationTrace>>,
+}
+
+/// One population in one tick.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PopulationTrace {
+    /// `[state variable][neuron]`, after the tick.
+    pub states: Vec<Vec<i64>>,
+    /// Neurons that fired, ascending.
+    pub spikes: Vec<u32>,
+}
+
+/// A sample that the network cannot take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum SampleError {
+    /// The number of values is not the number of channels.
+    #[error("the sample has {found} values but the network has {wanted} input channels")]
+    #[diagnostic(
+        code(spikeloom::golden::sample_length),
+        help("give one byte for each input channel, in the order of the model's input")
+    )]
+    Length {
+        /// Values given.
+        found: usize,
+        /// Channels.
+        wanted: usize,
+    },
+    /// Events where values are needed or the other way round.
+    #[error("this network's encoder takes {wanted}, not {found}")]
+    #[diagnostic(
+        code(spikeloom::golden::sample_kind),
+        help("compile the model with `--encoding events` to feed it spike trains")
+    )]
+    Kind {
+        /// What was given.
+        found: &'static str,
+        /// What the encoder takes.
+        wanted: &'static str,
+    },
+    /// An event's channel does not exist.
+    #[error("tick {tick} has an event on channel {channel}, but there are {n_channels} channels")]
+    #[diagnostic(
+        code(spikeloom::golden::sample_channel),
+        help("channels are numbered from 0, row-major over the input's shape")
+    )]
+    Channel {
+        /// Its tick.
+        tick: usize,
+        /// Its channel.
+        channel: u32,
+        /// Channels.
+        n_channels: usize,
+    },
+}
+
+#[derive(Debug, Clone)]
+enum AnyEngine {
+    Narrow(Engine<i32>),
+    Wide(Engine<i64>),
+}
+
+/// Calls one method on whichever engine a population has.
+macro_rules! engine {
+    ($engine:expr, $e:ident => $body:expr) => {
+        match $engine {
+            AnyEngine::Narrow($e) => $body,
+            AnyEngine::Wide($e) => $body,
+        }
+    };
+}
+
+#[derive(Debug, Clone)]
+struct Synapses {
+    source: Source,
+    target: usize,
+    accumulator: usize,
+    delay: usize,
+    n_post: usize,
+    /// `[pre][post]`, so that one event reads one contiguous row.
+    rows: Vec<i16>,
+}
+
+/// The golden model of one network, with the state of the sample in flight.
+#[derive(Debug, Clone)]
+pub struct Golden {
+    n_channels: usize,
+    ticks: usize,
+    encoder: Encoder,
+    decoder: Decoder,
+    output: PopulationId,
+    engines: Vec<AnyEngine>,
+    synapses: Vec<Synapses>,
+    /// `[population][accumulator][neuron]`.
+    accumulators: Vec<Vec<Vec<i32>>>,
+    hold: Vec<Vec<bool>>,
+    /// `[tick mod depth][population]`: spikes kept as long as the longest delay needs them.
+    history: Vec<Vec<Vec<u32>>>,
+    /// The same for the input.
+    input_history: Vec<Vec<u32>>,
+    /// For [`Encoder::Rate`]: the upper 16 bits of the generator, `[tick][channel]`. Every sample
+    /// starts from the same seed, so they are drawn once.
+    draws: Vec<u16>,
+}
+
+impl Golden {
+    /// Prepares a network for execution.
+    ///
+    /// # Errors
+    /// Where the network breaks a rule of its level.
+    pub fn new(network: &Quantized) -> Result<Self, QuantizedError> {
+        network.check()?;
+        let ticks = index(network.ticks);
+        let engines = network
+            .populations
+            .iter()
+            .map(|p| {
+                let narrow = p.program.steps.iter().all(|s| s.bits.get() <= 32)
+                    && p.program.states.iter().all(|s| s.bits.get() <= 32);
+                if narrow {
+                    AnyEngine::Narrow(Engine::new(&p.program, p.n_neurons))
+                } else {
+                    AnyEngine::Wide(Engine::new(&p.program, p.n_neurons))
+                }
+            })
+            .collect();
+        let synapses = network
+            .projections
+            .iter()
+            .map(|p| {
+                let n_post = network.populations[p.target.0].n_neurons;
+                let rows = (0..p.n_pre)
+                    .flat_map(|pre| (0..n_post).map(move |post| post * p.n_pre + pre))
+                    .map(|at| i16::try_from(p.weights[at]).expect("weights have at most 16 bits"))
+                    .collect();
+                Synapses {
+                    source: p.source,
+                    target: p.target.0,
+                    accumulator: p.accumulator,
+                    delay: index(p.delay),
+                    n_post,
+                    rows,
+                }
+            })
+            .collect();
+        let depth = 1 + network
+            .projections
+            .iter()
+            .map(|p| index(p.delay))
+            .max()
+            .unwrap_or(0);
+        let draws = match network.input.encoder {
+            Encoder::Rate { seed } => {
+                let mut state = seed;
+                let draw = |_| {
+                    state = xorshift32(state);
+                    u16::try_from(state >> 16).expect("16 bits are left")
+                };
+                (0..ticks * network.input.n_channels).map(draw).collect()
+            }
+            Encoder::Direct | Encoder::Events => Vec::new(),
+        };
+        Ok(Self {
+            n_channels: network.input.n_channels,
+            ticks,
+            encoder: network.input.encoder,
+            decoder: network.decoder,
+            output: network.output,
+            engines,
+            synapses,
+            accumulators: network
+                .populations
+                .iter()
+                .map(|p| {
+                    p.accumulators
+                        .iter()
+                        .map(|_| vec![0; p.n_neurons])
+                        .collect()
+                })
+                .collect(),
+            hold: network
+                .populations
+                .iter()
+                .map(|p| p.accumulators.iter().map(|a| a.hold).collect())
+                .collect(),
+            history: vec![vec![Vec::new(); network.populations.len()]; depth],
+            input_history: vec![Vec::new(); depth],
+            draws,
+        })
+    }
+
+    /// Number of input channels.
+    pub fn n_channels(&self) -> usize {
+        self.n_channels
+    }
+
+    /// Runs one sample from the reset state.
+    ///
+    /// # Errors
+    /// Where the sample does not fit the encoder.
+    pub fn run(&mut self, sample: Sample<'_>) -> Result<Outcome, SampleError> {
+        self.run_observed(sample, |_, _| {})
+    }
+
+    /// Runs one sample and keeps every state and spike of every tick.
+    ///
+    /// # Errors
+    /// As [`Golden::run`].
+    pub fn trace(&mut self, sample: Sample<'_>) -> Result<(Outcome, Trace), SampleError> {
+        let mut trace = Trace::default();
+        let outcome = self.run_observed(sample, |golden, tick| {
+            trace.ticks.push(golden.snapshot(tick));
+        })?;
+        Ok((outcome, trace))
+    }
+
+    /// Runs one sample and reports the first value that left its stated width: population,
+    /// step, neuron and value. A sound range analysis makes that impossible, which tests check.
+    ///
+    /// # Errors
+    /// As [`Golden::run`].
+    pub fn find_overflow(
+        &mut self,
+        sample: Sample<'_>,
+    ) -> Result<Option<(usize, usize, usize, i64)>, SampleError> {
+        let mut found = None;
+        self.run_observed(sample, |golden, _| {
+            for (p, e) in golden.engines.iter().enumerate() {
+                let overflow = engine!(e, e => e.overflow());
+                found = found.or(overflow.map(|(step, neuron, v)| (p, step, neuron, v)));
+            }
+        })?;
+        Ok(found)
+    }
+
+    fn snapshot(&self, tick: usize) -> Vec<PopulationTrace> {
+        let spikes = &self.history[tick % self.history.len()];
+        let states = |e: &AnyEngine| match e {
+            AnyEngine::Narrow(e) => e.states().map(widen).collect(),
+            AnyEngine::Wide(e) => e.states().map(widen).collect(),
+        };
+        self.engines
+            .iter()
+            .zip(spikes)
+            .map(|(e, s)| PopulationTrace {
+                states: states(e),
+                spikes: s.clone(),
+            })
+            .collect()
+    }
+
+    fn check_sample(&self, sample: Sample<'_>) -> Result<(), SampleError> {
+        match (sample, self.encoder) {
+            (Sample::Values(_), Encoder::Events) => Err(SampleError::Kind {
+                found: "values",
+                wanted: "events",
+            }),
+            (Sample::Events(_), Encoder::Direct) => Err(SampleError::Kind {
+                found: "events",
+                wanted: "values",
+            }),
+            (Sample::Values(v), _) if v.len() != self.n_channels => Err(SampleError::Length {
+                found: v.len(),
+                wanted: self.n_channels,
+            }),
+            (Sample::Values(_), _) => Ok(()),
+            (Sample::Events(ticks), _) => {
+                for (tick, events) in ticks.iter().enumerate() {
+                    if let Some(&channel) = events.iter().find(|&&c| index(c) >= self.n_channels) {
+                        let n_channels = self.n_channels;
+                        return Err(SampleError::Channel {
+                            tick,
+                            channel,
+                            n_channels,
+                        });
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn run_observed(
+        &mut self,
+        sample: Sample<'_>,
+        mut observe: impl FnMut(&Self, usize),
+    ) -> Result<Outcome, SampleError> {
+        self.check_sample(sample)?;
+        let depth = self.history.len();
+        for e in &mut self.engines {
+            engine!(e, e => e.reset());
+        }
+        for a in self.accumulators.iter_mut().flatten() {
+            a.fill(0);
+        }
+        for spikes in self
+            .history
+            .iter_mut()
+            .flatten()
+            .chain(&mut self.input_history)
+        {
+            spikes.clear();
+        }
+        let n_output = self.accumulators[self.output.0].first().map_or(0, Vec::len);
+        let mut outcome = Outcome {
+            class: 0,
+            scores: vec![0; n_output],
+            spikes: vec![0; self.engines.len()],
+            input_events: 0,
+            synaptic_operations: 0,
+        };
+        if let (Sample::Values(values), Encoder::Direct) = (sample, self.encoder) {
+            self.accumulate_values(values, &mut outcome);
+        }
+        for tick in 0..self.ticks {
+            let now = tick % depth;
+            self.encode(sample, tick, now, &mut outcome);
+            for p in 0..self.engines.len() {
+                self.accumulate_events(p, tick, &mut outcome);
+                let mut fired = std::mem::take(&mut self.history[now][p]);
+                fired.clear();
+                engine!(&mut self.engines[p], e => e.tick(&self.accumulators[p], &mut fired));
+                outcome.spikes[p] += count(fired.len());
+                self.history[now][p] = fired;
+            }
+            self.decode(now, &mut outcome);
+            observe(self, tick);
+        }
+        // The lowest index wins a tie, so only a strictly greater score replaces the best.
+        for (n, &score) in outcome.scores.iter().enumerate() {
+            if score > outcome.scores[outcome.class] {
+                outcome.class = n;
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Fills the held accumulators, once a sample.
+    fn accumulate_values(&mut self, values: &[u8], outcome: &mut Outcome) {
+        for s in self.synapses.iter().filter(|s| s.source == Source::Input) {
+            let accumulator = &mut self.accumulators[s.target][s.accumulator];
+            for (row, &value) in s.rows.chunks_exact(s.n_post).zip(values) {
+                if value != 0 {
+                    let value = i16::from(value);
+                    for (a, &w) in accumulator.iter_mut().zip(row) {
+                        *a += i32::from(w) * i32::from(value);
+                    }
+                    outcome.synaptic_operations += count(s.n_post);
+                }
+            }
+        }
+        outcome.input_events += count(values.iter().filter(|&&v| v != 0).count());
+    }
+
+    /// Writes the input's events of a tick into its history.
+    fn encode(&mut self, sample: Sample<'_>, tick: usize, now: usize, outcome: &mut Outcome) {
+        let events = &mut self.input_history[now];
+        events.clear();
+        match (sample, self.encoder) {
+            (Sample::Values(values), Encoder::Rate { .. }) => {
+                let draws = &self.draws[tick * self.n_channels..][..self.n_channels];
+                for ((channel, &value), &draw) in (0u32..).zip(values).zip(draws) {
+                    if u16::from(value) * 0x101 > draw {
+                        events.push(channel);
+                    }
+                }
+            }
+            (Sample::Events(ticks), _) => events.extend(ticks.get(tick).into_iter().flatten()),
+            (Sample::Values(_), _) => {}
+        }
+        outcome.input_events += count(events.len());
+    }
+
+    /// Sums what arrives at population `p` in this tick.
+    fn accumulate_events(&mut self, p: usize, tick: usize, outcome: &mut Outcome) {
+        for (accumulator, &hold) in self.accumulators[p].iter_mut().zip(&self.hold[p]) {
+            if !hold {
+                accumulator.fill(0);
+            }
+        }
+        for s in self
+            .synapses
+            .iter()
+            .filter(|s| s.target == p && s.delay <= tick)
+        {
+            let then = (tick - s.delay) % self.history.len();
+            let events = match s.source {
+                Source::Input => &self.input_history[then],
+                Source::Population(id) => &self.history[then][id.0],
+            };
+            let accumulator = &mut self.accumulators[p][s.accumulator];
+            for &pre in events {
+                let row = &s.rows[index(pre) * s.n_post..][..s.n_post];
+                for (a, &w) in accumulator.iter_mut().zip(row) {
+                    *a += i32::from(w);
+                }
+            }
+            outcome.synaptic_operations += count(events.len() * s.n_post);
+        }
+    }
+
+    fn decode(&self, now: usize, outcome: &mut Outcome) {
+        match self.decoder {
+            Decoder::SpikeCount => {
+                for &n in &self.history[now][self.output.0] {
+                    outcome.scores[index(n)] += 1;
+                }
+            }
+            Decoder::StateSum { state } => {
+                engine!(&self.engines[self.output.0], e => {
+                    for (score, &v) in outcome.scores.iter_mut().zip(e.state(state)) {
+                        *score += crate::word::Word::to_i64(v);
+                    }
+                });
+            }
+        }
+    }
+}
+
+fn widen<W: crate::word::Word>(state: &[W]) -> Vec<i64> {
+    state.iter().map(|&v| v.to_i64()).collect()
+}
+
+/// A `u32` as a position; a `usize` is at least that wide on every machine this runs on.
+fn index(value: u32) -> usize {
+    usize::try_from(value).expect("usize has at least 32 bits")
+}
+
+fn count(value: usize) -> u64 {
+    u64::try_from(value).expect("usize has at most 64 bits")
+}
