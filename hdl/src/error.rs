@@ -80,4 +80,124 @@ pub enum Error {
         /// The width asked for.
         width: usize,
     },
+
+    /// A data path reads an input it does not have.
+    #[error("step {step} of a data path reads input {input}, but there are {n_inputs}")]
+    #[diagnostic(
+        code(spikeloom::hdl::data_input),
+        help("declare the input in `DataPathSpec::inputs`; they are counted from 0")
+    )]
+    DataInput {
+        /// The step.
+        step: usize,
+        /// The input it reads.
+        input: usize,
+        /// Inputs declared.
+        n_inputs: usize,
+    },
+
+    /// A constant does not fit its width.
+    #[error("step {step} of a data path is the constant {value}, which does not fit {width} bits")]
+    #[diagnostic(code(spikeloom::hdl::data_constant), help("give the step more bits"))]
+    DataConstant {
+        /// The step.
+        step: usize,
+        /// The constant.
+        value: i64,
+        /// Its width.
+        width: usize,
+    },
+
+    /// A step reads a value that does not exist yet.
+    #[error("step {step} of a data path reads value {operand}, which is not made before it")]
+    #[diagnostic(
+        code(spikeloom::hdl::data_operand),
+        help("put the steps in an order in which each reads only earlier ones")
+    )]
+    DataOperand {
+        /// The step.
+        step: usize,
+        /// The value it reads.
+        operand: usize,
+    },
+
+    /// A condition is used as a number, or the other way round.
+    #[error("step {step} of a data path needs a {wanted}, which value {operand} is not")]
+    #[diagnostic(
+        code(spikeloom::hdl::data_kind),
+        help("compare a number to make a condition, or select by a condition to make a number")
+    )]
+    DataKind {
+        /// The step.
+        step: usize,
+        /// The value it reads.
+        operand: usize,
+        /// `condition` or `number`.
+        wanted: &'static str,
+    },
+
+    /// A step reads a value of a later stage.
+    #[error(
+        "step {step} of a data path is in stage {stage} and reads value {operand} of stage \
+         {operand_stage}"
+    )]
+    #[diagnostic(
+        code(spikeloom::hdl::data_stage),
+        help("move the step to the stage of its latest operand, or after it")
+    )]
+    DataStage {
+        /// The step.
+        step: usize,
+        /// Its stage.
+        stage: usize,
+        /// The value it reads.
+        operand: usize,
+        /// The stage of that value.
+        operand_stage: usize,
+    },
+
+    /// A step has another width than the value it stands for.
+    #[error("step {step} of a data path is {width} bits wide, but its value has {expected}")]
+    #[diagnostic(
+        code(spikeloom::hdl::data_width),
+        help(
+            "a condition has 1 bit, an input the width of its port; resize it in a step of its own"
+        )
+    )]
+    DataWidth {
+        /// The step.
+        step: usize,
+        /// Its width.
+        width: usize,
+        /// The width its value has.
+        expected: usize,
+    },
+
+    /// An output names a value that does not exist.
+    #[error("output {output} of a data path is value {value}, which does not exist")]
+    #[diagnostic(
+        code(spikeloom::hdl::data_output),
+        help("name the position of a step; they are counted from 0")
+    )]
+    DataOutput {
+        /// The output.
+        output: String,
+        /// The value it names.
+        value: usize,
+    },
+
+    /// An output's value is made after the outputs are due.
+    #[error("output {output} of a data path is made in stage {stage}, after latency {latency}")]
+    #[diagnostic(
+        code(spikeloom::hdl::data_latency),
+        help("set the latency to the highest stage of an output, or above it")
+    )]
+    DataLatency {
+        /// The output.
+        output: String,
+        /// The stage of its value.
+        stage: usize,
+        /// The latency of the block.
+        latency: usize,
+    },
 }

@@ -7,17 +7,27 @@
 //!
 //! This crate does not print Verilog, read models or touch files.
 
+mod core;
+mod datapath;
 mod error;
+pub mod event;
+mod event_fifo;
 mod image;
 mod leaf;
+mod program;
 mod simulation;
 mod width;
 
+pub use self::core::{Core, CoreConfig, CoreState};
+pub use datapath::{
+    Comparison, DataInput, DataKind, DataOp, DataOutput, DataPath, DataPathSpec, DataStep, ValueId,
+};
 pub use error::Error;
+pub use event_fifo::EventFifo;
 pub use image::MemoryImage;
 pub use leaf::{
-    Asr, BitRegister, BitResetRegister, LaneSelect, Multiply, Pack, Register, ResetRegister,
-    ResetStateRegister, RomMemory, Rounding, RowMemory, ShiftLeft, SpramMemory, StateRegister,
+    Asr, BitRegister, BitResetRegister, Delay, LaneSelect, Multiply, Pack, Register, ResetRegister,
+    ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft, SpramMemory, StateRegister,
     Unpack,
 };
 pub use simulation::{NotSettled, clock_cycle, settle};

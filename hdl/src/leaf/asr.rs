@@ -71,36 +71,28 @@ impl Logic for Asr {
     fn hdl(&self) -> Verilog {
         let (width, shift) = (self.value.width(), self._shift);
         Verilog::Custom(match self._rounding {
+            // Adding half before the shift is adding the last bit shifted out after it; beyond the
+            // top all bits are the sign.
             Rounding::HalfUp if shift > 0 => {
-                // One bit more than the wider of value and half, so that the sum cannot wrap.
-                let sum_width = width.max(shift) + 1;
-                let extension = sum_width - width;
-                let sign = width - 1;
-                let half = hexadecimal_power(shift - 1);
-                let sign_bit = if width == 1 {
-                    "value".into()
-                } else {
-                    format!("value[{sign}]")
+                let half = match width {
+                    1 => "value".into(),
+                    _ => format!("value[{}]", (shift - 1).min(width - 1)),
+                };
+                let carry = match width - 1 {
+                    0 => half,
+                    above => format!("{{{above}'h0, {half}}}"),
                 };
                 format!(
-                    "wire signed [{sum_msb}:0] sum = {{{{{extension}{{{sign_bit}}}}}, value}} \
-                     + {sum_width}'h{half};\n\
-                     wire signed [{sum_msb}:0] quotient = sum >>> {shift};\n\
-                     always @(*) result = {low};\n",
-                    sum_msb = sum_width - 1,
-                    low = if width == 1 {
-                        "quotient[0]".into()
+                    "wire signed {range}quotient = value >>> {shift};\n\
+                     always @(*) result = quotient + {carry};\n",
+                    range = if width == 1 {
+                        String::new()
                     } else {
-                        format!("quotient[{sign}:0]")
+                        format!("[{}:0] ", width - 1)
                     },
                 )
             }
             _ => format!("always @(*) result = value >>> {shift};\n"),
         })
     }
-}
-
-/// `2^exponent` in hexadecimal digits.
-fn hexadecimal_power(exponent: usize) -> String {
-    format!("{:x}", 1u128 << exponent)
 }
