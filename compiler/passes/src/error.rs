@@ -111,7 +111,7 @@ pub enum Error {
         /// What needs most of it.
         consumer: String,
         /// How much.
-        consumer_need: u64,
+        consumer_need: String,
         /// A change that fits, or that none was found.
         advice: String,
     },

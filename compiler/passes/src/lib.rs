@@ -1,16 +1,18 @@
 //! The passes: functions from one level to the next, one a file.
 //!
-//! Network --[`normalise()`]--> Network --[`quantize()`]--> Quantized --`map`--> Mapped. Nothing
+//! Network --[`normalise()`]--> Network --[`quantize()`]--> Quantized --[`map()`]--> Mapped. Nothing
 //! here executes a network or touches a file; floats end in `quantize`.
 
 #![deny(clippy::as_conversions)]
 
 mod error;
+mod map;
 mod normalise;
 mod quantize;
 pub mod range;
 
 pub use error::Error;
+pub use map::{MAX_LANES, MapConfig, map, score_bits};
 pub use normalise::normalise;
 pub use quantize::{
     PopulationReport, QuantizeConfig, QuantizeReport, ScaleRule, quantize, search_scales,

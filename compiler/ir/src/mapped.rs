@@ -1,0 +1,159 @@
+//! The Mapped level: the integer network placed on cores and memories of one target.
+//!
+//! Populations are pipelined over ticks, one core each: while a core works on tick `t`, the core
+//! before it works on tick `t + 1`. Each core has queues on both sides, lanes for its weights and
+//! one pipeline for its neurons' program. The order of work inside a tick is fixed by the core:
+//! events first, in order of arrival, one weight row a cycle; then the neurons, one a cycle.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Hertz, PopulationId, ProjectionId};
+
+/// What a target has, in the numbers that placing needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Name, for messages.
+    pub target: String,
+    /// Clock of the design.
+    pub clock_hz: Hertz,
+    /// Logic cells: a four-input table, a carry and a flip-flop.
+    pub logic_cells: u64,
+    /// Dual-port block RAMs.
+    pub block_rams: u64,
+    /// Shapes of one block RAM: (words, bits a word).
+    pub block_ram_shapes: Vec<(u64, u64)>,
+    /// Large single-port memories without initial contents.
+    pub single_port_rams: u64,
+    /// Shape of one of them: words and bits a word.
+    pub single_port_shape: (u64, u64),
+}
+
+/// What a memory is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryKind {
+    /// Block RAM; its contents come with the bitstream.
+    Block,
+    /// Single-port RAM; the host loads it.
+    SinglePort,
+}
+
+/// One memory of the design.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// What it holds.
+    pub name: String,
+    /// What it is made of.
+    pub kind: MemoryKind,
+    /// Rows.
+    pub rows: u64,
+    /// Bits of a row.
+    pub row_bits: u64,
+    /// Physical blocks it takes.
+    pub blocks: u64,
+}
+
+/// One core.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Core {
+    /// The population whose neurons it computes.
+    pub population: PopulationId,
+    /// The projection whose weights it holds.
+    pub projection: ProjectionId,
+    /// Weights read and added a cycle.
+    pub lanes: usize,
+    /// Weight rows of one event.
+    pub n_groups: usize,
+    /// Width of a lane's sum: proved from the weights, for payloads of 1.
+    pub lane_bits: usize,
+    /// Width of the folded sum of a held input.
+    pub held_bits: Option<usize>,
+    /// Where the weights are.
+    pub weight_memory: MemoryKind,
+    /// The queue in front of the core holds `2^fifo_address_bits` events.
+    pub fifo_address_bits: usize,
+}
+
+/// A network placed on a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapped {
+    /// What it was placed on.
+    pub limits: Limits,
+    /// One core a population, in order.
+    pub cores: Vec<Core>,
+    /// Every memory, cores first.
+    pub memories: Vec<Memory>,
+    /// What to expect.
+    pub estimate: Estimate,
+}
+
+/// Figures before synthesis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Logic cells, from a model fitted to synthesis results.
+    pub logic_cells: u64,
+    /// Block RAMs.
+    pub block_rams: u64,
+    /// Single-port RAMs.
+    pub single_port_rams: u64,
+    /// Cycles of the slowest core in a tick without events.
+    pub idle_tick_cycles: u64,
+    /// Cycles that one event takes in each core.
+    pub event_cycles: Vec<u64>,
+    /// Cycles to read a sample's values into the first core, without waiting.
+    pub encode_cycles: u64,
+}
+
+impl Mapped {
+    /// Blocks of one kind.
+    pub fn blocks(&self, kind: MemoryKind) -> u64 {
+        self.memories
+            .iter()
+            .filter(|m| m.kind == kind)
+            .map(|m| m.blocks)
+            .sum()
+    }
+}
+
+impl fmt::Display for Mapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "target {} at {} Hz",
+            self.limits.target, self.limits.clock_hz
+        )?;
+        for (n, core) in self.cores.iter().enumerate() {
+            let held = core
+                .held_bits
+                .map_or(String::new(), |b| format!(", held sum {b} bits"));
+            writeln!(
+                f,
+                "core {n}: population {}, {} lanes x {} groups, sums {} bits{held}, queue {}",
+                core.population,
+                core.lanes,
+                core.n_groups,
+                core.lane_bits,
+                1u64 << core.fifo_address_bits
+            )?;
+        }
+        for m in &self.memories {
+            let kind = match m.kind {
+                MemoryKind::Block => "block",
+                MemoryKind::SinglePort => "single-port",
+            };
+            writeln!(
+                f,
+                "memory {}: {} x {} bits, {} {kind}",
+                m.name, m.rows, m.row_bits, m.blocks
+            )?;
+        }
+        let e = &self.estimate;
+        writeln!(
+            f,
+            "estimate: {} logic cells, {} block RAMs, {} single-port RAMs, {} cycles a silent tick",
+            e.logic_cells, e.block_rams, e.single_port_rams, e.idle_tick_cycles
+        )
+    }
+}

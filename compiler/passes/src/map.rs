@@ -1,0 +1,418 @@
+//! Quantized to Mapped: chooses lanes and memories for a target, or says what does not fit.
+
+use spikeloom_fixed::BitWidth;
+use spikeloom_ir::mapped::{Core, Estimate, Limits, Mapped, Memory, MemoryKind};
+use spikeloom_ir::quantized::{Decoder, Encoder, Projection, Source};
+use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
+
+use crate::Error;
+
+/// Choices of [`map`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MapConfig {
+    /// Lanes of the largest core; `None` lets the mapper choose.
+    pub lanes: Option<usize>,
+}
+
+/// The most lanes a core can have.
+pub const MAX_LANES: usize = 64;
+/// Lanes tried, most first, where the user leaves the choice to the mapper.
+const LANES_TRIED: [usize; 5] = [16, 8, 4, 2, 1];
+/// Events that a queue holds, as bits of its address: one block RAM.
+const FIFO_ADDRESS_BITS: usize = 8;
+
+/// Places a network on a target.
+///
+/// # Errors
+/// Where the network has a feature without a circuit, or needs more than the target has.
+pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapped, Error> {
+    check_features(network)?;
+    let tried: Vec<usize> = match cfg.lanes {
+        Some(found) if found == 0 || found > MAX_LANES => {
+            return Err(Error::Lanes {
+                found,
+                limit: MAX_LANES,
+            });
+        }
+        Some(lanes) => vec![lanes],
+        None => LANES_TRIED.to_vec(),
+    };
+    let mut refusal = None;
+    for &lanes in &tried {
+        let mapped = place(network, limits, lanes);
+        match overflow(&mapped) {
+            None => return Ok(mapped),
+            Some(over) => refusal = refusal.or(Some((mapped, over))),
+        }
+    }
+    // Report the variant with the fewest lanes: it is the smallest one.
+    let smallest = place(
+        network,
+        limits,
+        *tried.last().expect("at least one is tried"),
+    );
+    let (mapped, over) = match overflow(&smallest) {
+        Some(over) => (smallest, over),
+        None => refusal.expect("every variant was refused"),
+    };
+    Err(does_not_fit(network, &mapped, over))
+}
+
+/// The circuits build chains of populations, each fed by one projection.
+fn check_features(network: &Quantized) -> Result<(), Error> {
+    let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
+    if network.input.encoder == Encoder::Events {
+        return refuse(
+            "the encoder `events`".into(),
+            "simulate it with the golden model, or compile with `--encoding direct` or `rate`",
+        );
+    }
+    for (index, population) in network.populations.iter().enumerate() {
+        let id = PopulationId(index);
+        let incoming: Vec<&Projection> = network.incoming(id).collect();
+        let expected = match index.checked_sub(1) {
+            None => Source::Input,
+            Some(before) => Source::Population(PopulationId(before)),
+        };
+        match incoming.as_slice() {
+            [p] if p.source == expected && p.delay == 0 => {}
+            _ => {
+                return refuse(
+                    format!("the connectivity of population {}", population.name),
+                    "only chains of populations are built; simulate it with the golden model",
+                );
+            }
+        }
+        if population.n_neurons == 0 {
+            return refuse(
+                format!("the empty population {}", population.name),
+                "remove it",
+            );
+        }
+        let row_bits: usize = population
+            .program
+            .states
+            .iter()
+            .map(|s| s.bits.index())
+            .sum();
+        if row_bits > 64 {
+            return refuse(
+                format!("population {} with {row_bits} state bits", population.name),
+                "lower `--state-bits`",
+            );
+        }
+    }
+    if network.output.0 + 1 != network.populations.len() {
+        return refuse(
+            "an output that is not the last population".into(),
+            "remove the populations behind it",
+        );
+    }
+    Ok(())
+}
+
+fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
+    let mut cores = Vec::new();
+    let mut memories = Vec::new();
+    let mut single_port_left = limits.single_port_rams;
+    let block = |name: String, rows: usize, row_bits: usize| {
+        let (rows, row_bits) = (wide(rows), wide(row_bits));
+        let blocks = blocks(&limits.block_ram_shapes, rows, row_bits);
+        Memory {
+            name,
+            kind: MemoryKind::Block,
+            rows,
+            row_bits,
+            blocks,
+        }
+    };
+    for (at, p) in network.projections.iter().enumerate() {
+        let population = &network.populations[p.target.0];
+        let n = population.n_neurons;
+        // An event needs at least two rows, so that a row is written before it is read again.
+        let lanes = most_lanes.min(n.div_ceil(2)).max(1);
+        let n_groups = n.div_ceil(lanes);
+        let hold = population.accumulators[p.accumulator].hold;
+        let lane_bits = lane_bits(p, n);
+        let held_bits = hold.then(|| population.accumulators[p.accumulator].bits.index());
+        let name = |what: &str| format!("{}.{what}", population.name);
+
+        let (rows, row_bits) = (p.n_pre * n_groups, lanes * p.weight_bits.index());
+        let mut weights = block(name("weights"), rows, row_bits);
+        let single = blocks(&[limits.single_port_shape], wide(rows), wide(row_bits));
+        // Large weights go where nothing else can be: single-port RAM.
+        if weights.blocks > limits.block_rams / 4 && single <= single_port_left {
+            single_port_left -= single;
+            weights = Memory {
+                kind: MemoryKind::SinglePort,
+                blocks: single,
+                ..weights
+            };
+        }
+        let weight_memory = weights.kind;
+        memories.push(weights);
+        memories.push(block(name("sums"), n_groups, lanes * lane_bits));
+        if let Some(bits) = held_bits {
+            memories.push(block(name("held"), n, bits));
+        }
+        let program = &population.program;
+        let bits = program.states.iter().map(|s| s.bits.index()).sum();
+        memories.push(block(name("states"), n, bits));
+        if !program.parameters.is_empty() {
+            let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
+            memories.push(block(name("parameters"), n, bits));
+        }
+        let event_bits = 2 + index_bits(p.n_pre);
+        memories.push(block(name("queue"), 1 << FIFO_ADDRESS_BITS, event_bits));
+        cores.push(Core {
+            population: p.target,
+            projection: ProjectionId(at),
+            lanes,
+            n_groups,
+            lane_bits,
+            held_bits,
+            weight_memory,
+            fifo_address_bits: FIFO_ADDRESS_BITS,
+        });
+    }
+    memories.push(block("input".into(), network.input.n_channels, 8));
+    let n_output = network.populations[network.output.0].n_neurons;
+    memories.push(block("scores".into(), n_output, score_bits(network)));
+    memories.push(block("link".into(), 512, 8));
+    let mut mapped = Mapped {
+        limits: limits.clone(),
+        estimate: Estimate {
+            logic_cells: logic_cells(network, &cores),
+            block_rams: 0,
+            single_port_rams: 0,
+            idle_tick_cycles: cores
+                .iter()
+                .map(|c| wide(network.populations[c.population.0].n_neurons) + 16)
+                .max()
+                .unwrap_or(0),
+            event_cycles: cores.iter().map(|c| wide(c.n_groups)).collect(),
+            encode_cycles: match network.input.encoder {
+                Encoder::Direct => 8 * wide(network.input.n_channels),
+                Encoder::Rate { .. } | Encoder::Events => wide(network.input.n_channels),
+            },
+        },
+        cores,
+        memories,
+    };
+    mapped.estimate.block_rams = mapped.blocks(MemoryKind::Block);
+    mapped.estimate.single_port_rams = mapped.blocks(MemoryKind::SinglePort);
+    mapped
+}
+
+/// Width of an output neuron's score.
+pub fn score_bits(network: &Quantized) -> usize {
+    let tick_bits = index_bits(wide_index(network.ticks) + 1);
+    match network.decoder {
+        Decoder::SpikeCount => tick_bits,
+        Decoder::StateSum { state } => {
+            network.populations[network.output.0].program.states[state]
+                .bits
+                .index()
+                + tick_bits
+        }
+    }
+}
+
+/// Width of a sum of weights with payload 1, over any set of events.
+fn lane_bits(p: &Projection, n_post: usize) -> usize {
+    let mut bits = p.weight_bits;
+    for row in p.weights.chunks(p.n_pre.max(1)).take(n_post) {
+        let low: i64 = row.iter().map(|&w| i64::from(w.min(0))).sum();
+        let high: i64 = row.iter().map(|&w| i64::from(w.max(0))).sum();
+        bits = BitWidth::for_range(low, high)
+            .map_or(BitWidth::MAX, |b| b)
+            .max(bits);
+    }
+    bits.index()
+}
+
+/// Blocks of the best shape for a memory.
+fn blocks(shapes: &[(u64, u64)], rows: u64, row_bits: u64) -> u64 {
+    shapes
+        .iter()
+        .filter(|(words, bits)| *words > 0 && *bits > 0)
+        .map(|(words, bits)| rows.div_ceil(*words) * row_bits.div_ceil(*bits))
+        .min()
+        .unwrap_or(u64::MAX)
+}
+
+/// Logic cells of the design: a linear model, fitted to synthesis results on the UP5K.
+fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
+    let core_cells = |core: &Core| {
+        let program = &network.populations[core.population.0].program;
+        let lanes = core.lanes * core.lane_bits * 5 / 2;
+        let steps: u32 = program
+            .steps
+            .iter()
+            .map(|s| match s.op {
+                spikeloom_ir::Op::Scale(_, factor) => {
+                    let adders = spikeloom_fixed::signed_digits(factor)
+                        .len()
+                        .saturating_sub(1);
+                    s.bits.get() * u32::try_from(adders).unwrap_or(u32::MAX)
+                }
+                spikeloom_ir::Op::Multiply(..) => s.bits.get() * s.bits.get() / 2,
+                spikeloom_ir::Op::State(_)
+                | spikeloom_ir::Op::Input(_)
+                | spikeloom_ir::Op::Parameter(_)
+                | spikeloom_ir::Op::Constant(_)
+                | spikeloom_ir::Op::ShiftLeft(..) => 0,
+                _ => s.bits.get(),
+            })
+            .sum();
+        wide(lanes) + u64::from(steps) * 3 / 2 + 260
+    };
+    750 + cores.iter().map(core_cells).sum::<u64>()
+}
+
+/// What is over its limit: resource, need, limit.
+fn overflow(mapped: &Mapped) -> Option<(&'static str, u64, u64)> {
+    let limits = &mapped.limits;
+    [
+        (
+            "single-port RAMs",
+            mapped.estimate.single_port_rams,
+            limits.single_port_rams,
+        ),
+        ("block RAMs", mapped.estimate.block_rams, limits.block_rams),
+        (
+            "logic cells",
+            mapped.estimate.logic_cells,
+            limits.logic_cells,
+        ),
+    ]
+    .into_iter()
+    .find(|(_, need, limit)| need > limit)
+}
+
+fn does_not_fit(
+    network: &Quantized,
+    mapped: &Mapped,
+    (resource, need, limit): (&'static str, u64, u64),
+) -> Error {
+    let largest = mapped
+        .memories
+        .iter()
+        .filter(|m| m.kind == MemoryKind::Block)
+        .max_by_key(|m| m.blocks)
+        .expect("every design has memories");
+    let (consumer, consumer_need) = if resource == "logic cells" {
+        let cores = mapped.cores.iter();
+        let core = cores
+            .max_by_key(|c| c.lanes * c.lane_bits)
+            .expect("there is a core");
+        let name = &network.populations[core.population.0].name;
+        (
+            format!("population {name}"),
+            format!("{} lanes", core.lanes),
+        )
+    } else {
+        (
+            format!("memory {}", largest.name),
+            format!(
+                "{} rows of {} bits, {} blocks",
+                largest.rows, largest.row_bits, largest.blocks
+            ),
+        )
+    };
+    Error::DoesNotFit {
+        target: mapped.limits.target.clone(),
+        resource,
+        need,
+        limit,
+        over: need - limit,
+        consumer,
+        consumer_need,
+        advice: advice(network, &mapped.limits),
+    }
+}
+
+/// A change that fits, tried, not guessed: fewer weight bits, or the number of hidden neurons.
+fn advice(network: &Quantized, limits: &Limits) -> String {
+    let fits = |candidate: &Quantized| {
+        LANES_TRIED
+            .iter()
+            .any(|&lanes| overflow(&place(candidate, limits, lanes)).is_none())
+    };
+    let bits = network
+        .projections
+        .iter()
+        .map(|p| p.weight_bits.get())
+        .max()
+        .unwrap_or(0);
+    for fewer in (2..bits).rev() {
+        let Ok(width) = BitWidth::new(fewer) else {
+            continue;
+        };
+        let mut candidate = network.clone();
+        for p in &mut candidate.projections {
+            p.weight_bits = width;
+            p.weights.iter_mut().for_each(|w| *w >>= bits - fewer);
+        }
+        if fits(&candidate) {
+            return format!("`--bits {fewer}` fits");
+        }
+    }
+    // No width fits: the largest hidden size that would, at the present width.
+    let shrunk = |percent: usize| {
+        let mut candidate = network.clone();
+        let last = candidate.populations.len() - 1;
+        let sizes: Vec<usize> = candidate
+            .populations
+            .iter()
+            .enumerate()
+            .map(|(i, p)| {
+                if i == last {
+                    p.n_neurons
+                } else {
+                    (p.n_neurons * percent / 100).max(2)
+                }
+            })
+            .collect();
+        for p in &mut candidate.projections {
+            let n_pre = match p.source {
+                Source::Input => p.n_pre,
+                Source::Population(id) => sizes[id.0],
+            };
+            let n_post = sizes[p.target.0];
+            let old = p.n_pre;
+            p.weights = p
+                .weights
+                .chunks(old)
+                .take(n_post)
+                .flat_map(|row| row[..n_pre].to_vec())
+                .collect();
+            p.n_pre = n_pre;
+        }
+        for (p, n) in candidate.populations.iter_mut().zip(&sizes) {
+            p.n_neurons = *n;
+        }
+        (sizes, candidate)
+    };
+    for percent in (1..20).rev().map(|step| step * 5) {
+        let (sizes, candidate) = shrunk(percent);
+        if fits(&candidate) {
+            return format!("at {bits} bits, populations of {sizes:?} neurons would fit");
+        }
+    }
+    "no smaller width or size of this network fits; choose a larger target".to_owned()
+}
+
+fn wide(value: usize) -> u64 {
+    u64::try_from(value).expect("usize has at most 64 bits")
+}
+
+fn wide_index(value: u32) -> usize {
+    usize::try_from(value).expect("usize has at least 32 bits")
+}
+
+/// Bits of an index below `n`, at least 1.
+fn index_bits(n: usize) -> usize {
+    let bits = usize::BITS - n.saturating_sub(1).leading_zeros();
+    wide_index(bits.max(1))
+}
