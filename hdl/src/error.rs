@@ -200,4 +200,21 @@ pub enum Error {
         /// The latency of the block.
         latency: usize,
     },
+
+    /// A bit of a serial line is too short or too long.
+    #[error(
+        "a bit of a serial line would take {cycles_per_bit} clock cycles; it takes {least} to {most}"
+    )]
+    #[diagnostic(
+        code(spikeloom::hdl::cycles_per_bit),
+        help("choose a baud rate of at most a quarter of the clock, or a slower clock")
+    )]
+    CyclesPerBit {
+        /// The cycles asked for.
+        cycles_per_bit: u32,
+        /// The fewest possible.
+        least: u32,
+        /// The most possible.
+        most: u32,
+    },
 }

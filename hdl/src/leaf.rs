@@ -9,12 +9,14 @@
 //! Verilog.
 
 mod asr;
+mod delay;
 mod lane_select;
 mod multiply;
 mod pack;
 mod register;
 mod reset_register;
 mod reset_state_register;
+mod row_address;
 mod row_memory;
 mod rows;
 mod shift_left;
@@ -23,12 +25,14 @@ mod state_register;
 mod unpack;
 
 pub use asr::{Asr, Rounding};
+pub use delay::Delay;
 pub use lane_select::LaneSelect;
 pub use multiply::Multiply;
 pub use pack::Pack;
 pub use register::Register;
 pub use reset_register::ResetRegister;
 pub use reset_state_register::{BitResetRegister, ResetStateRegister};
+pub use row_address::RowAddress;
 pub use row_memory::{RomMemory, RowMemory};
 pub use shift_left::ShiftLeft;
 pub use spram_memory::SpramMemory;
@@ -47,4 +51,10 @@ fn synth_literal<T: Synth>(value: T) -> String {
     let raw = u64::from_str_radix(digits, 16)
         .expect("a bit or state prints as at most 64 bits of hexadecimal digits");
     sized_literal(raw, T::BITS).to_string()
+}
+
+/// Bytes from one row to the next where a row of `row_bits` bits is addressed byte by byte: a power
+/// of two, so that an address splits without a division.
+pub fn row_stride(row_bits: usize) -> usize {
+    row_bits.div_ceil(8).next_power_of_two()
 }

@@ -7,30 +7,54 @@
 //!
 //! This crate does not print Verilog, read models or touch files.
 
+/// Clocks registers and lets each keep its value unless the kernel assigns its `d` afterwards.
+///
+/// `#[hdl_gen]` knows the macro by its name; this is what it means in simulation. rust-hdl defines
+/// it in its widget crate, which nothing else here needs.
+macro_rules! dff_setup {
+    ($self:ident, $clock:ident, $($register:ident),+ $(,)?) => {
+        $($self.$register.clock.next = $self.$clock.val();
+        $self.$register.d.next = $self.$register.q.val();)+
+    };
+}
+
+mod control;
 mod core;
 mod datapath;
+mod decoder;
+mod device;
+mod encoder;
 mod error;
 pub mod event;
 mod event_fifo;
 mod image;
 mod leaf;
+pub mod link;
 mod program;
 mod simulation;
+mod stage;
 mod width;
 
 pub use self::core::{Core, CoreConfig, CoreState};
+pub use control::{CONTROL_SPACE, Control, INPUT_SPACE, PROTOCOL_VERSION, SCORE_SPACE, TICK_BITS};
 pub use datapath::{
     Comparison, DataInput, DataKind, DataOp, DataOutput, DataPath, DataPathSpec, DataStep, ValueId,
 };
+pub use decoder::{ScoreSource, Scores};
+pub use device::{Device, DeviceConfig, Top, weight_rows};
+pub use encoder::{DirectEncoder, RateEncoder};
 pub use error::Error;
 pub use event_fifo::EventFifo;
 pub use image::MemoryImage;
 pub use leaf::{
     Asr, BitRegister, BitResetRegister, Delay, LaneSelect, Multiply, Pack, Register, ResetRegister,
-    ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft, SpramMemory, StateRegister,
-    Unpack,
+    ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft, SpramMemory,
+    StateRegister, Unpack, row_stride,
 };
 pub use simulation::{NotSettled, clock_cycle, settle};
+pub use stage::{
+    COUNTER_BITS, COUNTERS, RESULT_SPACE, STATE_SPACE, Stage, WEIGHT_SPACE, state_bytes,
+};
 pub use width::{
     DBits, DConst, DSignal, MAX_WIDTH, SignalType, bit_cast, signed_bit_cast, signed_cast,
     sized_literal, unsigned_cast,

@@ -80,10 +80,18 @@ impl Rows {
         format!("reg [{msb}:0] rows [0:{last}];\nreg [{msb}:0] row;\n")
     }
 
+    /// Sets the contents at power-up where there is an image, and leaves them open elsewhere.
+    pub(super) fn initial_image(&self) -> String {
+        match &self.image_name {
+            Some(name) => format!("initial $readmemh(\"{name}\", rows);\n"),
+            None => String::new(),
+        }
+    }
+
     /// Sets the contents at power-up.
     pub(super) fn initial(&self) -> String {
         match &self.image_name {
-            Some(name) => format!("initial $readmemh(\"{name}\", rows);\n"),
+            Some(_) => self.initial_image(),
             None => format!(
                 "integer i;\n\
                  initial for (i = 0; i < {}; i = i + 1) rows[i] = {}'h0;\n",

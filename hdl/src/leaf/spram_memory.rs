@@ -4,6 +4,7 @@ use rust_hdl_core::prelude::*;
 
 use super::rows::Rows;
 use crate::error::Error;
+use crate::image::MemoryImage;
 use crate::width::{DSignal, SignalType};
 
 /// A single-port memory of rows of lanes in the one form that Yosys maps to `SB_SPRAM256KA`.
@@ -45,6 +46,20 @@ pub struct SpramMemory {
 }
 
 impl SpramMemory {
+    /// A memory with the rows of `image`, whose file its Verilog reads. SPRAM has no contents, so
+    /// this becomes block RAM; it still can be written.
+    pub fn with_image(image: &MemoryImage) -> Self {
+        let rows = Rows::from_image(image);
+        Self {
+            clock: Signal::default(),
+            address: DSignal::new(rows.address_width()),
+            write_en: Signal::default(),
+            write_data: DSignal::row(rows.lanes()),
+            read_data: DSignal::row(rows.lanes()),
+            _rows: rows,
+        }
+    }
+
     /// A memory of `depth` rows.
     ///
     /// # Errors
@@ -80,11 +95,12 @@ impl Logic for SpramMemory {
     fn hdl(&self) -> Verilog {
         let rows = &self._rows;
         Verilog::Custom(format!(
-            "{}\
+            "{}{}\
              always @(posedge clock)\n    \
                  if (write_en) rows[address] <= {};\n    \
                  else row <= rows[address];\n{}",
             rows.declarations(),
+            rows.initial_image(),
             rows.joined("write_data"),
             rows.split("read_data"),
         ))

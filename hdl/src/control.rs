@@ -1,0 +1,222 @@
+//! The registers that the host sees: identity, run control and results.
+
+use rust_hdl_core::prelude::*;
+
+use crate::leaf::{BitRegister, LaneSelect, Register};
+use crate::stage::{COUNTER_BITS, Counter, RESULT_SPACE};
+use crate::width::{DConst, DSignal, SignalType, bit_cast};
+
+/// Bus space of the control registers.
+pub const CONTROL_SPACE: u64 = 0;
+/// Bus space of the input buffer: a byte a channel.
+pub const INPUT_SPACE: u64 = 2;
+/// Bus space of the scores: 4 bytes a neuron.
+pub const SCORE_SPACE: u64 = 3;
+/// Version of the register map and the link, register 8.
+pub const PROTOCOL_VERSION: u8 = 1;
+/// Bits of the number of ticks.
+pub const TICK_BITS: usize = 16;
+
+/// Address of the number of ticks, 2 bytes.
+const TICKS_REGISTER: u64 = 0x10;
+/// Address of the run command.
+const RUN_REGISTER: u64 = 0x12;
+/// Control registers, and results, that are bytes of one selection.
+const N_REGISTERS: usize = 20;
+const N_RESULTS: usize = 8;
+
+/// Control registers and results.
+///
+/// | port | direction | meaning |
+/// | --- | --- | --- |
+/// | `clock` | in | rising edge |
+/// | `bus_*` | in | the host's accesses |
+/// | `bus_hit`, `bus_read_data` | out | the address is here, and the byte there, else 0 |
+/// | `n_ticks` | out | ticks of a sample |
+/// | `start` | out | one cycle: a sample starts |
+/// | `busy` | out | a sample runs |
+/// | `done` | in | one cycle: it is finished |
+/// | `class_index` | in | its class |
+///
+/// Space 0: bytes 0 to 7 the design's identity, 8 the protocol version, 0x10 and 0x11 the number
+/// of ticks, 0x12 starts a sample when anything but 0 is written, 0x13 bit 0 is `busy`.
+/// Space 1: bytes 0 and 1 the class, 4 to 7 the cycles from start to done.
+#[derive(LogicBlock)]
+pub struct Control {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Space of the access.
+    pub bus_space: DSignal<In>,
+    /// Byte address of the access.
+    pub bus_address: DSignal<In>,
+    /// The byte is written.
+    pub bus_write: Signal<In, Bit>,
+    /// The byte.
+    pub bus_write_data: DSignal<In>,
+    /// The address is here.
+    pub bus_hit: Signal<Out, Bit>,
+    /// The byte there.
+    pub bus_read_data: DSignal<Out>,
+    /// Ticks of a sample.
+    pub n_ticks: DSignal<Out>,
+    /// A sample starts.
+    pub start: Signal<Out, Bit>,
+    /// A sample runs.
+    pub busy: Signal<Out, Bit>,
+    /// It is finished.
+    pub done: Signal<In, Bit>,
+    /// Its class.
+    pub class_index: DSignal<In>,
+    running: BitRegister,
+    starting: BitRegister,
+    ticks_low: Register,
+    ticks_high: Register,
+    cycles: Counter,
+    registers: LaneSelect,
+    results: LaneSelect,
+    control_hit: Signal<Local, Bit>,
+    result_hit: Signal<Local, Bit>,
+    wide_high: DSignal<Local>,
+    shifted_high: DSignal<Local>,
+    class_word: DSignal<Local>,
+    cycle_word: DSignal<Local>,
+    identity: Vec<DConst>,
+    result_bytes: DConst,
+    control_space: DConst,
+    result_space: DConst,
+    ticks_address: DConst,
+    ticks_high_address: DConst,
+    run_address: DConst,
+    register_limit: DConst,
+    zero_byte: DConst,
+    eight: DConst,
+}
+
+impl Control {
+    /// The registers of a design with this identity, which starts with `n_ticks` ticks.
+    pub fn new(design_id: u64, n_ticks: u16, class_bits: usize) -> Self {
+        let byte = SignalType::unsigned(8);
+        let [low, high] = n_ticks.to_le_bytes();
+        let preset = |value: u8| Register::with_value(byte.value(value.into()));
+        let mut identity: Vec<_> = design_id
+            .to_le_bytes()
+            .iter()
+            .map(|&b| DConst::new(b.into(), 8))
+            .collect();
+        identity.push(DConst::new(PROTOCOL_VERSION.into(), 8));
+        Self {
+            clock: Signal::default(),
+            bus_space: DSignal::new(8),
+            bus_address: DSignal::new(24),
+            bus_write: Signal::default(),
+            bus_write_data: DSignal::new(8),
+            bus_hit: Signal::default(),
+            bus_read_data: DSignal::new(8),
+            n_ticks: DSignal::new(TICK_BITS),
+            start: Signal::default(),
+            busy: Signal::default(),
+            done: Signal::default(),
+            class_index: DSignal::new(class_bits),
+            running: BitRegister::default(),
+            starting: BitRegister::default(),
+            ticks_low: preset(low),
+            ticks_high: preset(high),
+            cycles: Counter::default(),
+            registers: LaneSelect::new(byte, N_REGISTERS),
+            results: LaneSelect::new(byte, N_RESULTS),
+            control_hit: Signal::default(),
+            result_hit: Signal::default(),
+            wide_high: DSignal::new(TICK_BITS),
+            shifted_high: DSignal::new(TICK_BITS),
+            class_word: DSignal::new(16),
+            cycle_word: DSignal::new(32),
+            identity,
+            result_bytes: DConst::new(N_RESULTS as u64, 24),
+            control_space: DConst::new(CONTROL_SPACE, 8),
+            result_space: DConst::new(RESULT_SPACE, 8),
+            ticks_address: DConst::new(TICKS_REGISTER, 24),
+            ticks_high_address: DConst::new(TICKS_REGISTER + 1, 24),
+            run_address: DConst::new(RUN_REGISTER, 24),
+            register_limit: DConst::new(32, 24),
+            zero_byte: DConst::new(0, 8),
+            eight: DConst::new(8, 4),
+        }
+    }
+}
+
+impl Logic for Control {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, cycles);
+        dff_setup!(self, clock, running, starting, ticks_low, ticks_high);
+        self.control_hit.next = (self.bus_space.val() == self.control_space.val())
+            & (self.bus_address.val() < self.register_limit.val());
+        self.result_hit.next = (self.bus_space.val() == self.result_space.val())
+            & (self.bus_address.val() < self.result_bytes.val());
+        self.bus_hit.next = self.control_hit.val() | self.result_hit.val();
+
+        // A run starts one cycle after its command and ends with `done`.
+        self.starting.d.next = false;
+        if self.bus_write.val() & self.control_hit.val() {
+            if self.bus_address.val() == self.ticks_address.val() {
+                self.ticks_low.d.next = self.bus_write_data.val();
+            }
+            if self.bus_address.val() == self.ticks_high_address.val() {
+                self.ticks_high.d.next = self.bus_write_data.val();
+            }
+            if (self.bus_address.val() == self.run_address.val())
+                & (self.bus_write_data.val() != self.zero_byte.val())
+            {
+                self.starting.d.next = !self.running.q.val();
+            }
+        }
+        if self.starting.q.val() {
+            self.running.d.next = true;
+        }
+        if self.done.val() {
+            self.running.d.next = false;
+        }
+        self.start.next = self.starting.q.val();
+        self.busy.next = self.running.q.val() | self.starting.q.val();
+        self.cycles.clear.next = self.starting.q.val();
+        self.cycles.count.next = self.running.q.val();
+
+        self.wide_high.next = bit_cast(self.ticks_high.q.val(), TICK_BITS);
+        self.shifted_high.next = self.wide_high.val() << self.eight.val();
+        self.n_ticks.next = self.shifted_high.val() | bit_cast(self.ticks_low.q.val(), TICK_BITS);
+
+        for i in 0..9 {
+            self.registers.lanes[i].next = self.identity[i].val();
+        }
+        for i in 9..16 {
+            self.registers.lanes[i].next = self.zero_byte.val();
+        }
+        self.registers.lanes[16].next = self.ticks_low.q.val();
+        self.registers.lanes[17].next = self.ticks_high.q.val();
+        self.registers.lanes[18].next = self.zero_byte.val();
+        self.registers.lanes[19].next = bit_cast(self.busy.val(), 8);
+        self.registers.index.next = bit_cast(self.bus_address.val(), 5);
+
+        self.class_word.next = bit_cast(self.class_index.val(), 16);
+        self.cycle_word.next = bit_cast(self.cycles.value.val(), 32);
+        self.results.lanes[0].next = self.class_word.val().get_bits::<8>(0);
+        self.results.lanes[1].next = self.class_word.val().get_bits::<8>(8);
+        self.results.lanes[2].next = self.zero_byte.val();
+        self.results.lanes[3].next = self.zero_byte.val();
+        self.results.lanes[4].next = self.cycle_word.val().get_bits::<8>(0);
+        self.results.lanes[5].next = self.cycle_word.val().get_bits::<8>(8);
+        self.results.lanes[6].next = self.cycle_word.val().get_bits::<8>(16);
+        self.results.lanes[7].next = self.cycle_word.val().get_bits::<8>(24);
+        self.results.index.next = bit_cast(self.bus_address.val(), 3);
+
+        self.bus_read_data.next = self.zero_byte.val();
+        if self.control_hit.val() {
+            self.bus_read_data.next = self.registers.selected.val();
+        }
+        if self.result_hit.val() {
+            self.bus_read_data.next = self.results.selected.val();
+        }
+    }
+}
+
+const _: () = assert!(COUNTER_BITS <= 32, "a counter is read as 4 bytes");

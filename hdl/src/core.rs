@@ -1,0 +1,584 @@
+//! One core: the synapses and neurons of one population.
+
+use rust_hdl_core::prelude::*;
+use spikeloom_ir::Program;
+
+use crate::datapath::DataPath;
+use crate::error::Error;
+use crate::event::{BEGIN, EVENT, KIND_BITS, PLANE, TICK};
+use crate::image::MemoryImage;
+use crate::leaf::{
+    BitRegister, Delay, LaneSelect, Register, RomMemory, RowAddress, RowMemory, SpramMemory,
+    StateRegister,
+};
+use crate::program::lower;
+use crate::width::{DConst, DSignal, SignalType, bit_cast};
+
+mod held;
+mod lane;
+
+pub use held::Held;
+pub use lane::Lane;
+
+/// What a core does.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, LogicState)]
+pub enum CoreState {
+    /// Takes events; each adds its weight rows to the accumulators, one row a cycle.
+    Rows,
+    /// Writes 0 to all accumulators at the start of a sample.
+    Clear,
+    /// Waits for the last row to be written.
+    Settle,
+    /// Feeds one neuron a cycle into the program's pipeline, or folds a bit plane.
+    Neurons,
+    /// Waits for the pipeline to run empty.
+    Drain,
+    /// Passes a token on.
+    Token,
+}
+
+/// Everything that fixes a core.
+#[derive(Debug, Clone)]
+pub struct CoreConfig {
+    /// Number of source neurons or channels.
+    pub n_pre: usize,
+    /// Number of neurons.
+    pub n_post: usize,
+    /// Weights read and added a cycle.
+    pub lanes: usize,
+    /// Width of a weight.
+    pub weight_bits: usize,
+    /// Width of a lane's accumulator: enough for all weights of a neuron with payload 1.
+    pub lane_bits: usize,
+    /// For a held input, the width of the folded sum.
+    pub held_bits: Option<usize>,
+    /// Rows of weights, `[pre][group]` with `lanes` weights each; `None` where the host loads them.
+    pub weights: Option<MemoryImage>,
+    /// One row of parameters a neuron, in the program's order.
+    pub parameters: MemoryImage,
+    /// What each neuron computes.
+    pub program: Program,
+}
+
+impl CoreConfig {
+    /// Weight rows of one event.
+    pub fn n_groups(&self) -> usize {
+        self.n_post.div_ceil(self.lanes)
+    }
+
+    /// All weight rows.
+    pub fn n_rows(&self) -> usize {
+        self.n_pre * self.n_groups()
+    }
+}
+
+/// A population with its incoming projection.
+///
+/// | port | direction | meaning |
+/// | --- | --- | --- |
+/// | `clock` | in | rising edge |
+/// | `event_in_*` | in, `ready` out | events and tokens, see [`crate::event`] |
+/// | `event_out_*` | out | events and tokens of this population; taken at once |
+/// | `event_out_nearly_full` | in | no room for [`Core::in_flight`] more events |
+/// | `weight_write_en`, `weight_write_address`, `weight_write_data` | in | loads a row of weights |
+/// | `state_read_address` | in | neuron whose state is wanted, while the core is idle |
+/// | `state_read_data` | out, per state variable | its state, two cycles later |
+/// | `trace_valid`, `trace_index`, `trace_spike`, `trace_states` | out | a neuron's new state |
+/// | `count_event`, `count_row`, `count_active`, `count_stall` | out | strobes for counters |
+///
+/// Protocol, a tick:
+/// 1. Each event reads its weight rows, one a cycle, and adds them to the accumulators. The next
+///    event follows without a gap.
+/// 2. A `TICK` runs the program for every neuron, one a cycle, in ascending order, and clears
+///    the accumulators behind it. Neurons that fire go out as events.
+/// 3. The `TICK` is passed on.
+///
+/// A `PLANE` folds the accumulators into the held sums instead. A `BEGIN` clears the accumulators,
+/// marks the next tick as the sample's first and is passed on.
+/// Counters: `count_row` over `count_active` is the share of cycles, of those in which events
+/// waited or were worked on, that moved a row of weights.
+///
+/// Latency of a tick: rows of its events, plus one cycle a neuron, plus the pipeline's depth and
+/// about 5 cycles.
+#[derive(LogicBlock)]
+pub struct Core {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// An event is offered.
+    pub event_in_valid: Signal<In, Bit>,
+    /// It is taken.
+    pub event_in_ready: Signal<Out, Bit>,
+    /// Its kind.
+    pub event_in_kind: DSignal<In>,
+    /// Its index.
+    pub event_in_index: DSignal<In>,
+    /// An event goes out.
+    pub event_out_valid: Signal<Out, Bit>,
+    /// Its kind.
+    pub event_out_kind: DSignal<Out>,
+    /// Its index.
+    pub event_out_index: DSignal<Out>,
+    /// No room for what is in flight.
+    pub event_out_nearly_full: Signal<In, Bit>,
+    /// Store a row of weights.
+    pub weight_write_en: Signal<In, Bit>,
+    /// Which row.
+    pub weight_write_address: DSignal<In>,
+    /// Its weights.
+    pub weight_write_data: Vec<DSignal<In>>,
+    /// Neuron whose state is wanted.
+    pub state_read_address: DSignal<In>,
+    /// Its state.
+    pub state_read_data: Vec<DSignal<Out>>,
+    /// A neuron's tick is complete.
+    pub trace_valid: Signal<Out, Bit>,
+    /// Which neuron.
+    pub trace_index: DSignal<Out>,
+    /// It fired.
+    pub trace_spike: Signal<Out, Bit>,
+    /// Its new state.
+    pub trace_states: Vec<DSignal<Out>>,
+    /// An event was taken.
+    pub count_event: Signal<Out, Bit>,
+    /// A row of weights was read.
+    pub count_row: Signal<Out, Bit>,
+    /// Events waited or were worked on.
+    pub count_active: Signal<Out, Bit>,
+    /// The way out was full.
+    pub count_stall: Signal<Out, Bit>,
+
+    weights: SpramMemory,
+    row_address: RowAddress,
+    accumulators: RowMemory,
+    lanes: Vec<Lane>,
+    select: LaneSelect,
+    held: Vec<Held>,
+    states: RowMemory,
+    parameters: RomMemory,
+    path: DataPath,
+    path_valid: Delay,
+    path_index: Delay,
+
+    state: StateRegister<CoreState>,
+    row_active: BitRegister,
+    row: Register,
+    weight_row: Register,
+    row1_valid: BitRegister,
+    row1: Register,
+    clear1: BitRegister,
+    neuron: Register,
+    lane: Register,
+    neuron1_valid: BitRegister,
+    neuron1: Register,
+    lane1: Register,
+    neuron1_clear: BitRegister,
+    fold: BitRegister,
+    first_tick: BitRegister,
+    first_plane: BitRegister,
+    drain: Register,
+    token_kind: Register,
+
+    in_rows: Signal<Local, Bit>,
+    row_last: Signal<Local, Bit>,
+    lane_last: Signal<Local, Bit>,
+    neuron_last: Signal<Local, Bit>,
+    ready: Signal<Local, Bit>,
+    accept: Signal<Local, Bit>,
+    accept_event: Signal<Local, Bit>,
+    issue: Signal<Local, Bit>,
+    tick_valid: Signal<Local, Bit>,
+    fired: Signal<Local, Bit>,
+
+    kind_event: DConst,
+    kind_tick: DConst,
+    kind_plane: DConst,
+    kind_begin: DConst,
+    row_zero: DConst,
+    row_one: DConst,
+    last_row: DConst,
+    weight_row_one: DConst,
+    lane_zero: DConst,
+    lane_one: DConst,
+    last_lane: DConst,
+    neuron_zero: DConst,
+    neuron_one: DConst,
+    last_neuron: DConst,
+    drain_zero: DConst,
+    drain_one: DConst,
+    drain_last: DConst,
+
+    _lanes: usize,
+    _n_held: usize,
+    _n_summed: usize,
+    _n_states: usize,
+    _n_parameters: usize,
+    _first_parameter: usize,
+    _first_parameter_end: usize,
+    _spike: usize,
+    _spike_end: usize,
+    _in_flight: usize,
+}
+
+impl Core {
+    /// Builds a core.
+    ///
+    /// # Errors
+    /// If a width is out of range.
+    pub fn new(cfg: &CoreConfig) -> Result<Self, Error> {
+        let n_groups = cfg.n_groups();
+        let weight_lanes = vec![SignalType::signed(cfg.weight_bits); cfg.lanes];
+        let weights = match &cfg.weights {
+            Some(image) => SpramMemory::with_image(image),
+            None => SpramMemory::new(&weight_lanes, cfg.n_rows())?,
+        };
+        let weight_address_bits = weights.address.width();
+        let lane_type = SignalType::signed(cfg.lane_bits);
+        let accumulators = RowMemory::new(&vec![lane_type; cfg.lanes], n_groups)?;
+        let row_bits = accumulators.read_address.width();
+        let select = LaneSelect::new(lane_type, cfg.lanes);
+        let lane_index_bits = select.index.width();
+        let state_types: Vec<_> = cfg
+            .program
+            .states
+            .iter()
+            .map(|s| SignalType::signed(s.bits.index()))
+            .collect();
+        let states = RowMemory::new(&state_types, cfg.n_post)?;
+        let neuron_bits = states.read_address.width();
+        let held = cfg
+            .held_bits
+            .map(|bits| Held::new(cfg.n_post, bits, cfg.lane_bits))
+            .transpose()?;
+        let input_bits = cfg.held_bits.unwrap_or(cfg.lane_bits);
+        let path = DataPath::new(lower(&cfg.program, input_bits))?;
+        let latency = path.latency();
+        let drain_bits = 6;
+        let pre_bits = index_bits(cfg.n_pre);
+        let last = |n: usize, bits| DConst::new(n as u64 - 1, bits);
+        Ok(Self {
+            clock: Signal::default(),
+            event_in_valid: Signal::default(),
+            event_in_ready: Signal::default(),
+            event_in_kind: DSignal::new(KIND_BITS),
+            event_in_index: DSignal::new(pre_bits),
+            event_out_valid: Signal::default(),
+            event_out_kind: DSignal::new(KIND_BITS),
+            event_out_index: DSignal::new(neuron_bits),
+            event_out_nearly_full: Signal::default(),
+            weight_write_en: Signal::default(),
+            weight_write_address: DSignal::new(weight_address_bits),
+            weight_write_data: DSignal::row(&weight_lanes),
+            state_read_address: DSignal::new(neuron_bits),
+            state_read_data: DSignal::row(&state_types),
+            trace_valid: Signal::default(),
+            trace_index: DSignal::new(neuron_bits),
+            trace_spike: Signal::default(),
+            trace_states: DSignal::row(&state_types),
+            count_event: Signal::default(),
+            count_row: Signal::default(),
+            count_active: Signal::default(),
+            count_stall: Signal::default(),
+            weights,
+            row_address: RowAddress::new(pre_bits, weight_address_bits, n_groups as u64),
+            accumulators,
+            lanes: (0..cfg.lanes)
+                .map(|_| Lane::new(cfg.lane_bits, cfg.weight_bits))
+                .collect(),
+            select,
+            _n_held: held.iter().count(),
+            _n_summed: 1 - held.iter().count(),
+            held: held.into_iter().collect(),
+            states,
+            parameters: RomMemory::with_image(&cfg.parameters),
+            path,
+            path_valid: Delay::new(1, latency),
+            path_index: Delay::new(neuron_bits, latency),
+            state: StateRegister::new(CoreState::Rows),
+            row_active: BitRegister::default(),
+            row: Register::new(row_bits),
+            weight_row: Register::new(weight_address_bits),
+            row1_valid: BitRegister::default(),
+            row1: Register::new(row_bits),
+            clear1: BitRegister::default(),
+            neuron: Register::new(neuron_bits),
+            lane: Register::new(lane_index_bits),
+            neuron1_valid: BitRegister::default(),
+            neuron1: Register::new(neuron_bits),
+            lane1: Register::new(lane_index_bits),
+            neuron1_clear: BitRegister::default(),
+            fold: BitRegister::default(),
+            first_tick: BitRegister::default(),
+            first_plane: BitRegister::default(),
+            drain: Register::new(drain_bits),
+            token_kind: Register::new(KIND_BITS),
+            in_rows: Signal::default(),
+            row_last: Signal::default(),
+            lane_last: Signal::default(),
+            neuron_last: Signal::default(),
+            ready: Signal::default(),
+            accept: Signal::default(),
+            accept_event: Signal::default(),
+            issue: Signal::default(),
+            tick_valid: Signal::default(),
+            fired: Signal::default(),
+            kind_event: DConst::new(EVENT, KIND_BITS),
+            kind_tick: DConst::new(TICK, KIND_BITS),
+            kind_plane: DConst::new(PLANE, KIND_BITS),
+            kind_begin: DConst::new(BEGIN, KIND_BITS),
+            row_zero: DConst::new(0, row_bits),
+            row_one: DConst::new(1, row_bits),
+            last_row: last(n_groups, row_bits),
+            weight_row_one: DConst::new(1, weight_address_bits),
+            lane_zero: DConst::new(0, lane_index_bits),
+            lane_one: DConst::new(1, lane_index_bits),
+            last_lane: last(cfg.lanes, lane_index_bits),
+            neuron_zero: DConst::new(0, neuron_bits),
+            neuron_one: DConst::new(1, neuron_bits),
+            last_neuron: last(cfg.n_post, neuron_bits),
+            drain_zero: DConst::new(0, drain_bits),
+            drain_one: DConst::new(1, drain_bits),
+            drain_last: DConst::new(latency as u64 + 2, drain_bits),
+            _lanes: cfg.lanes,
+            _n_states: state_types.len(),
+            _n_parameters: cfg.program.parameters.len(),
+            _first_parameter: 2 + state_types.len(),
+            _first_parameter_end: 3 + state_types.len(),
+            _spike: state_types.len(),
+            _spike_end: state_types.len() + cfg.program.spike.iter().count(),
+            _in_flight: latency + 4,
+        })
+    }
+
+    /// Events that can still come out after `event_out_nearly_full` rose.
+    pub fn in_flight(&self) -> usize {
+        self._in_flight
+    }
+}
+
+/// Bits of an index below `n`, at least 1.
+pub(crate) fn index_bits(n: usize) -> usize {
+    (usize::BITS - n.saturating_sub(1).leading_zeros()).max(1) as usize
+}
+
+impl Logic for Core {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(
+            self,
+            clock,
+            weights,
+            accumulators,
+            states,
+            parameters,
+            path,
+            path_valid,
+            path_index
+        );
+        dff_setup!(
+            self,
+            clock,
+            state,
+            row_active,
+            row,
+            weight_row,
+            row1_valid,
+            row1,
+            clear1,
+            neuron,
+            lane,
+            neuron1_valid,
+            neuron1,
+            lane1,
+            neuron1_clear,
+            fold,
+            first_tick,
+            first_plane,
+            drain,
+            token_kind
+        );
+        for i in 0..self._n_held {
+            self.held[i].clock.next = self.clock.val();
+        }
+
+        // Taking events.
+        self.in_rows.next = self.state.q.val() == CoreState::Rows;
+        self.row_last.next = self.row.q.val() == self.last_row.val();
+        self.ready.next = self.in_rows.val() & (!self.row_active.q.val() | self.row_last.val());
+        self.event_in_ready.next = self.ready.val();
+        self.accept.next = self.ready.val() & self.event_in_valid.val();
+        self.accept_event.next =
+            self.accept.val() & (self.event_in_kind.val() == self.kind_event.val());
+        self.row_address.index.next = self.event_in_index.val();
+
+        // Rows of weights: read at `row`, added one cycle later at `row1`.
+        if self.row_active.q.val() {
+            self.row.d.next = self.row.q.val() + self.row_one.val();
+            self.weight_row.d.next = self.weight_row.q.val() + self.weight_row_one.val();
+            if self.row_last.val() {
+                self.row.d.next = self.row_zero.val();
+                self.row_active.d.next = false;
+            }
+        }
+        if self.accept_event.val() {
+            self.row_active.d.next = true;
+            self.weight_row.d.next = self.row_address.address.val();
+        }
+        self.weights.address.next = self.weight_row.q.val();
+        self.weights.write_en.next = self.weight_write_en.val();
+        if self.weight_write_en.val() {
+            self.weights.address.next = self.weight_write_address.val();
+        }
+
+        // Tokens.
+        if self.accept.val() & (self.event_in_kind.val() == self.kind_begin.val()) {
+            self.state.d.next = CoreState::Clear;
+            self.row_active.d.next = true;
+            self.first_tick.d.next = true;
+            self.first_plane.d.next = true;
+        }
+        if self.accept.val() & (self.event_in_kind.val() == self.kind_tick.val()) {
+            self.state.d.next = CoreState::Settle;
+            self.fold.d.next = false;
+        }
+        if self.accept.val() & (self.event_in_kind.val() == self.kind_plane.val()) {
+            self.state.d.next = CoreState::Settle;
+            self.fold.d.next = true;
+        }
+
+        // Neurons: their memories are read at `neuron`, the pipeline starts one cycle later.
+        self.lane_last.next = self.lane.q.val() == self.last_lane.val();
+        self.neuron_last.next = self.neuron.q.val() == self.last_neuron.val();
+        self.issue.next = (self.state.q.val() == CoreState::Neurons)
+            & (self.fold.q.val() | !self.event_out_nearly_full.val());
+        if self.issue.val() {
+            self.neuron.d.next = self.neuron.q.val() + self.neuron_one.val();
+            self.lane.d.next = self.lane.q.val() + self.lane_one.val();
+            if self.lane_last.val() {
+                self.lane.d.next = self.lane_zero.val();
+                self.row.d.next = self.row.q.val() + self.row_one.val();
+            }
+            if self.neuron_last.val() {
+                self.neuron.d.next = self.neuron_zero.val();
+                self.lane.d.next = self.lane_zero.val();
+                self.row.d.next = self.row_zero.val();
+                self.state.d.next = CoreState::Drain;
+                self.drain.d.next = self.drain_zero.val();
+            }
+        }
+        self.neuron1_valid.d.next = self.issue.val();
+        self.neuron1.d.next = self.neuron.q.val();
+        self.lane1.d.next = self.lane.q.val();
+        self.neuron1_clear.d.next =
+            self.issue.val() & (self.lane_last.val() | self.neuron_last.val());
+
+        // States of the machine that only wait.
+        match self.state.q.val() {
+            CoreState::Clear => {
+                if self.row_last.val() {
+                    self.state.d.next = CoreState::Token;
+                    self.token_kind.d.next = self.kind_begin.val();
+                }
+            }
+            CoreState::Settle => {
+                self.state.d.next = CoreState::Neurons;
+            }
+            CoreState::Drain => {
+                self.drain.d.next = self.drain.q.val() + self.drain_one.val();
+                if self.drain.q.val() == self.drain_last.val() {
+                    if self.fold.q.val() {
+                        self.first_plane.d.next = false;
+                        self.state.d.next = CoreState::Rows;
+                    } else {
+                        self.first_tick.d.next = false;
+                        self.state.d.next = CoreState::Token;
+                        self.token_kind.d.next = self.kind_tick.val();
+                    }
+                }
+            }
+            _ => {}
+        }
+
+        // Accumulators.
+        self.row1_valid.d.next = self.row_active.q.val();
+        self.row1.d.next = self.row.q.val();
+        self.clear1.d.next = self.state.q.val() == CoreState::Clear;
+        self.accumulators.read_address.next = self.row.q.val();
+        self.accumulators.write_address.next = self.row1.q.val();
+        self.accumulators.write_en.next = self.row1_valid.q.val() | self.neuron1_clear.q.val();
+        for i in 0..self._lanes {
+            self.weights.write_data[i].next = self.weight_write_data[i].val();
+            self.lanes[i].weight.next = self.weights.read_data[i].val();
+            self.lanes[i].accumulator.next = self.accumulators.read_data[i].val();
+            self.lanes[i].clear.next = self.clear1.q.val() | self.neuron1_clear.q.val();
+            self.accumulators.write_data[i].next = self.lanes[i].sum.val();
+            self.select.lanes[i].next = self.accumulators.read_data[i].val();
+        }
+        self.select.index.next = self.lane1.q.val();
+
+        // The input sum: the accumulator, or what the planes were folded into.
+        for i in 0..self._n_summed {
+            self.path.inputs[i + 1].next = self.select.selected.val();
+        }
+        for i in 0..self._n_held {
+            self.held[i].read_address.next = self.neuron.q.val();
+            self.held[i].fold_en.next = self.neuron1_valid.q.val() & self.fold.q.val();
+            self.held[i].fold_address.next = self.neuron1.q.val();
+            self.held[i].first_plane.next = self.first_plane.q.val();
+            self.held[i].plane_sum.next = self.select.selected.val();
+            self.path.inputs[i + 1].next = self.held[i].value.val();
+        }
+
+        // The program's pipeline.
+        self.tick_valid.next = self.neuron1_valid.q.val() & !self.fold.q.val();
+        self.path_valid.d.next = bit_cast(self.tick_valid.val(), 1);
+        self.path_index.d.next = self.neuron1.q.val();
+        self.path.inputs[0].next = bit_cast(self.first_tick.q.val(), 1);
+        self.states.read_address.next = self.neuron.q.val();
+        if self.in_rows.val() {
+            self.states.read_address.next = self.state_read_address.val();
+        }
+        self.parameters.read_address.next = self.neuron.q.val();
+        for i in 0..self._n_states {
+            self.path.inputs[i + 2].next = self.states.read_data[i].val();
+            self.state_read_data[i].next = self.states.read_data[i].val();
+            self.states.write_data[i].next = self.path.outputs[i].val();
+            self.trace_states[i].next = self.path.outputs[i].val();
+        }
+        // A loop of one turn names an offset: an index is arithmetic over loop variables only.
+        for offset in self._first_parameter..self._first_parameter_end {
+            for i in 0..self._n_parameters {
+                self.path.inputs[i + offset].next = self.parameters.read_data[i].val();
+            }
+        }
+        self.states.write_en.next = self.path_valid.q.val().any();
+        self.states.write_address.next = self.path_index.q.val();
+
+        // What goes out: spikes while the pipeline moves, tokens when it is empty.
+        self.fired.next = false;
+        for i in self._spike..self._spike_end {
+            self.fired.next = self.path_valid.q.val().any() & self.path.outputs[i].val().any();
+        }
+        self.event_out_valid.next = self.fired.val();
+        self.event_out_kind.next = self.kind_event.val();
+        self.event_out_index.next = self.path_index.q.val();
+        if self.state.q.val() == CoreState::Token {
+            self.event_out_kind.next = self.token_kind.q.val();
+            if !self.event_out_nearly_full.val() {
+                self.event_out_valid.next = true;
+                self.state.d.next = CoreState::Rows;
+            }
+        }
+
+        // For people and counters.
+        self.trace_valid.next = self.path_valid.q.val().any();
+        self.trace_index.next = self.path_index.q.val();
+        self.trace_spike.next = self.fired.val();
+        self.count_event.next = self.accept_event.val();
+        self.count_row.next = self.row_active.q.val() & self.in_rows.val();
+        self.count_active.next =
+            self.in_rows.val() & (self.row_active.q.val() | self.event_in_valid.val());
+        self.count_stall.next = self.event_out_nearly_full.val()
+            & (((self.state.q.val() == CoreState::Neurons) & !self.fold.q.val())
+                | (self.state.q.val() == CoreState::Token));
+    }
+}

@@ -1,0 +1,5 @@
+//! Decoders: what the output population did becomes scores and a class.
+
+mod scores;
+
+pub use scores::{ScoreSource, Scores};

@@ -1,0 +1,246 @@
+//! Scores of the output neurons and the class with the highest.
+
+use rust_hdl_core::prelude::*;
+
+use crate::core::index_bits;
+use crate::error::Error;
+use crate::event::{BEGIN, EVENT, KIND_BITS, TICK};
+use crate::leaf::{BitRegister, Register, RowMemory, StateRegister};
+use crate::width::{DConst, DSignal, SignalType, signed_bit_cast};
+
+/// What is summed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum ScoreSource {
+    /// Spikes.
+    Spikes,
+    /// A state variable of so many bits, after every tick.
+    State(usize),
+}
+
+/// What the decoder does.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, LogicState)]
+pub enum ScoreState {
+    /// Adds what arrives; idle when no sample runs.
+    Add,
+    /// Writes 0 to all scores.
+    Clear,
+    /// Waits for the last score to be written.
+    Settle,
+    /// Reads all scores and keeps the highest.
+    Best,
+    /// Compares the last one.
+    Last,
+}
+
+/// Sums a score for every output neuron and finds the highest.
+///
+/// | port | direction | meaning |
+/// | --- | --- | --- |
+/// | `clock` | in | rising edge |
+/// | `token_valid`, `token_kind` | in | tokens of the output population, and its spikes' kind |
+/// | `add_en`, `add_index`, `add_value` | in | add this to a score |
+/// | `n_ticks` | in | ticks of a sample |
+/// | `nearly_full` | out | nothing may arrive: scores are being cleared or compared |
+/// | `done` | out | one cycle: the class is there |
+/// | `class_index` | out | the neuron with the highest score; the lowest index wins a tie |
+/// | `read_address`, `read_data` | in, out | a score, two cycles later, while idle |
+///
+/// Protocol: `BEGIN` clears the scores. Each value is added one cycle after it arrives, so the same
+/// neuron may not arrive in two cycles in a row, which a population's ascending order rules out.
+/// After `n_ticks` times `TICK` the scores are compared, one a cycle.
+///
+/// Resources: block RAM for the scores; about three logic cells a bit and 40.
+#[derive(LogicBlock)]
+pub struct Scores {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// A token or event arrives.
+    pub token_valid: Signal<In, Bit>,
+    /// Its kind.
+    pub token_kind: DSignal<In>,
+    /// Add to a score.
+    pub add_en: Signal<In, Bit>,
+    /// Which one.
+    pub add_index: DSignal<In>,
+    /// How much.
+    pub add_value: DSignal<In>,
+    /// Ticks of a sample.
+    pub n_ticks: DSignal<In>,
+    /// Nothing may arrive.
+    pub nearly_full: Signal<Out, Bit>,
+    /// The class is there.
+    pub done: Signal<Out, Bit>,
+    /// The class.
+    pub class_index: DSignal<Out>,
+    /// Score wanted.
+    pub read_address: DSignal<In>,
+    /// That score.
+    pub read_data: DSignal<Out>,
+    memory: RowMemory,
+    state: StateRegister<ScoreState>,
+    add1: BitRegister,
+    index1: Register,
+    value1: Register,
+    neuron: Register,
+    neuron1: Register,
+    valid1: BitRegister,
+    first1: BitRegister,
+    best: Register,
+    class: Register,
+    ticks: Register,
+    wide_value: DSignal<Local>,
+    neuron_last: Signal<Local, Bit>,
+    begin: Signal<Local, Bit>,
+    tick: Signal<Local, Bit>,
+    next_ticks: DSignal<Local>,
+    score_zero: DConst,
+    neuron_zero: DConst,
+    neuron_one: DConst,
+    last_neuron: DConst,
+    tick_zero: DConst,
+    tick_one: DConst,
+    kind_tick: DConst,
+    kind_begin: DConst,
+    _bits: usize,
+}
+
+impl Scores {
+    /// Scores of `bits` bits for `n_neurons` neurons; values have `value_bits` bits.
+    ///
+    /// # Errors
+    /// If a width is out of range.
+    pub fn new(
+        n_neurons: usize,
+        bits: usize,
+        value_bits: usize,
+        tick_bits: usize,
+    ) -> Result<Self, Error> {
+        debug_assert_eq!(EVENT, 0, "an event is neither TICK nor BEGIN");
+        let index = index_bits(n_neurons);
+        Ok(Self {
+            clock: Signal::default(),
+            token_valid: Signal::default(),
+            token_kind: DSignal::new(KIND_BITS),
+            add_en: Signal::default(),
+            add_index: DSignal::new(index),
+            add_value: DSignal::signed(value_bits),
+            n_ticks: DSignal::new(tick_bits),
+            nearly_full: Signal::default(),
+            done: Signal::default(),
+            class_index: DSignal::new(index),
+            read_address: DSignal::new(index),
+            read_data: DSignal::signed(bits),
+            memory: RowMemory::new(&[SignalType::signed(bits)], n_neurons)?,
+            state: StateRegister::new(ScoreState::Add),
+            add1: BitRegister::default(),
+            index1: Register::new(index),
+            value1: Register::signed(value_bits),
+            neuron: Register::new(index),
+            neuron1: Register::new(index),
+            valid1: BitRegister::default(),
+            first1: BitRegister::default(),
+            best: Register::signed(bits),
+            class: Register::new(index),
+            ticks: Register::new(tick_bits),
+            wide_value: DSignal::signed(bits),
+            neuron_last: Signal::default(),
+            begin: Signal::default(),
+            tick: Signal::default(),
+            next_ticks: DSignal::new(tick_bits),
+            score_zero: DConst::signed(0, bits),
+            neuron_zero: DConst::new(0, index),
+            neuron_one: DConst::new(1, index),
+            last_neuron: DConst::new(n_neurons as u64 - 1, index),
+            tick_zero: DConst::new(0, tick_bits),
+            tick_one: DConst::new(1, tick_bits),
+            kind_tick: DConst::new(TICK, KIND_BITS),
+            kind_begin: DConst::new(BEGIN, KIND_BITS),
+            _bits: bits,
+        })
+    }
+}
+
+impl Logic for Scores {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, memory);
+        dff_setup!(
+            self, clock, state, add1, index1, value1, neuron, neuron1, valid1, first1, best, class,
+            ticks
+        );
+        self.begin.next = self.token_valid.val() & (self.token_kind.val() == self.kind_begin.val());
+        self.tick.next = self.token_valid.val() & (self.token_kind.val() == self.kind_tick.val());
+        self.neuron_last.next = self.neuron.q.val() == self.last_neuron.val();
+        self.next_ticks.next = self.ticks.q.val() + self.tick_one.val();
+        self.nearly_full.next = self.state.q.val() != ScoreState::Add;
+        self.class_index.next = self.class.q.val();
+        self.read_data.next = self.memory.read_data[0].val();
+        self.done.next = false;
+
+        // Read in the cycle of arrival, add and write in the next.
+        self.add1.d.next = self.add_en.val();
+        self.index1.d.next = self.add_index.val();
+        self.value1.d.next = self.add_value.val();
+        self.wide_value.next = signed_bit_cast(self.value1.q.val(), self._bits);
+        self.memory.read_address.next = self.read_address.val();
+        if self.add_en.val() {
+            self.memory.read_address.next = self.add_index.val();
+        }
+        self.memory.write_en.next = self.add1.q.val();
+        self.memory.write_address.next = self.index1.q.val();
+        self.memory.write_data[0].next = self.memory.read_data[0].val() + self.wide_value.val();
+
+        // The highest score, one cycle behind its address; only a strictly higher one replaces it.
+        self.valid1.d.next = false;
+        self.first1.d.next = false;
+        self.neuron1.d.next = self.neuron.q.val();
+        if self.valid1.q.val() {
+            if self.first1.q.val() | (self.memory.read_data[0].val() > self.best.q.val()) {
+                self.best.d.next = self.memory.read_data[0].val();
+                self.class.d.next = self.neuron1.q.val();
+            }
+        }
+
+        match self.state.q.val() {
+            ScoreState::Add => {
+                self.neuron.d.next = self.neuron_zero.val();
+                if self.begin.val() {
+                    self.ticks.d.next = self.tick_zero.val();
+                    self.state.d.next = ScoreState::Clear;
+                }
+                if self.tick.val() {
+                    self.ticks.d.next = self.next_ticks.val();
+                    if self.next_ticks.val() == self.n_ticks.val() {
+                        self.state.d.next = ScoreState::Settle;
+                    }
+                }
+            }
+            ScoreState::Clear => {
+                self.memory.write_en.next = true;
+                self.memory.write_address.next = self.neuron.q.val();
+                self.memory.write_data[0].next = self.score_zero.val();
+                self.neuron.d.next = self.neuron.q.val() + self.neuron_one.val();
+                if self.neuron_last.val() {
+                    self.state.d.next = ScoreState::Add;
+                }
+            }
+            ScoreState::Settle => {
+                self.state.d.next = ScoreState::Best;
+            }
+            ScoreState::Best => {
+                self.memory.read_address.next = self.neuron.q.val();
+                self.valid1.d.next = true;
+                self.first1.d.next = self.neuron.q.val() == self.neuron_zero.val();
+                self.neuron.d.next = self.neuron.q.val() + self.neuron_one.val();
+                if self.neuron_last.val() {
+                    self.state.d.next = ScoreState::Last;
+                }
+            }
+            ScoreState::Last => {
+                self.done.next = true;
+                self.state.d.next = ScoreState::Add;
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! A core with its queue, its counters and its place on the host's bus.
+
+use rust_hdl_core::prelude::*;
+
+use crate::core::{Core, CoreConfig};
+use crate::decoder::ScoreSource;
+use crate::error::Error;
+use crate::event::KIND_BITS;
+use crate::event_fifo::EventFifo;
+use crate::leaf::{LaneSelect, Pack, Unpack};
+use crate::width::{DConst, DSignal, SignalType, bit_cast};
+
+mod counter;
+mod weight_loader;
+
+pub use counter::{COUNTER_BITS, Counter};
+pub use weight_loader::WeightLoader;
+
+/// Bus space of the results; a stage's counters are at `16 * (stage + 1)`.
+pub const RESULT_SPACE: u64 = 1;
+/// Bus space of stage 0's weights; stage `n` has the `n`th after it.
+pub const WEIGHT_SPACE: u64 = 16;
+/// Bus space of stage 0's states, 8 bytes a neuron; stage `n` has the `n`th after it.
+pub const STATE_SPACE: u64 = 64;
+/// Counters of a stage, 4 bytes each: events, rows, active cycles, stalled cycles.
+pub const COUNTERS: usize = 4;
+
+/// A core with what surrounds it.
+///
+/// | port | direction | meaning |
+/// | --- | --- | --- |
+/// | `clock` | in | rising edge |
+/// | `clear` | in | counters start again |
+/// | `event_in_valid`, `event_in_kind`, `event_in_index` | in | events, taken at once |
+/// | `event_in_nearly_full` | out | no room for what the sender has in flight |
+/// | `event_out_*` | as the core's | events and tokens of this population |
+/// | `bus_*` | in | the host's accesses, see [`crate::link`] |
+/// | `bus_hit` | out | the address is this stage's |
+/// | `bus_read_data` | out | the byte at the address, 0 where it is not this stage's |
+/// | `score_en`, `score_value` | out | what the decoder sums, for the neuron `event_out_index` |
+/// | `trace_valid`, `trace_index`, `trace_spike`, `trace_word` | out | as the core's, states packed |
+#[derive(LogicBlock)]
+pub struct Stage {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Counters start again.
+    pub clear: Signal<In, Bit>,
+    /// An event arrives.
+    pub event_in_valid: Signal<In, Bit>,
+    /// Its kind.
+    pub event_in_kind: DSignal<In>,
+    /// Its index.
+    pub event_in_index: DSignal<In>,
+    /// No room for more in flight.
+    pub event_in_nearly_full: Signal<Out, Bit>,
+    /// An event goes out.
+    pub event_out_valid: Signal<Out, Bit>,
+    /// Its kind.
+    pub event_out_kind: DSignal<Out>,
+    /// Its index.
+    pub event_out_index: DSignal<Out>,
+    /// No room for it.
+    pub event_out_nearly_full: Signal<In, Bit>,
+    /// Space of the access.
+    pub bus_space: DSignal<In>,
+    /// Byte address of the access.
+    pub bus_address: DSignal<In>,
+    /// The byte is written.
+    pub bus_write: Signal<In, Bit>,
+    /// The byte.
+    pub bus_write_data: DSignal<In>,
+    /// The address is this stage's.
+    pub bus_hit: Signal<Out, Bit>,
+    /// The byte there.
+    pub bus_read_data: DSignal<Out>,
+    /// A value for the decoder.
+    pub score_en: Signal<Out, Bit>,
+    /// The value.
+    pub score_value: DSignal<Out>,
+    /// A neuron's tick is complete.
+    pub trace_valid: Signal<Out, Bit>,
+    /// Which neuron.
+    pub trace_index: DSignal<Out>,
+    /// It fired.
+    pub trace_spike: Signal<Out, Bit>,
+    /// Its states, the first least significant.
+    pub trace_word: DSignal<Out>,
+
+    fifo: EventFifo,
+    core: Core,
+    loader: WeightLoader,
+    trace_pack: Pack,
+    state_pack: Pack,
+    state_bytes: Unpack,
+    state_select: LaneSelect,
+    event_counter: Counter,
+    row_counter: Counter,
+    active_counter: Counter,
+    stall_counter: Counter,
+    counter_select: LaneSelect,
+    counter_bytes: LaneSelect,
+    counter_word: DSignal<Local>,
+    weight_hit: Signal<Local, Bit>,
+    state_hit: Signal<Local, Bit>,
+    counter_hit: Signal<Local, Bit>,
+    state_address: DSignal<Local>,
+    counter_address: DSignal<Local>,
+    state_offset: DConst,
+    counter_offset: DConst,
+    weight_space: DConst,
+    state_space: DConst,
+    result_space: DConst,
+    counter_block: DConst,
+    zero_byte: DConst,
+    spike_score: Vec<DConst>,
+    padding: Vec<DConst>,
+    _n_lanes: usize,
+    _n_states: usize,
+    _n_states_end: usize,
+    _n_state_bytes: usize,
+    _n_padding: usize,
+    _neuron_bits: usize,
+    _state_select_bits: usize,
+    _n_spike_scores: usize,
+    _score_state: usize,
+    _score_state_end: usize,
+}
+
+/// Bytes that the packed states of one neuron take.
+pub fn state_bytes(state_bits: usize) -> usize {
+    state_bits.div_ceil(8)
+}
+
+impl Stage {
+    /// Builds stage number `position`, which senders with `sender_in_flight` events in flight feed.
+    ///
+    /// # Errors
+    /// If a width is out of range.
+    pub fn new(
+        cfg: &CoreConfig,
+        position: usize,
+        fifo_address_bits: usize,
+        sender_in_flight: usize,
+        score: ScoreSource,
+    ) -> Result<Self, Error> {
+        let core = Core::new(cfg)?;
+        let state_types: Vec<SignalType> =
+            core.trace_states.iter().map(|s| s.signal_type()).collect();
+        let state_bits: usize = state_types.iter().map(|t| t.width).sum();
+        let byte = SignalType::unsigned(8);
+        let n_state_bytes = state_bytes(state_bits);
+        let padding_bits = 8 * n_state_bytes - state_bits;
+        let padding: Vec<_> = (padding_bits > 0)
+            .then(|| DConst::new(0, padding_bits))
+            .into_iter()
+            .collect();
+        let mut packed_types = state_types.clone();
+        packed_types.extend((padding_bits > 0).then(|| SignalType::unsigned(padding_bits)));
+        let state_select = LaneSelect::new(byte, n_state_bytes);
+        let weight_types = vec![SignalType::signed(cfg.weight_bits); cfg.lanes];
+        let loader = WeightLoader::new(
+            &weight_types,
+            core.weight_write_address.width(),
+            cfg.weights.is_none(),
+        );
+        let pre_bits = core.event_in_index.width();
+        let neuron_bits = core.event_out_index.width();
+        let (score_bits, score_state) = match score {
+            ScoreSource::Spikes => (2, 0),
+            ScoreSource::State(n) => (state_types[n].width, n),
+        };
+        Ok(Self {
+            clock: Signal::default(),
+            clear: Signal::default(),
+            event_in_valid: Signal::default(),
+            event_in_kind: DSignal::new(KIND_BITS),
+            event_in_index: DSignal::new(pre_bits),
+            event_in_nearly_full: Signal::default(),
+            event_out_valid: Signal::default(),
+            event_out_kind: DSignal::new(KIND_BITS),
+            event_out_index: DSignal::new(neuron_bits),
+            event_out_nearly_full: Signal::default(),
+            bus_space: DSignal::new(8),
+            bus_address: DSignal::new(24),
+            bus_write: Signal::default(),
+            bus_write_data: DSignal::new(8),
+            bus_hit: Signal::default(),
+            bus_read_data: DSignal::new(8),
+            score_en: Signal::default(),
+            score_value: DSignal::signed(score_bits),
+            trace_valid: Signal::default(),
+            trace_index: DSignal::new(neuron_bits),
+            trace_spike: Signal::default(),
+            trace_word: DSignal::new(state_bits),
+            fifo: EventFifo::new(pre_bits, fifo_address_bits, sender_in_flight)?,
+            loader,
+            trace_pack: Pack::new(&state_types),
+            state_pack: Pack::new(&packed_types),
+            state_bytes: Unpack::new(&vec![byte; n_state_bytes]),
+            _state_select_bits: state_select.index.width(),
+            state_select,
+            event_counter: Counter::default(),
+            row_counter: Counter::default(),
+            active_counter: Counter::default(),
+            stall_counter: Counter::default(),
+            counter_select: LaneSelect::new(SignalType::unsigned(COUNTER_BITS), COUNTERS),
+            counter_bytes: LaneSelect::new(byte, 4),
+            counter_word: DSignal::new(32),
+            weight_hit: Signal::default(),
+            state_hit: Signal::default(),
+            counter_hit: Signal::default(),
+            state_address: DSignal::new(24),
+            counter_address: DSignal::new(24),
+            state_offset: DConst::new(3, 2),
+            counter_offset: DConst::new(4, 3),
+            weight_space: DConst::new(WEIGHT_SPACE + position as u64, 8),
+            state_space: DConst::new(STATE_SPACE + position as u64, 8),
+            result_space: DConst::new(RESULT_SPACE, 8),
+            counter_block: DConst::new(position as u64 + 1, 24),
+            zero_byte: DConst::new(0, 8),
+            _n_spike_scores: usize::from(score == ScoreSource::Spikes),
+            spike_score: (score == ScoreSource::Spikes)
+                .then(|| DConst::signed(1, 2))
+                .into_iter()
+                .collect(),
+            _n_padding: padding.len(),
+            padding,
+            _n_lanes: cfg.lanes,
+            _n_states: state_types.len(),
+            _n_states_end: state_types.len() + 1,
+            _n_state_bytes: n_state_bytes,
+            _neuron_bits: neuron_bits,
+            _score_state: score_state,
+            _score_state_end: score_state + usize::from(score != ScoreSource::Spikes),
+            core,
+        })
+    }
+
+    /// Events that can still come out after `event_out_nearly_full` rose.
+    pub fn in_flight(&self) -> usize {
+        self.core.in_flight()
+    }
+}
+
+impl Logic for Stage {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(
+            self,
+            clock,
+            fifo,
+            core,
+            loader,
+            event_counter,
+            row_counter,
+            active_counter,
+            stall_counter
+        );
+
+        // Events: through the queue into the core.
+        self.fifo.event_in_valid.next = self.event_in_valid.val();
+        self.fifo.event_in_kind.next = self.event_in_kind.val();
+        self.fifo.event_in_index.next = self.event_in_index.val();
+        self.event_in_nearly_full.next = self.fifo.nearly_full.val();
+        self.core.event_in_valid.next = self.fifo.event_out_valid.val();
+        self.core.event_in_kind.next = self.fifo.event_out_kind.val();
+        self.core.event_in_index.next = self.fifo.event_out_index.val();
+        self.fifo.event_out_ready.next = self.core.event_in_ready.val();
+        self.event_out_valid.next = self.core.event_out_valid.val();
+        self.event_out_kind.next = self.core.event_out_kind.val();
+        self.event_out_index.next = self.core.event_out_index.val();
+        self.core.event_out_nearly_full.next = self.event_out_nearly_full.val();
+
+        // What the host addresses.
+        self.weight_hit.next = self.bus_space.val() == self.weight_space.val();
+        self.state_hit.next = self.bus_space.val() == self.state_space.val();
+        self.counter_address.next = self.bus_address.val() >> self.counter_offset.val();
+        self.counter_hit.next = (self.bus_space.val() == self.result_space.val())
+            & (self.counter_address.val() == self.counter_block.val());
+        self.bus_hit.next = self.weight_hit.val() | self.state_hit.val() | self.counter_hit.val();
+
+        // Weights.
+        self.loader.write.next = self.bus_write.val() & self.weight_hit.val();
+        self.loader.address.next = self.bus_address.val();
+        self.loader.data.next = self.bus_write_data.val();
+        self.core.weight_write_en.next = self.loader.row_write_en.val();
+        self.core.weight_write_address.next = self.loader.row_address.val();
+        for i in 0..self._n_lanes {
+            self.core.weight_write_data[i].next = self.loader.row_data[i].val();
+        }
+
+        // States.
+        self.state_address.next = self.bus_address.val() >> self.state_offset.val();
+        self.core.state_read_address.next = bit_cast(self.state_address.val(), self._neuron_bits);
+        for i in 0..self._n_states {
+            self.state_pack.lanes[i].next = self.core.state_read_data[i].val();
+            self.trace_pack.lanes[i].next = self.core.trace_states[i].val();
+        }
+        for offset in self._n_states..self._n_states_end {
+            for i in 0..self._n_padding {
+                self.state_pack.lanes[i + offset].next = self.padding[i].val();
+            }
+        }
+        self.state_bytes.word.next = self.state_pack.word.val();
+        for i in 0..self._n_state_bytes {
+            self.state_select.lanes[i].next = self.state_bytes.lanes[i].val();
+        }
+        self.state_select.index.next = bit_cast(self.bus_address.val(), self._state_select_bits);
+
+        // Counters.
+        self.event_counter.count.next = self.core.count_event.val();
+        self.row_counter.count.next = self.core.count_row.val();
+        self.active_counter.count.next = self.core.count_active.val();
+        self.stall_counter.count.next = self.core.count_stall.val();
+        self.event_counter.clear.next = self.clear.val();
+        self.row_counter.clear.next = self.clear.val();
+        self.active_counter.clear.next = self.clear.val();
+        self.stall_counter.clear.next = self.clear.val();
+        self.counter_select.lanes[0].next = self.event_counter.value.val();
+        self.counter_select.lanes[1].next = self.row_counter.value.val();
+        self.counter_select.lanes[2].next = self.active_counter.value.val();
+        self.counter_select.lanes[3].next = self.stall_counter.value.val();
+        self.counter_select.index.next = self.bus_address.val().get_bits::<2>(2);
+        self.counter_word.next = bit_cast(self.counter_select.selected.val(), 32);
+        self.counter_bytes.lanes[0].next = self.counter_word.val().get_bits::<8>(0);
+        self.counter_bytes.lanes[1].next = self.counter_word.val().get_bits::<8>(8);
+        self.counter_bytes.lanes[2].next = self.counter_word.val().get_bits::<8>(16);
+        self.counter_bytes.lanes[3].next = self.counter_word.val().get_bits::<8>(24);
+        self.counter_bytes.index.next = self.bus_address.val().get_bits::<2>(0);
+
+        self.bus_read_data.next = self.zero_byte.val();
+        if self.state_hit.val() {
+            self.bus_read_data.next = self.state_select.selected.val();
+        }
+        if self.counter_hit.val() {
+            self.bus_read_data.next = self.counter_bytes.selected.val();
+        }
+
+        // What the decoder sums.
+        self.score_en.next = self.core.trace_valid.val();
+        for i in 0..self._n_spike_scores {
+            self.score_en.next = self.core.trace_spike.val();
+            self.score_value.next = self.spike_score[i].val();
+        }
+        for i in self._score_state..self._score_state_end {
+            self.score_value.next = self.core.trace_states[i].val();
+        }
+
+        self.trace_valid.next = self.core.trace_valid.val();
+        self.trace_index.next = self.core.trace_index.val();
+        self.trace_spike.next = self.core.trace_spike.val();
+        self.trace_word.next = self.trace_pack.word.val();
+    }
+}

@@ -1,0 +1,330 @@
+//! The whole design in rust-hdl's simulator against the golden model: every state, every tick.
+
+use rust_hdl_core::prelude::*;
+use spikeloom_golden::{Golden, Sample};
+use spikeloom_hdl::{Device, DeviceConfig, clock_cycle, settle};
+use spikeloom_ir::mapped::Limits;
+use spikeloom_ir::network::{
+    Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
+    ResetAt, Semantics, Source,
+};
+use spikeloom_ir::{Hertz, Origin, PopulationId, Quantized};
+use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize, score_bits};
+
+/// A small generator, so that a case is its seed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+    fn real(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+fn random_network(seed: u64) -> Network {
+    let mut r = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let sizes = [
+        3 + r.below(20) as usize,
+        2 + r.below(12) as usize,
+        2 + r.below(6) as usize,
+    ];
+    let neuron = |n: usize, r: &mut Random, readout: bool| Neuron {
+        decay_mem: match r.below(3) {
+            0 => vec![1.0; n],
+            1 => vec![0.9; n],
+            _ => (0..n).map(|_| 0.5 + 0.5 * r.real()).collect(),
+        },
+        gain: vec![1.0; n],
+        v_leak: vec![if r.below(2) == 0 { 0.0 } else { 0.1 }; n],
+        v_init: (0..n)
+            .map(|_| if r.below(4) == 0 { 0.2 } else { 0.0 })
+            .collect(),
+        firing: (!readout).then(|| Firing {
+            v_threshold: (0..n).map(|_| 0.5 + r.real()).collect(),
+            reset: [Reset::None, Reset::Subtract, Reset::ToValue][r.below(3) as usize],
+            v_reset: vec![if r.below(2) == 0 { 0.0 } else { -0.1 }; n],
+            reset_at: [
+                ResetAt::SameTick,
+                ResetAt::NextTick,
+                ResetAt::NextTickInputLost,
+            ][r.below(3) as usize],
+            compare: [Compare::Greater, Compare::GreaterOrEqual][r.below(2) as usize],
+            refractory_ticks: r.below(3) as u32,
+        }),
+    };
+    let readout = r.below(3) == 0;
+    let populations = (0..2)
+        .map(|i| Population {
+            name: format!("lif{i}"),
+            shape: vec![sizes[i + 1]],
+            neuron: neuron(sizes[i + 1], &mut r, readout && i == 1),
+            origin: Origin::Synthetic,
+        })
+        .collect();
+    let projections = (0..2)
+        .map(|i| Projection {
+            name: format!("fc{i}"),
+            source: if i == 0 {
+                Source::Input
+            } else {
+                Source::Population(PopulationId(0))
+            },
+            target: PopulationId(i),
+            weights: (0..sizes[i] * sizes[i + 1])
+                .map(|_| 1.5 * (r.real() - 0.4))
+                .collect(),
+            n_pre: sizes[i],
+            n_post: sizes[i + 1],
+            bias: (r.below(2) == 0).then(|| (0..sizes[i + 1]).map(|_| 0.2 * r.real()).collect()),
+            delay: 0,
+            origin: Origin::Synthetic,
+        })
+        .collect();
+    Network {
+        name: format!("random {seed}"),
+        semantics: Semantics::SnnTorch,
+        ticks: 3 + r.below(5) as u32,
+        input: Input {
+            shape: vec![sizes[0]],
+            encoder: if r.below(2) == 0 {
+                Encoder::Direct { scale: 1.0 / 255.0 }
+            } else {
+                Encoder::Rate {
+                    seed: 1 + r.below(1 << 31) as u32,
+                }
+            },
+            origin: Origin::Synthetic,
+        },
+        populations,
+        projections,
+        output: PopulationId(1),
+        decoder: if readout {
+            Decoder::MembraneSum
+        } else {
+            Decoder::SpikeCount
+        },
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        target: "test".into(),
+        clock_hz: Hertz(12_000_000),
+        logic_cells: 100_000,
+        block_rams: 1000,
+        block_ram_shapes: vec![(256, 16)],
+        single_port_rams: 0,
+        single_port_shape: (16384, 16),
+    }
+}
+
+/// CRC-16/IBM-3740, bit by bit.
+fn crc(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0xffff, |crc, &b| {
+        (0..8).fold(crc ^ (u16::from(b) << 8), |c, _| {
+            if c & 0x8000 != 0 {
+                (c << 1) ^ 0x1021
+            } else {
+                c << 1
+            }
+        })
+    })
+}
+
+fn frame(sequence: u8, command: u8, space: u8, address: u32, payload: &[u8]) -> Vec<u8> {
+    let mut body = vec![payload.len() as u8, sequence, command, space];
+    body.extend(&address.to_le_bytes()[..3]);
+    body.extend(payload);
+    let mut bytes = vec![0xa5];
+    bytes.extend(&body);
+    bytes.extend(crc(&body).to_le_bytes());
+    bytes
+}
+
+/// Drives a [`Device`] through its byte stream and keeps what its trace ports say.
+struct Bench {
+    device: Device,
+    n_stages: usize,
+    sequence: u8,
+    /// `[stage]`: (neuron, fired, states), in order.
+    trace: Vec<Vec<(u64, bool, u64)>>,
+    cycles: u64,
+}
+
+impl Bench {
+    fn new(cfg: &DeviceConfig) -> Self {
+        let mut device = Device::new(cfg).unwrap();
+        device.connect_all();
+        check_all(&device).unwrap();
+        let n_stages = cfg.cores.len();
+        Self {
+            device,
+            n_stages,
+            sequence: 0,
+            trace: vec![vec![]; n_stages],
+            cycles: 0,
+        }
+    }
+
+    fn cycle(&mut self) {
+        settle(&mut self.device).unwrap();
+        for s in 0..self.n_stages {
+            if self.device.trace_valid[s].val() {
+                self.trace[s].push((
+                    self.device.trace_index[s].val().raw(),
+                    self.device.trace_spike[s].val(),
+                    self.device.trace_word[s].val().raw(),
+                ));
+            }
+        }
+        clock_cycle(&mut self.device, |d| &mut d.clock).unwrap();
+        self.cycles += 1;
+    }
+
+    /// Sends a command and returns status and payload of the answer.
+    fn command(&mut self, command: u8, space: u8, address: u32, payload: &[u8]) -> (u8, Vec<u8>) {
+        self.sequence = self.sequence.wrapping_add(1);
+        let bytes = frame(self.sequence, command, space, address, payload);
+        let mut sent = 0;
+        let mut answer = Vec::new();
+        self.device.tx_ready.next = true;
+        for _ in 0..200_000 {
+            self.device.rx_valid.next = sent < bytes.len();
+            if sent < bytes.len() {
+                self.device.rx_data.next = u64::from(bytes[sent]).into();
+            }
+            settle(&mut self.device).unwrap();
+            if sent < bytes.len() && self.device.rx_ready.val() {
+                sent += 1;
+            }
+            if self.device.tx_valid.val() {
+                answer.push(self.device.tx_data.val().raw() as u8);
+            }
+            self.cycle();
+            if answer.len() >= 4 && answer.len() == usize::from(answer[1]) + 6 {
+                assert_eq!(answer[0], 0x5a);
+                assert_eq!(answer[2], self.sequence);
+                let end = answer.len() - 2;
+                assert_eq!(crc(&answer[1..end]).to_le_bytes(), answer[end..]);
+                return (answer[3], answer[4..end].to_vec());
+            }
+        }
+        panic!(
+            "no answer to command {command} after {} cycles, got {answer:?}",
+            self.cycles
+        );
+    }
+
+    fn read(&mut self, space: u8, address: u32, n: u8) -> Vec<u8> {
+        let (status, data) = self.command(1, space, address, &[n]);
+        assert_eq!(status, 0, "reading {n} bytes of space {space} at {address}");
+        data
+    }
+
+    fn write(&mut self, space: u8, address: u32, data: &[u8]) {
+        assert_eq!(self.command(2, space, address, data), (0, vec![]));
+    }
+}
+
+fn pack(states: &[Vec<i64>], widths: &[usize], neuron: usize) -> u64 {
+    let mut word = 0;
+    let mut offset = 0;
+    for (state, width) in states.iter().zip(widths) {
+        word |= (state[neuron] as u64 & ((1 << width) - 1)) << offset;
+        offset += width;
+    }
+    word
+}
+
+fn check(network: &Quantized, samples: &[Vec<u8>]) {
+    let mapped = map(network, &limits(), &MapConfig { lanes: Some(4) }).unwrap();
+    let id = 0x0123_4567_89ab_cdef;
+    let cfg = DeviceConfig::new(network, &mapped, score_bits(network), id).unwrap();
+    let mut bench = Bench::new(&cfg);
+    assert_eq!(bench.read(0, 0, 8), id.to_le_bytes());
+    let mut golden = Golden::new(network).unwrap();
+    for sample in samples {
+        assert_eq!(golden.find_overflow(Sample::Values(sample)).unwrap(), None);
+        let (outcome, trace) = golden.trace(Sample::Values(sample)).unwrap();
+        bench.trace.iter_mut().for_each(Vec::clear);
+        bench.write(2, 0, sample);
+        bench.write(0, 0x12, &[1]);
+        let results = bench.read(1, 0, 8);
+        for (s, population) in network.populations.iter().enumerate() {
+            let widths: Vec<_> = population
+                .program
+                .states
+                .iter()
+                .map(|v| v.bits.index())
+                .collect();
+            let expected: Vec<_> = trace
+                .ticks
+                .iter()
+                .flat_map(|tick| {
+                    (0..population.n_neurons).map(|n| {
+                        let t = &tick[s];
+                        let fired = t.spikes.contains(&(n as u32));
+                        (n as u64, fired, pack(&t.states, &widths, n))
+                    })
+                })
+                .collect();
+            for (k, (e, f)) in expected.iter().zip(&bench.trace[s]).enumerate() {
+                let tick = k / population.n_neurons;
+                assert_eq!(e, f, "{}, population {s}, tick {tick}", network.name);
+            }
+            assert_eq!(
+                expected.len(),
+                bench.trace[s].len(),
+                "{}, population {s}",
+                network.name
+            );
+            let last = &trace.ticks.last().unwrap()[s];
+            for n in 0..population.n_neurons {
+                let bytes = widths.iter().sum::<usize>().div_ceil(8);
+                let read = bench.read(64 + s as u8, 8 * n as u32, bytes as u8);
+                let mut word = [0; 8];
+                word[..bytes].copy_from_slice(&read);
+                assert_eq!(u64::from_le_bytes(word), pack(&last.states, &widths, n));
+            }
+        }
+        assert_eq!(
+            usize::from(u16::from_le_bytes([results[0], results[1]])),
+            outcome.class
+        );
+        let bits = (score_bits(network) + 1).min(32);
+        for (n, &score) in outcome.scores.iter().enumerate() {
+            let read = bench.read(3, 4 * n as u32, 4);
+            let raw = u32::from_le_bytes(read.try_into().unwrap());
+            assert_eq!(
+                u64::from(raw),
+                score as u64 & ((1 << bits) - 1),
+                "score of neuron {n}"
+            );
+        }
+    }
+}
+
+#[test]
+fn device_equals_golden_on_random_networks() {
+    for seed in 1..25 {
+        let network = normalise(&random_network(seed));
+        let (quantized, _) = quantize(&network, &QuantizeConfig::default()).unwrap();
+        let mut r = Random(seed + 1000);
+        let samples: Vec<Vec<u8>> = (0..2)
+            .map(|_| {
+                (0..quantized.input.n_channels)
+                    .map(|_| if r.below(3) == 0 { 0 } else { r.next() as u8 })
+                    .collect()
+            })
+            .collect();
+        check(&quantized, &samples);
+    }
+}
