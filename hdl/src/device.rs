@@ -1,7 +1,7 @@
 //! The whole design behind the serial line: link, registers, encoder, stages and decoder.
 
 use rust_hdl_core::prelude::*;
-use spikeloom_ir::mapped::{Mapped, MemoryKind};
+use spikeloom_ir::mapped::{Mapped, MemoryKind, weight_rows};
 use spikeloom_ir::quantized::{Decoder, Encoder};
 use spikeloom_ir::{Init, Quantized};
 
@@ -32,7 +32,7 @@ pub struct DeviceConfig {
     pub encoder: Encoder,
     /// How the output becomes a class.
     pub decoder: Decoder,
-    /// Width of a score.
+    /// Width of a score, sign included.
     pub score_bits: usize,
     /// Ticks of a sample, unless the host says otherwise.
     pub n_ticks: u16,
@@ -45,12 +45,7 @@ impl DeviceConfig {
     ///
     /// # Errors
     /// If a memory's contents do not fit it, which the levels above rule out.
-    pub fn new(
-        network: &Quantized,
-        mapped: &Mapped,
-        score_bits: usize,
-        design_id: u64,
-    ) -> Result<Self, Error> {
+    pub fn new(network: &Quantized, mapped: &Mapped, design_id: u64) -> Result<Self, Error> {
         let cores = mapped
             .cores
             .iter()
@@ -89,7 +84,7 @@ impl DeviceConfig {
             n_channels: network.input.n_channels,
             encoder: network.input.encoder,
             decoder: network.decoder,
-            score_bits,
+            score_bits: mapped.score_bits,
             n_ticks: network.ticks.try_into().unwrap_or(u16::MAX),
             design_id,
         })
@@ -102,22 +97,6 @@ impl DeviceConfig {
             .flat_map(|c| c.weights.iter().chain([&c.parameters]))
             .collect()
     }
-}
-
-/// Weights in the order of the core's memory: `[pre][group][lane]`, padded with 0.
-pub fn weight_rows(weights: &[i32], n_pre: usize, lanes: usize) -> Vec<i32> {
-    let n_post = weights.len() / n_pre.max(1);
-    let padded = n_post.div_ceil(lanes) * lanes;
-    let weight = |pre: usize, post: usize| {
-        if post < n_post {
-            weights[post * n_pre + pre]
-        } else {
-            0
-        }
-    };
-    (0..n_pre)
-        .flat_map(|pre| (0..padded).map(move |post| weight(pre, post)))
-        .collect()
 }
 
 /// One row of parameters a neuron; a single 0 bit where the program has none.
@@ -242,8 +221,6 @@ impl Device {
         let n_output = cfg.cores.last().map_or(1, |c| c.n_post);
         let class_bits = index_bits(n_output);
         let value_bits = stages.last().map_or(2, |s| s.score_value.width());
-        // A score of spikes is never negative, but shares its adder with those that are.
-        let score_width = (cfg.score_bits + 1).min(32);
         let channel_bits = index_bits(cfg.n_channels);
         let byte = SignalType::unsigned(8);
         let direct = match cfg.encoder {
@@ -275,13 +252,13 @@ impl Device {
             rate,
             _n_stages: stages.len(),
             _last_stage: stages.len() - 1,
-            scores: Scores::new(n_output, score_width, value_bits, TICK_BITS)?,
+            scores: Scores::new(n_output, cfg.score_bits, value_bits, TICK_BITS)?,
             score_select: LaneSelect::new(byte, 4),
             encoder_write: Signal::default(),
             input_hit: Signal::default(),
             score_hit: Signal::default(),
             score_word: DSignal::new(32),
-            score_bits: DSignal::new(score_width),
+            score_bits: DSignal::new(cfg.score_bits),
             score_address: DSignal::new(24),
             score_data: DSignal::new(8),
             read_or: (0..=stages.len()).map(|_| DSignal::new(8)).collect(),

@@ -52,9 +52,3 @@ fn synth_literal<T: Synth>(value: T) -> String {
         .expect("a bit or state prints as at most 64 bits of hexadecimal digits");
     sized_literal(raw, T::BITS).to_string()
 }
-
-/// Bytes from one row to the next where a row of `row_bits` bits is addressed byte by byte: a power
-/// of two, so that an address splits without a division.
-pub fn row_stride(row_bits: usize) -> usize {
-    row_bits.div_ceil(8).next_power_of_two()
-}

@@ -7,6 +7,9 @@
 //!
 //! This crate does not print Verilog, read models or touch files.
 
+// Kernels are the subset of Rust that `#[hdl_gen]` translates: no match guards, no `let` chains.
+#![allow(clippy::collapsible_if, clippy::collapsible_match)]
+
 /// Clocks registers and lets each keep its value unless the kernel assigns its `d` afterwards.
 ///
 /// `#[hdl_gen]` knows the macro by its name; this is what it means in simulation. rust-hdl defines
@@ -41,7 +44,7 @@ pub use datapath::{
     Comparison, DataInput, DataKind, DataOp, DataOutput, DataPath, DataPathSpec, DataStep, ValueId,
 };
 pub use decoder::{ScoreSource, Scores};
-pub use device::{Device, DeviceConfig, Top, weight_rows};
+pub use device::{Device, DeviceConfig, Top};
 pub use encoder::{DirectEncoder, RateEncoder};
 pub use error::Error;
 pub use event_fifo::EventFifo;

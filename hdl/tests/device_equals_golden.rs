@@ -1,5 +1,8 @@
 //! The whole design in rust-hdl's simulator against the golden model: every state, every tick.
 
+// Helpers of a test fail by panicking, as the test itself does.
+#![allow(clippy::unwrap_used)]
+
 use rust_hdl_core::prelude::*;
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::{Device, DeviceConfig, clock_cycle, settle};
@@ -9,7 +12,7 @@ use spikeloom_ir::network::{
     ResetAt, Semantics, Source,
 };
 use spikeloom_ir::{Hertz, Origin, PopulationId, Quantized};
-use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize, score_bits};
+use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize};
 
 /// A small generator, so that a case is its seed.
 struct Random(u64);
@@ -247,7 +250,7 @@ fn pack(states: &[Vec<i64>], widths: &[usize], neuron: usize) -> u64 {
 fn check(network: &Quantized, samples: &[Vec<u8>]) {
     let mapped = map(network, &limits(), &MapConfig { lanes: Some(4) }).unwrap();
     let id = 0x0123_4567_89ab_cdef;
-    let cfg = DeviceConfig::new(network, &mapped, score_bits(network), id).unwrap();
+    let cfg = DeviceConfig::new(network, &mapped, id).unwrap();
     let mut bench = Bench::new(&cfg);
     assert_eq!(bench.read(0, 0, 8), id.to_le_bytes());
     let mut golden = Golden::new(network).unwrap();
@@ -299,7 +302,7 @@ fn check(network: &Quantized, samples: &[Vec<u8>]) {
             usize::from(u16::from_le_bytes([results[0], results[1]])),
             outcome.class
         );
-        let bits = (score_bits(network) + 1).min(32);
+        let bits = mapped.score_bits;
         for (n, &score) in outcome.scores.iter().enumerate() {
             let read = bench.read(3, 4 * n as u32, 4);
             let raw = u32::from_le_bytes(read.try_into().unwrap());

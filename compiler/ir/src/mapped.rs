@@ -83,6 +83,8 @@ pub struct Mapped {
     pub limits: Limits,
     /// One core a population, in order.
     pub cores: Vec<Core>,
+    /// Width of an output neuron's score, sign included, 32 at most.
+    pub score_bits: usize,
     /// Every memory, cores first.
     pub memories: Vec<Memory>,
     /// What to expect.
@@ -104,6 +106,33 @@ pub struct Estimate {
     pub event_cycles: Vec<u64>,
     /// Cycles to read a sample's values into the first core, without waiting.
     pub encode_cycles: u64,
+}
+
+/// The most bits a score can have: the host reads 4 bytes.
+pub const MAX_SCORE_BITS: usize = 32;
+
+/// Weights in the order of a core's memory: `[pre][group][lane]`, padded with 0.
+///
+/// `weights` is `[post][pre]`, as in the integer network.
+pub fn weight_rows(weights: &[i32], n_pre: usize, lanes: usize) -> Vec<i32> {
+    let n_post = weights.len() / n_pre.max(1);
+    let padded = n_post.div_ceil(lanes) * lanes;
+    let weight = |pre: usize, post: usize| {
+        if post < n_post {
+            weights[post * n_pre + pre]
+        } else {
+            0
+        }
+    };
+    (0..n_pre)
+        .flat_map(|pre| (0..padded).map(move |post| weight(pre, post)))
+        .collect()
+}
+
+/// Bytes from one row to the next where the host addresses a row of `row_bits` bits byte by byte:
+/// a power of two, so that an address splits without a division.
+pub fn row_stride_bytes(row_bits: usize) -> usize {
+    row_bits.div_ceil(8).next_power_of_two()
 }
 
 impl Mapped {

@@ -12,7 +12,7 @@ mod quantize;
 pub mod range;
 
 pub use error::Error;
-pub use map::{MAX_LANES, MapConfig, map, score_bits};
+pub use map::{MAX_LANES, MapConfig, map};
 pub use normalise::normalise;
 pub use quantize::{
     PopulationReport, QuantizeConfig, QuantizeReport, ScaleRule, quantize, search_scales,

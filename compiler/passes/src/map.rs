@@ -1,7 +1,7 @@
 //! Quantized to Mapped: chooses lanes and memories for a target, or says what does not fit.
 
 use spikeloom_fixed::BitWidth;
-use spikeloom_ir::mapped::{Core, Estimate, Limits, Mapped, Memory, MemoryKind};
+use spikeloom_ir::mapped::{Core, Estimate, Limits, MAX_SCORE_BITS, Mapped, Memory, MemoryKind};
 use spikeloom_ir::quantized::{Decoder, Encoder, Projection, Source};
 use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
 
@@ -102,6 +102,12 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
             );
         }
     }
+    if score_bits(network) > MAX_SCORE_BITS {
+        return refuse(
+            format!("a score of {} bits", score_bits(network)),
+            "lower `--state-bits` or the number of ticks",
+        );
+    }
     if network.output.0 + 1 != network.populations.len() {
         return refuse(
             "an output that is not the last population".into(),
@@ -197,6 +203,7 @@ fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
             },
         },
         cores,
+        score_bits: score_bits(network),
         memories,
     };
     mapped.estimate.block_rams = mapped.blocks(MemoryKind::Block);
@@ -204,11 +211,11 @@ fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
     mapped
 }
 
-/// Width of an output neuron's score.
-pub fn score_bits(network: &Quantized) -> usize {
+/// Width of an output neuron's score, sign included.
+fn score_bits(network: &Quantized) -> usize {
     let tick_bits = index_bits(wide_index(network.ticks) + 1);
     match network.decoder {
-        Decoder::SpikeCount => tick_bits,
+        Decoder::SpikeCount => tick_bits + 1,
         Decoder::StateSum { state } => {
             network.populations[network.output.0].program.states[state]
                 .bits

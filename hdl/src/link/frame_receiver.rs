@@ -49,10 +49,10 @@ enum ReceiveState {
 /// 4. If no byte comes for 2^`silence_bits` cycles inside a frame, the frame is forgotten too.
 ///    Cycles in which `rx_ready` is low do not count.
 ///
-/// The buffer is a ring of 512 bytes, of which 511 can be in use. When they are, `rx_ready` is low
-/// inside a frame. A frame takes at most 262 bytes, so one always fits in the end.
+/// The buffer is a ring of 512 bytes. With 504 or more in use `rx_ready` is low inside a frame.
+/// A frame takes at most 262 bytes, so one always fits in the end.
 ///
-/// One byte per cycle. `rx_ready` depends on registers and `read_pointer` only.
+/// One byte per cycle. `rx_ready` depends on registers only.
 /// Resources: iCE40 about 130 logic cells.
 #[derive(LogicBlock)]
 pub struct FrameReceiver {
@@ -83,12 +83,14 @@ pub struct FrameReceiver {
     crc_step: CrcStep,
     low_right: BitRegister,
     silence: Register,
+    room: BitRegister,
     hunting: Signal<Local, Bit>,
     silent: Signal<Local, Bit>,
     ready: Signal<Local, Bit>,
     accept: Signal<Local, Bit>,
     store: Signal<Local, Bit>,
     no_payload_left: Signal<Local, Bit>,
+    level: DSignal<Local>,
     write_step: DSignal<Local>,
     write_next: DSignal<Local>,
     payload_step: DSignal<Local>,
@@ -136,12 +138,14 @@ impl FrameReceiver {
             crc_step: CrcStep::default(),
             low_right: BitRegister::default(),
             silence: Register::new(silence_width),
+            room: BitRegister::default(),
             hunting: Signal::default(),
             silent: Signal::default(),
             ready: Signal::default(),
             accept: Signal::default(),
             store: Signal::default(),
             no_payload_left: Signal::default(),
+            level: DSignal::new(BUFFER_BITS),
             write_step: DSignal::new(BUFFER_BITS),
             write_next: DSignal::new(BUFFER_BITS),
             payload_step: DSignal::new(BYTE_BITS),
@@ -177,7 +181,8 @@ impl Logic for FrameReceiver {
             committed,
             crc,
             low_right,
-            silence
+            silence,
+            room
         );
         self.hunting.next = self.state.q.val() == ReceiveState::Hunt;
         self.silent.next = self.silence.q.val().get_bit(self.silence_top.val().index());
@@ -197,9 +202,11 @@ impl Logic for FrameReceiver {
         self.payload_next.next = self.payload_left.q.val() + self.payload_step.val();
         self.no_payload_left.next = self.payload_left.q.val() == self.byte_zero.val();
 
-        // While hunting nothing is stored, so a full buffer does not matter.
-        self.ready.next = self.hunting.val()
-            | ((self.write_next.val() != self.read_pointer.val()) & !self.silent.val());
+        // The level is a cycle old when it is used, so it must leave room for two bytes; to stop at
+        // 504 costs the fewest cells. While hunting nothing is stored and the level does not matter.
+        self.level.next = self.write_pointer.q.val() - self.read_pointer.val();
+        self.room.d.next = !self.level.val().get_bits::<6>(3).all();
+        self.ready.next = self.hunting.val() | (self.room.q.val() & !self.silent.val());
         self.rx_ready.next = self.ready.val();
         self.accept.next = self.rx_valid.val() & self.ready.val();
 

@@ -1,8 +1,8 @@
 //! Bytes of the bus become rows of weights.
 
 use rust_hdl_core::prelude::*;
+use spikeloom_ir::mapped::row_stride_bytes;
 
-use crate::leaf::row_stride;
 use crate::width::{DSignal, SignalType};
 
 /// Collects the bytes of a row of weights and stores the row when its last byte arrives.
@@ -11,7 +11,7 @@ use crate::width::{DSignal, SignalType};
 /// | --- | --- | --- |
 /// | `clock` | in | rising edge |
 /// | `write` | in | a byte arrives |
-/// | `address` | in | its byte address: row times [`row_stride`], plus its place in the row |
+/// | `address` | in | its byte address: row times [`row_stride_bytes`], plus its place in the row |
 /// | `data` | in | the byte |
 /// | `row_write_en`, `row_address`, `row_data` | out | a row, one cycle after its last byte |
 ///
@@ -47,7 +47,7 @@ impl WeightLoader {
     /// stores anything and costs nothing.
     pub fn new(lanes: &[SignalType], row_address_bits: usize, enabled: bool) -> Self {
         let row_bits: usize = lanes.iter().map(|l| l.width).sum();
-        let stride = row_stride(row_bits);
+        let stride = row_stride_bytes(row_bits);
         Self {
             clock: Signal::default(),
             write: Signal::default(),
