@@ -52,7 +52,7 @@ pub use image::MemoryImage;
 pub use leaf::{
     Asr, BitRegister, BitResetRegister, Delay, LaneSelect, Multiply, Pack, Register, ResetRegister,
     ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft, SpramMemory,
-    StateRegister, Unpack, row_stride,
+    StateRegister, Unpack,
 };
 pub use simulation::{NotSettled, clock_cycle, settle};
 pub use stage::{
