@@ -217,4 +217,20 @@ pub enum Error {
         /// The most possible.
         most: u32,
     },
+
+    /// A block of the design has an input that nothing drives, which is a defect of Spikeloom.
+    #[error("the design has a signal that nothing drives")]
+    #[diagnostic(
+        code(spikeloom::hdl::not_connected),
+        help("this is a defect of spikeloom; please report it with the model")
+    )]
+    NotConnected,
+
+    /// The design has a combinational loop, which is a defect of Spikeloom.
+    #[error("the design has not settled")]
+    #[diagnostic(
+        code(spikeloom::hdl::design_not_settled),
+        help("this is a defect of spikeloom; please report it with the model")
+    )]
+    NotSettled,
 }

@@ -26,6 +26,7 @@ mod core;
 mod datapath;
 mod decoder;
 mod device;
+mod device_simulation;
 mod encoder;
 mod error;
 pub mod event;
@@ -45,6 +46,7 @@ pub use datapath::{
 };
 pub use decoder::{ScoreSource, Scores};
 pub use device::{Device, DeviceConfig, Top};
+pub use device_simulation::{DeviceSimulation, TraceRecord};
 pub use encoder::{DirectEncoder, RateEncoder};
 pub use error::Error;
 pub use event_fifo::EventFifo;
