@@ -1,1 +1,24 @@
 //! Host side of the link to a board, real or simulated.
+//!
+//! Start with [`Client`], which reads and writes bytes of a device over any [`Transport`] and makes
+//! up for whatever the line loses. [`map`] says what is where in a design; [`frame`] is the wire
+//! format, specified in `docs/link.md`. [`SoftwareDevice`] is the other end in software, and
+//! [`FaultyTransport`] a line that damages bytes by a seed.
+//!
+//! The circuit of the other end is `spikeloom_hdl::link::HostLink`. This crate knows neither
+//! circuits nor networks, opens no port and starts no process.
+
+mod client;
+mod device;
+mod error;
+mod faults;
+pub mod frame;
+pub mod map;
+mod transport;
+
+pub use client::{Client, ClientConfig, LinkStatistics};
+pub use device::{Bus, MemorySpaces, SoftwareDevice, SoftwareTransport};
+pub use error::{Error, TransportError};
+pub use faults::{FaultCounts, FaultRates, FaultyTransport};
+pub use map::{PROTOCOL_VERSION, Space};
+pub use transport::{CycleRun, CycleTransport, Transport};

@@ -1,0 +1,193 @@
+//! What can go wrong between the host and a device.
+
+use std::time::Duration;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::map::Space;
+
+/// Why bytes could not be moved.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The other end is gone.
+    #[error("the connection to the device is closed")]
+    #[diagnostic(
+        code(spikeloom::boards::closed),
+        help("plug the board in again, or start the simulation again, and connect anew")
+    )]
+    Closed,
+
+    /// The operating system refused.
+    #[error("the connection to the device failed")]
+    #[diagnostic(
+        code(spikeloom::boards::io),
+        help("check that the port exists, is not in use and may be opened by this user")
+    )]
+    Io(#[from] std::io::Error),
+
+    /// The simulation of the device failed.
+    #[error("the simulated device failed: {message}")]
+    #[diagnostic(
+        code(spikeloom::boards::simulation),
+        help("the fault is in the simulation, not in the link; run it alone to see more")
+    )]
+    Simulation {
+        /// What the simulator said.
+        message: String,
+    },
+}
+
+/// Why a transfer failed.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum Error {
+    /// Bytes could not be moved.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Transport(#[from] TransportError),
+
+    /// Too many attempts at the same command had no answer.
+    #[error(
+        "the device has not answered {attempts} attempts at {n_bytes} bytes of {space} from \
+         address {address:#x}; {n_answers} commands before were answered"
+    )]
+    #[diagnostic(
+        code(spikeloom::boards::unreachable),
+        help(
+            "if nothing was ever answered, check the port, the baud rate and that the bitstream \
+             is loaded; otherwise the line is too noisy or the design is still running: shorten \
+             the cable, lower the baud rate, or wait longer for the answer"
+        )
+    )]
+    Unreachable {
+        /// Attempts in a row without any answer.
+        attempts: u32,
+        /// Where.
+        space: Space,
+        /// From which byte.
+        address: u32,
+        /// How many bytes.
+        n_bytes: usize,
+        /// Commands that were answered since the connection was made.
+        n_answers: u64,
+    },
+
+    /// The device refused an access.
+    #[error("the device has no {n_bytes} bytes in {space} from address {address:#x}")]
+    #[diagnostic(
+        code(spikeloom::boards::no_such_address),
+        help("the device holds another design than the one meant: load this design's bitstream")
+    )]
+    NoSuchAddress {
+        /// Where.
+        space: Space,
+        /// From which byte.
+        address: u32,
+        /// How many bytes.
+        n_bytes: usize,
+    },
+
+    /// The device does not know a command.
+    #[error("the device does not know command {command}")]
+    #[diagnostic(
+        code(spikeloom::boards::unknown_command),
+        help("build the bitstream again with this version of spikeloom")
+    )]
+    UnknownCommand {
+        /// Its code.
+        command: u8,
+    },
+
+    /// The device answered with a status that does not exist.
+    #[error("the device answered with status {status}; 0, 1 and 2 have a meaning")]
+    #[diagnostic(
+        code(spikeloom::boards::unknown_status),
+        help("build the bitstream again with this version of spikeloom")
+    )]
+    UnknownStatus {
+        /// The status.
+        status: u8,
+    },
+
+    /// The device speaks another version of the protocol.
+    #[error("the device speaks version {found} of the protocol, this program version {expected}")]
+    #[diagnostic(
+        code(spikeloom::boards::protocol_version),
+        help("build the bitstream again with this version of spikeloom, or use the other version")
+    )]
+    ProtocolVersion {
+        /// The version this program speaks.
+        expected: u8,
+        /// The version of the device.
+        found: u8,
+    },
+
+    /// The device holds another design.
+    #[error("the device holds design {found:016x}, not {expected:016x}")]
+    #[diagnostic(
+        code(spikeloom::boards::wrong_design),
+        help("load this design's bitstream, or name the build folder of the design on the device")
+    )]
+    WrongDesign {
+        /// The design meant.
+        expected: u64,
+        /// The design found.
+        found: u64,
+    },
+
+    /// A run did not end in time.
+    #[error("the design is still running after {waited:?}")]
+    #[diagnostic(
+        code(spikeloom::boards::still_running),
+        help("allow more time, or fewer ticks; a design that never ends must be loaded again")
+    )]
+    StillRunning {
+        /// The time waited, in the transport's time.
+        waited: Duration,
+    },
+
+    /// An access reaches over the end of what an address can name.
+    #[error(
+        "{n_bytes} bytes from address {address:#x} reach beyond {limit:#x}, the end of a space"
+    )]
+    #[diagnostic(
+        code(spikeloom::boards::address),
+        help("addresses count the bytes inside a space, from 0")
+    )]
+    Address {
+        /// From which byte.
+        address: u32,
+        /// How many bytes.
+        n_bytes: usize,
+        /// Bytes of a space.
+        limit: u32,
+    },
+
+    /// A frame's payload is too long.
+    #[error("a frame would carry {n_bytes} bytes; it carries at most {limit}")]
+    #[diagnostic(
+        code(spikeloom::boards::payload),
+        help("use `Client::read` and `Client::write`, which split transfers into frames")
+    )]
+    Payload {
+        /// Bytes asked for.
+        n_bytes: usize,
+        /// The most possible.
+        limit: usize,
+    },
+
+    /// A core's number has no space.
+    #[error("core {core} has no space of its own; there are {limit} of each kind")]
+    #[diagnostic(
+        code(spikeloom::boards::core),
+        help("take the number of cores from the design's manifest")
+    )]
+    Core {
+        /// The core.
+        core: usize,
+        /// Cores that have a space.
+        limit: usize,
+    },
+}
