@@ -46,6 +46,9 @@ pub struct CoreConfig {
     pub n_post: usize,
     /// Weights read and added a cycle.
     pub lanes: usize,
+    /// Weight rows of one event, at least 2, since a row that was just added to is written one
+    /// cycle later.
+    pub n_groups: usize,
     /// Width of a weight.
     pub weight_bits: usize,
     /// Width of a lane's accumulator: enough for all weights of a neuron with payload 1.
@@ -61,14 +64,9 @@ pub struct CoreConfig {
 }
 
 impl CoreConfig {
-    /// Weight rows of one event.
-    pub fn n_groups(&self) -> usize {
-        self.n_post.div_ceil(self.lanes)
-    }
-
     /// All weight rows.
     pub fn n_rows(&self) -> usize {
-        self.n_pre * self.n_groups()
+        self.n_pre * self.n_groups
     }
 }
 
@@ -84,7 +82,7 @@ impl CoreConfig {
 /// | `state_read_address` | in | neuron whose state is wanted, while the core is idle |
 /// | `state_read_data` | out, per state variable | its state, two cycles later |
 /// | `trace_valid`, `trace_index`, `trace_spike`, `trace_states` | out | a neuron's new state |
-/// | `count_event`, `count_row`, `count_active`, `count_stall` | out | strobes for counters |
+/// | `count_event`, `count_active`, `count_stall` | out | strobes for counters |
 ///
 /// Protocol, a tick:
 /// 1. Each event reads its weight rows, one a cycle, and adds them to the accumulators. The next
@@ -95,8 +93,8 @@ impl CoreConfig {
 ///
 /// A `PLANE` folds the accumulators into the held sums instead. A `BEGIN` clears the accumulators,
 /// marks the next tick as the sample's first and is passed on.
-/// Counters: `count_row` over `count_active` is the share of cycles, of those in which events
-/// waited or were worked on, that moved a row of weights.
+/// Counters: an event reads `n_groups` rows, so `n_groups * count_event` over `count_active` is the
+/// share of cycles, of those in which events waited or were worked on, that moved a row of weights.
 ///
 /// Latency of a tick: rows of its events, plus one cycle a neuron, plus the pipeline's depth and
 /// about 5 cycles.
@@ -140,8 +138,6 @@ pub struct Core {
     pub trace_states: Vec<DSignal<Out>>,
     /// An event was taken.
     pub count_event: Signal<Out, Bit>,
-    /// A row of weights was read.
-    pub count_row: Signal<Out, Bit>,
     /// Events waited or were worked on.
     pub count_active: Signal<Out, Bit>,
     /// The way out was full.
@@ -225,7 +221,7 @@ impl Core {
     /// # Errors
     /// If a width is out of range.
     pub fn new(cfg: &CoreConfig) -> Result<Self, Error> {
-        let n_groups = cfg.n_groups();
+        let n_groups = cfg.n_groups;
         let weight_lanes = vec![SignalType::signed(cfg.weight_bits); cfg.lanes];
         let weights = match &cfg.weights {
             Some(image) => SpramMemory::with_image(image),
@@ -233,7 +229,8 @@ impl Core {
         };
         let weight_address_bits = weights.address.width();
         let lane_type = SignalType::signed(cfg.lane_bits);
-        let accumulators = RowMemory::new(&vec![lane_type; cfg.lanes], n_groups)?;
+        let accumulators =
+            RowMemory::new(&vec![lane_type; cfg.lanes], n_groups)?.without_collisions();
         let row_bits = accumulators.read_address.width();
         let select = LaneSelect::new(lane_type, cfg.lanes);
         let lane_index_bits = select.index.width();
@@ -243,7 +240,7 @@ impl Core {
             .iter()
             .map(|s| SignalType::signed(s.bits.index()))
             .collect();
-        let states = RowMemory::new(&state_types, cfg.n_post)?;
+        let states = RowMemory::new(&state_types, cfg.n_post)?.without_collisions();
         let neuron_bits = states.read_address.width();
         let held = cfg
             .held_bits
@@ -275,7 +272,6 @@ impl Core {
             trace_spike: Signal::default(),
             trace_states: DSignal::row(&state_types),
             count_event: Signal::default(),
-            count_row: Signal::default(),
             count_active: Signal::default(),
             count_stall: Signal::default(),
             weights,
@@ -574,7 +570,6 @@ impl Logic for Core {
         self.trace_index.next = self.path_index.q.val();
         self.trace_spike.next = self.fired.val();
         self.count_event.next = self.accept_event.val();
-        self.count_row.next = self.row_active.q.val() & self.in_rows.val();
         self.count_active.next =
             self.in_rows.val() & (self.row_active.q.val() | self.event_in_valid.val());
         self.count_stall.next = self.event_out_nearly_full.val()

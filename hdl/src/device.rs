@@ -55,7 +55,12 @@ impl DeviceConfig {
                 let projection = &network.projections[core.projection.0];
                 let bits = projection.weight_bits.index();
                 let lane = SignalType::signed(bits);
-                let rows = weight_rows(&projection.weights, projection.n_pre, core.lanes);
+                let rows = weight_rows(
+                    &projection.weights,
+                    projection.n_pre,
+                    core.lanes,
+                    core.n_groups,
+                );
                 let words = rows.iter().map(|&w| lane.value(w as u64).raw()).collect();
                 let weights = match core.weight_memory {
                     MemoryKind::Block => Some(MemoryImage::new(
@@ -69,6 +74,7 @@ impl DeviceConfig {
                     n_pre: projection.n_pre,
                     n_post: population.n_neurons,
                     lanes: core.lanes,
+                    n_groups: core.n_groups,
                     weight_bits: bits,
                     lane_bits: core.lane_bits,
                     held_bits: core.held_bits,

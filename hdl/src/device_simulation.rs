@@ -38,7 +38,12 @@ impl DeviceSimulation {
         check_all(&device).map_err(|_| Error::NotConnected)?;
         device.tx_ready.next = true;
         settle(&mut device).map_err(|_| Error::NotSettled)?;
-        Ok(Self { device, n_stages: cfg.cores.len(), cycle: 0, trace: Vec::new() })
+        Ok(Self {
+            device,
+            n_stages: cfg.cores.len(),
+            cycle: 0,
+            trace: Vec::new(),
+        })
     }
 
     /// Cycles so far.

@@ -83,7 +83,7 @@ impl EventFifo {
             event_out_ready: Signal::default(),
             event_out_kind: DSignal::new(KIND_BITS),
             event_out_index: DSignal::new(index_bits),
-            memory: RowMemory::new(&lanes, 1 << address_bits)?,
+            memory: RowMemory::new(&lanes, 1 << address_bits)?.without_collisions(),
             write_pointer: Register::new(pointer),
             read_pointer: Register::new(pointer),
             valid: BitRegister::default(),

@@ -12,9 +12,8 @@ use crate::leaf::Rounding;
 
 /// Additions in series, of about 24 bits, that a pipeline stage may hold.
 ///
-/// Chosen on the UP5K, the slowest target, where one takes about 10 ns: with 2 a stage stays
-/// above 30 MHz including the multiplexer and memory in front of the first one.
-const ADDERS_PER_STAGE: f64 = 2.0;
+/// Chosen on the UP5K, the slowest target, where one takes about 10 ns.
+const ADDERS_PER_STAGE: f64 = 3.0;
 
 /// The datapath of `program`. Inputs, in order: whether this is the sample's first tick
 /// (condition), the input sum of `input_bits` bits, the state variables, the parameters.

@@ -22,8 +22,8 @@ pub const RESULT_SPACE: u64 = 1;
 pub const WEIGHT_SPACE: u64 = 16;
 /// Bus space of stage 0's states, 8 bytes a neuron; stage `n` has the `n`th after it.
 pub const STATE_SPACE: u64 = 64;
-/// Counters of a stage, 4 bytes each: events, rows, active cycles, stalled cycles.
-pub const COUNTERS: usize = 4;
+/// Counters of a stage, 4 bytes each: events, active cycles, stalled cycles.
+pub const COUNTERS: usize = 3;
 
 /// A core with what surrounds it.
 ///
@@ -94,7 +94,6 @@ pub struct Stage {
     state_bytes: Unpack,
     state_select: LaneSelect,
     event_counter: Counter,
-    row_counter: Counter,
     active_counter: Counter,
     stall_counter: Counter,
     counter_select: LaneSelect,
@@ -200,7 +199,6 @@ impl Stage {
             _state_select_bits: state_select.index.width(),
             state_select,
             event_counter: Counter::default(),
-            row_counter: Counter::default(),
             active_counter: Counter::default(),
             stall_counter: Counter::default(),
             counter_select: LaneSelect::new(SignalType::unsigned(COUNTER_BITS), COUNTERS),
@@ -252,7 +250,6 @@ impl Logic for Stage {
             core,
             loader,
             event_counter,
-            row_counter,
             active_counter,
             stall_counter
         );
@@ -309,17 +306,14 @@ impl Logic for Stage {
 
         // Counters.
         self.event_counter.count.next = self.core.count_event.val();
-        self.row_counter.count.next = self.core.count_row.val();
         self.active_counter.count.next = self.core.count_active.val();
         self.stall_counter.count.next = self.core.count_stall.val();
         self.event_counter.clear.next = self.clear.val();
-        self.row_counter.clear.next = self.clear.val();
         self.active_counter.clear.next = self.clear.val();
         self.stall_counter.clear.next = self.clear.val();
         self.counter_select.lanes[0].next = self.event_counter.value.val();
-        self.counter_select.lanes[1].next = self.row_counter.value.val();
-        self.counter_select.lanes[2].next = self.active_counter.value.val();
-        self.counter_select.lanes[3].next = self.stall_counter.value.val();
+        self.counter_select.lanes[1].next = self.active_counter.value.val();
+        self.counter_select.lanes[2].next = self.stall_counter.value.val();
         self.counter_select.index.next = self.bus_address.val().get_bits::<2>(2);
         self.counter_word.next = bit_cast(self.counter_select.selected.val(), 32);
         self.counter_bytes.lanes[0].next = self.counter_word.val().get_bits::<8>(0);

@@ -114,9 +114,8 @@ pub const MAX_SCORE_BITS: usize = 32;
 /// Weights in the order of a core's memory: `[pre][group][lane]`, padded with 0.
 ///
 /// `weights` is `[post][pre]`, as in the integer network.
-pub fn weight_rows(weights: &[i32], n_pre: usize, lanes: usize) -> Vec<i32> {
+pub fn weight_rows(weights: &[i32], n_pre: usize, lanes: usize, n_groups: usize) -> Vec<i32> {
     let n_post = weights.len() / n_pre.max(1);
-    let padded = n_post.div_ceil(lanes) * lanes;
     let weight = |pre: usize, post: usize| {
         if post < n_post {
             weights[post * n_pre + pre]
@@ -125,7 +124,7 @@ pub fn weight_rows(weights: &[i32], n_pre: usize, lanes: usize) -> Vec<i32> {
         }
     };
     (0..n_pre)
-        .flat_map(|pre| (0..padded).map(move |post| weight(pre, post)))
+        .flat_map(|pre| (0..lanes * n_groups).map(move |post| weight(pre, post)))
         .collect()
 }
 

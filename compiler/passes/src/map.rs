@@ -135,9 +135,10 @@ fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
     for (at, p) in network.projections.iter().enumerate() {
         let population = &network.populations[p.target.0];
         let n = population.n_neurons;
-        // An event needs at least two rows, so that a row is written before it is read again.
-        let lanes = most_lanes.min(n.div_ceil(2)).max(1);
-        let n_groups = n.div_ceil(lanes);
+        // A small population needs few lanes: about four rows an event keep its memories narrow.
+        let lanes = most_lanes.min(1 << (n / 4).max(1).ilog2());
+        // An event has at least two rows, so that a row is written before it is read again.
+        let n_groups = n.div_ceil(lanes).max(2);
         let hold = population.accumulators[p.accumulator].hold;
         let lane_bits = lane_bits(p, n);
         let held_bits = hold.then(|| population.accumulators[p.accumulator].bits.index());

@@ -55,7 +55,7 @@ impl Held {
     /// # Errors
     /// If a width is out of range.
     pub fn new(n_neurons: usize, bits: usize, plane_bits: usize) -> Result<Self, Error> {
-        let memory = RowMemory::new(&[SignalType::signed(bits)], n_neurons)?;
+        let memory = RowMemory::new(&[SignalType::signed(bits)], n_neurons)?.without_collisions();
         let address_bits = memory.read_address.width();
         Ok(Self {
             clock: Signal::default(),

@@ -86,12 +86,12 @@ pub struct Scores {
     valid1: BitRegister,
     first1: BitRegister,
     best: Register,
-    class: Register,
+    best_class: Register,
     ticks: Register,
     wide_value: DSignal<Local>,
     neuron_last: Signal<Local, Bit>,
-    begin: Signal<Local, Bit>,
-    tick: Signal<Local, Bit>,
+    begins: Signal<Local, Bit>,
+    ticks_once: Signal<Local, Bit>,
     next_ticks: DSignal<Local>,
     score_zero: DConst,
     neuron_zero: DConst,
@@ -130,7 +130,7 @@ impl Scores {
             class_index: DSignal::new(index),
             read_address: DSignal::new(index),
             read_data: DSignal::signed(bits),
-            memory: RowMemory::new(&[SignalType::signed(bits)], n_neurons)?,
+            memory: RowMemory::new(&[SignalType::signed(bits)], n_neurons)?.without_collisions(),
             state: StateRegister::new(ScoreState::Add),
             add1: BitRegister::default(),
             index1: Register::new(index),
@@ -140,12 +140,12 @@ impl Scores {
             valid1: BitRegister::default(),
             first1: BitRegister::default(),
             best: Register::signed(bits),
-            class: Register::new(index),
+            best_class: Register::new(index),
             ticks: Register::new(tick_bits),
             wide_value: DSignal::signed(bits),
             neuron_last: Signal::default(),
-            begin: Signal::default(),
-            tick: Signal::default(),
+            begins: Signal::default(),
+            ticks_once: Signal::default(),
             next_ticks: DSignal::new(tick_bits),
             score_zero: DConst::signed(0, bits),
             neuron_zero: DConst::new(0, index),
@@ -165,15 +165,17 @@ impl Logic for Scores {
     fn update(&mut self) {
         clock!(self, clock, memory);
         dff_setup!(
-            self, clock, state, add1, index1, value1, neuron, neuron1, valid1, first1, best, class,
-            ticks
+            self, clock, state, add1, index1, value1, neuron, neuron1, valid1, first1, best,
+            best_class, ticks
         );
-        self.begin.next = self.token_valid.val() & (self.token_kind.val() == self.kind_begin.val());
-        self.tick.next = self.token_valid.val() & (self.token_kind.val() == self.kind_tick.val());
+        self.begins.next =
+            self.token_valid.val() & (self.token_kind.val() == self.kind_begin.val());
+        self.ticks_once.next =
+            self.token_valid.val() & (self.token_kind.val() == self.kind_tick.val());
         self.neuron_last.next = self.neuron.q.val() == self.last_neuron.val();
         self.next_ticks.next = self.ticks.q.val() + self.tick_one.val();
         self.nearly_full.next = self.state.q.val() != ScoreState::Add;
-        self.class_index.next = self.class.q.val();
+        self.class_index.next = self.best_class.q.val();
         self.read_data.next = self.memory.read_data[0].val();
         self.done.next = false;
 
@@ -197,18 +199,18 @@ impl Logic for Scores {
         if self.valid1.q.val() {
             if self.first1.q.val() | (self.memory.read_data[0].val() > self.best.q.val()) {
                 self.best.d.next = self.memory.read_data[0].val();
-                self.class.d.next = self.neuron1.q.val();
+                self.best_class.d.next = self.neuron1.q.val();
             }
         }
 
         match self.state.q.val() {
             ScoreState::Add => {
                 self.neuron.d.next = self.neuron_zero.val();
-                if self.begin.val() {
+                if self.begins.val() {
                     self.ticks.d.next = self.tick_zero.val();
                     self.state.d.next = ScoreState::Clear;
                 }
-                if self.tick.val() {
+                if self.ticks_once.val() {
                     self.ticks.d.next = self.next_ticks.val();
                     if self.next_ticks.val() == self.n_ticks.val() {
                         self.state.d.next = ScoreState::Settle;

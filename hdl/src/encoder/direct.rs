@@ -108,7 +108,7 @@ impl DirectEncoder {
             event_out_kind: DSignal::new(KIND_BITS),
             event_out_index: DSignal::new(bits),
             event_out_nearly_full: Signal::default(),
-            memory: RowMemory::new(&[SignalType::unsigned(8)], n_channels)?,
+            memory: RowMemory::new(&[SignalType::unsigned(8)], n_channels)?.without_collisions(),
             state: StateRegister::new(DirectState::Idle),
             channel: Register::new(bits),
             channel1: Register::new(bits),

@@ -71,7 +71,8 @@ impl RowMemory {
     /// Promises that the circuit does not use a row that was read at the very edge that stored it.
     ///
     /// Such a row is then undefined in hardware; simulations of the circuit and of its Verilog
-    /// still see the old one.
+    /// still see the old one. Without the promise Yosys builds a bypass as wide as a row around
+    /// iCE40's block RAM, and makes flip-flops of a small memory, of which there are fewer to spare.
     pub fn without_collisions(self) -> Self {
         Self {
             _collides: false,
@@ -113,7 +114,7 @@ impl Logic for RowMemory {
         let attribute = if self._collides {
             ""
         } else {
-            "(* no_rw_check *) "
+            "(* no_rw_check, ram_style = \"block\" *) "
         };
         Verilog::Custom(format!(
             "{attribute}{}{}\

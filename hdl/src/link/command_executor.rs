@@ -103,13 +103,13 @@ pub struct CommandExecutor {
     pointer: Register,
     byte_idx: Register,
     length: Register,
-    sequence: Register,
+    sequence_number: Register,
     is_read: BitRegister,
     is_write: BitRegister,
     space: Register,
     address: Register,
     error: BitRegister,
-    wait: Register,
+    read_wait: Register,
     in_header: Signal<Local, Bit>,
     available: Signal<Local, Bit>,
     at_end: Signal<Local, Bit>,
@@ -168,13 +168,13 @@ impl Default for CommandExecutor {
             pointer: Register::new(BUFFER_BITS),
             byte_idx: Register::new(BYTE_BITS),
             length: Register::new(BYTE_BITS),
-            sequence: Register::new(BYTE_BITS),
+            sequence_number: Register::new(BYTE_BITS),
             is_read: BitRegister::default(),
             is_write: BitRegister::default(),
             space: Register::new(BYTE_BITS),
             address: Register::new(ADDRESS_BITS),
             error: BitRegister::default(),
-            wait: Register::new(WAIT_BITS),
+            read_wait: Register::new(WAIT_BITS),
             in_header: Signal::default(),
             available: Signal::default(),
             at_end: Signal::default(),
@@ -211,8 +211,19 @@ impl Logic for CommandExecutor {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, state, pointer, byte_idx, length, sequence, is_read, is_write, space,
-            address, error, wait
+            self,
+            clock,
+            state,
+            pointer,
+            byte_idx,
+            length,
+            sequence_number,
+            is_read,
+            is_write,
+            space,
+            address,
+            error,
+            read_wait
         );
         self.in_header.next = self.state.q.val() == ExecuteState::Header;
         self.available.next = self.pointer.q.val() != self.end_pointer.val();
@@ -257,7 +268,7 @@ impl Logic for CommandExecutor {
                         self.length.d.next = self.buffer_read_data.val();
                     }
                     if self.header_idx.val() == self.sequence_idx.val() {
-                        self.sequence.d.next = self.buffer_read_data.val();
+                        self.sequence_number.d.next = self.buffer_read_data.val();
                     }
                     if self.header_idx.val() == self.command_idx.val() {
                         self.is_read.d.next = self.buffer_read_data.val() == self.byte_one.val();
@@ -297,13 +308,13 @@ impl Logic for CommandExecutor {
                     }
                     self.state.d.next = ExecuteState::Answer;
                 } else {
-                    self.wait.d.next = self.wait.q.val() + self.wait_one.val();
-                    if !self.wait.q.val().any() {
+                    self.read_wait.d.next = self.read_wait.q.val() + self.wait_one.val();
+                    if !self.read_wait.q.val().any() {
                         self.strobe.next = true;
                         self.bus_read.next = true;
                     }
-                    if self.wait.q.val() == self.wait_last.val() {
-                        self.wait.d.next = self.wait_zero.val();
+                    if self.read_wait.q.val() == self.wait_last.val() {
+                        self.read_wait.d.next = self.wait_zero.val();
                         self.answer_write_en.next = true;
                         self.next_byte.next = true;
                     }
@@ -342,7 +353,7 @@ impl Logic for CommandExecutor {
         self.bus_space.next = self.space.q.val();
         self.bus_address.next = self.address.q.val();
         self.bus_write_data.next = self.buffer_read_data.val();
-        self.answer_sequence.next = self.sequence.q.val();
+        self.answer_sequence.next = self.sequence_number.q.val();
         self.answer_length.next = self.length.q.val();
         self.answer_status.next = self.byte_zero.val();
         if self.error.q.val() {

@@ -10,9 +10,6 @@ use crate::width::{DConst, DSignal};
 /// Bits of the counter of header bytes, of which six follow the length.
 const HEADER_BITS: usize = 3;
 
-/// Bits of the position of the top bit of the silence counter.
-const SILENCE_TOP_BITS: usize = 6;
-
 /// What the next byte of the stream is.
 #[derive(Copy, Clone, Debug, PartialEq, LogicState)]
 enum ReceiveState {
@@ -91,6 +88,7 @@ pub struct FrameReceiver {
     store: Signal<Local, Bit>,
     no_payload_left: Signal<Local, Bit>,
     level: DSignal<Local>,
+    coarse_level: DSignal<Local>,
     write_step: DSignal<Local>,
     write_next: DSignal<Local>,
     payload_step: DSignal<Local>,
@@ -103,6 +101,7 @@ pub struct FrameReceiver {
     header_zero: DConst,
     byte_zero: DConst,
     byte_ones: DConst,
+    level_grain: DConst,
     pointer_one: DConst,
     pointer_ones: DConst,
     crc_start: DConst,
@@ -119,6 +118,7 @@ impl FrameReceiver {
     pub fn new(silence_bits: usize) -> Self {
         // The top bit of the counter says that the time is over, which saves a comparison.
         let silence_width = silence_bits + 1;
+        let silence_top_bits = (usize::BITS - silence_bits.leading_zeros()) as usize;
         Self {
             clock: Signal::default(),
             rx_valid: Signal::default(),
@@ -146,6 +146,7 @@ impl FrameReceiver {
             store: Signal::default(),
             no_payload_left: Signal::default(),
             level: DSignal::new(BUFFER_BITS),
+            coarse_level: DSignal::new(BUFFER_BITS),
             write_step: DSignal::new(BUFFER_BITS),
             write_next: DSignal::new(BUFFER_BITS),
             payload_step: DSignal::new(BYTE_BITS),
@@ -158,12 +159,13 @@ impl FrameReceiver {
             header_zero: DConst::new(0, HEADER_BITS),
             byte_zero: DConst::new(0, BYTE_BITS),
             byte_ones: DConst::new(0xff, BYTE_BITS),
+            level_grain: DConst::new(7, BUFFER_BITS),
             pointer_one: DConst::new(1, BUFFER_BITS),
             pointer_ones: DConst::new((1 << BUFFER_BITS) - 1, BUFFER_BITS),
             crc_start: DConst::new(CRC_START, CRC_BITS),
             silence_zero: DConst::new(0, silence_width),
             silence_one: DConst::new(1, silence_width),
-            silence_top: DConst::new(silence_bits as u64, SILENCE_TOP_BITS),
+            silence_top: DConst::new(silence_bits as u64, silence_top_bits),
         }
     }
 }
@@ -205,7 +207,8 @@ impl Logic for FrameReceiver {
         // The level is a cycle old when it is used, so it must leave room for two bytes; to stop at
         // 504 costs the fewest cells. While hunting nothing is stored and the level does not matter.
         self.level.next = self.write_pointer.q.val() - self.read_pointer.val();
-        self.room.d.next = !self.level.val().get_bits::<6>(3).all();
+        self.coarse_level.next = self.level.val() | self.level_grain.val();
+        self.room.d.next = !self.coarse_level.val().all();
         self.ready.next = self.hunting.val() | (self.room.q.val() & !self.silent.val());
         self.rx_ready.next = self.ready.val();
         self.accept.next = self.rx_valid.val() & self.ready.val();

@@ -16,10 +16,11 @@ use crate::width::DSignal;
 /// | `clock` | in | rising edge |
 /// | `uart_rx` | in | the line from the host, idle high |
 /// | `uart_tx` | out | the line to the host, idle high |
+/// | `uart_framing_error`, `uart_overrun` | out | for one cycle: a byte was dropped |
 /// | `bus_*`, `busy` | | as [`HostLink`] |
 ///
 /// The line cannot be held up: the host must not have more in flight than the frame buffer takes,
-/// 511 bytes without sync and checksum (`docs/link.md`). What does not fit is dropped, the frame's
+/// 504 bytes without sync and checksum (`docs/link.md`). What does not fit is dropped, the frame's
 /// checksum is then wrong, and the host sends it again.
 ///
 /// Resources: iCE40 two block RAMs, about 430 logic cells at 104 cycles per bit.
@@ -31,6 +32,10 @@ pub struct UartHostLink {
     pub uart_rx: Signal<In, Bit>,
     /// The line to the host.
     pub uart_tx: Signal<Out, Bit>,
+    /// A byte without stop bit was dropped.
+    pub uart_framing_error: Signal<Out, Bit>,
+    /// A byte was dropped because the frame buffer is full.
+    pub uart_overrun: Signal<Out, Bit>,
     /// Which memory or register file of the design.
     pub bus_space: DSignal<Out>,
     /// Which byte of it.
@@ -69,6 +74,8 @@ impl UartHostLink {
             clock: Signal::default(),
             uart_rx: Signal::default(),
             uart_tx: Signal::default(),
+            uart_framing_error: Signal::default(),
+            uart_overrun: Signal::default(),
             bus_space: DSignal::new(BYTE_BITS),
             bus_address: DSignal::new(ADDRESS_BITS),
             bus_write: Signal::default(),
@@ -90,6 +97,8 @@ impl Logic for UartHostLink {
         clock!(self, clock, uart_receiver, link, uart_transmitter);
         self.uart_receiver.line.next = self.uart_rx.val();
         self.uart_tx.next = self.uart_transmitter.line.val();
+        self.uart_framing_error.next = self.uart_receiver.framing_error.val();
+        self.uart_overrun.next = self.uart_receiver.overrun.val();
 
         self.link.rx_valid.next = self.uart_receiver.rx_valid.val();
         self.link.rx_data.next = self.uart_receiver.rx_data.val();

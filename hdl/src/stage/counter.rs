@@ -25,13 +25,13 @@ pub struct Counter {
     pub count: Signal<In, Bit>,
     /// Cycles counted.
     pub value: DSignal<Out>,
-    register: Register,
+    tally: Register,
     one: DConst,
     zero: DConst,
 }
 
 /// Bits of a counter: a carry past them sticks in one more.
-pub const COUNTER_BITS: usize = 28;
+pub const COUNTER_BITS: usize = 24;
 
 impl Default for Counter {
     fn default() -> Self {
@@ -40,7 +40,7 @@ impl Default for Counter {
             clear: Signal::default(),
             count: Signal::default(),
             value: DSignal::new(COUNTER_BITS),
-            register: Register::new(COUNTER_BITS),
+            tally: Register::new(COUNTER_BITS),
             one: DConst::new(1, COUNTER_BITS),
             zero: DConst::new(0, COUNTER_BITS),
         }
@@ -50,14 +50,19 @@ impl Default for Counter {
 impl Logic for Counter {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, register);
-        self.value.next = self.register.q.val();
+        dff_setup!(self, clock, tally);
+        self.value.next = self.tally.q.val();
         // The highest bit stays set, so that a count that was too long is recognised.
-        if self.count.val() & !self.register.q.val().get_bit(COUNTER_BITS - 1) {
-            self.register.d.next = self.register.q.val() + self.one.val();
+        if self.count.val() & !self.tally.q.val().get_bit(23) {
+            self.tally.d.next = self.tally.q.val() + self.one.val();
         }
         if self.clear.val() {
-            self.register.d.next = self.zero.val();
+            self.tally.d.next = self.zero.val();
         }
     }
 }
+
+const _: () = assert!(
+    COUNTER_BITS == 24,
+    "the kernel names the highest bit by its number"
+);
