@@ -1,0 +1,300 @@
+//! Data sets: samples and labels from the files people have them in.
+//!
+//! IDX files (plain or gzipped, as MNIST is distributed), NPZ archives, or a folder that holds an
+//! IDX pair. Values are bytes, one a channel; spike trains are 0/1 arrays `[n, ticks, channels]`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+use ndarray::{ArrayD, Axis};
+use ndarray_npy::NpzReader;
+use thiserror::Error;
+
+/// Samples with what is known about them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataSet {
+    /// The samples.
+    pub samples: Samples,
+    /// One class a sample.
+    pub labels: Option<Vec<usize>>,
+}
+
+/// Samples of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Samples {
+    /// One byte a channel.
+    Values(Vec<Vec<u8>>),
+    /// For every tick, the channels that spike.
+    Events(Vec<Vec<Vec<u32>>>),
+}
+
+impl Samples {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        match self {
+            Samples::Values(v) => v.len(),
+            Samples::Events(v) => v.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sample `n` as the golden model takes it.
+    pub fn get(&self, n: usize) -> spikeloom_golden::Sample<'_> {
+        match self {
+            Samples::Values(v) => spikeloom_golden::Sample::Values(&v[n]),
+            Samples::Events(v) => spikeloom_golden::Sample::Events(&v[n]),
+        }
+    }
+}
+
+/// Why a data set cannot be used.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    #[diagnostic(code(spikeloom::data::unreadable), help("check the path given to `--data`"))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is of no kind that is known.
+    #[error("{} is neither an IDX file nor an NPZ archive", path.display())]
+    #[diagnostic(
+        code(spikeloom::data::unknown_format),
+        help(
+            "give an IDX file (may be gzipped), an .npz with arrays `input` and `labels` (or `x` \
+             and `y`), or a folder that holds an IDX pair"
+        )
+    )]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is damaged.
+    #[error("{} is damaged: {what}", path.display())]
+    #[diagnostic(code(spikeloom::data::damaged), help("fetch or export the file again"))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// In which way.
+        what: String,
+    },
+    /// An array is missing or of the wrong kind.
+    #[error("{}: {what}", path.display())]
+    #[diagnostic(
+        code(spikeloom::data::array),
+        help("samples are u8 values `[n, …]` or 0/1 spikes `[n, ticks, channels]`; labels are `[n]`")
+    )]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// Which and why.
+        what: String,
+    },
+    /// Samples and labels do not belong together.
+    #[error("there are {samples} samples but {labels} labels")]
+    #[diagnostic(
+        code(spikeloom::data::labels),
+        help("give the labels of the same data set with `--labels`")
+    )]
+    Labels {
+        /// Samples.
+        samples: usize,
+        /// Labels.
+        labels: usize,
+    },
+    /// A folder holds no data set.
+    #[error("{} holds no IDX image file", path.display())]
+    #[diagnostic(
+        code(spikeloom::data::empty_folder),
+        help("expected a file such as `t10k-images-idx3-ubyte.gz`, with its labels beside it")
+    )]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// Reads a data set; `labels` names a separate file of labels. `ticks` tells spike trains from
+/// images of the same number of dimensions.
+///
+/// # Errors
+/// Where a file is missing, damaged or holds something else.
+pub fn read(path: &Path, labels: Option<&Path>, ticks: u32) -> Result<DataSet, DataError> {
+    if path.is_dir() {
+        return read_folder(path);
+    }
+    let bytes = read_bytes(path)?;
+    let (samples, own_labels) = if bytes.starts_with(b"PK") {
+        read_npz(path, bytes, ticks)?
+    } else {
+        (Samples::Values(split(idx(path, &bytes)?)), None)
+    };
+    let labels = match labels {
+        Some(file) => Some(idx_labels(file)?),
+        None => own_labels,
+    };
+    checked(samples, labels)
+}
+
+/// Reads an IDX pair from memory, as the embedded data set is kept.
+///
+/// # Errors
+/// Where a file is damaged.
+pub fn read_embedded(images: &[u8], labels: &[u8]) -> Result<DataSet, DataError> {
+    let name = |n: &str| PathBuf::from(format!("(embedded {n})"));
+    let images = idx(&name("images"), &unzip(&name("images"), images.to_vec())?)?;
+    let labels = idx(&name("labels"), &unzip(&name("labels"), labels.to_vec())?)?;
+    let labels = labels.values.iter().map(|&l| l.into()).collect();
+    checked(Samples::Values(split(images)), Some(labels))
+}
+
+fn checked(samples: Samples, labels: Option<Vec<usize>>) -> Result<DataSet, DataError> {
+    match &labels {
+        Some(l) if l.len() != samples.len() => {
+            Err(DataError::Labels { samples: samples.len(), labels: l.len() })
+        }
+        _ => Ok(DataSet { samples, labels }),
+    }
+}
+
+fn read_folder(path: &Path) -> Result<DataSet, DataError> {
+    let unreadable = |source| DataError::Unreadable { path: path.to_owned(), source };
+    let mut names: Vec<String> = std::fs::read_dir(path)
+        .map_err(unreadable)?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.contains("images") && name.contains("idx3"))
+        .collect();
+    // The test set, where a folder holds both.
+    names.sort_by_key(|name| (!name.starts_with("t10k") && !name.contains("test"), name.clone()));
+    let Some(images) = names.first() else {
+        return Err(DataError::EmptyFolder { path: path.to_owned() });
+    };
+    let labels = path.join(images.replace("images", "labels").replace("idx3", "idx1"));
+    read(&path.join(images), labels.exists().then_some(labels.as_path()), 0)
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    let bytes = std::fs::read(path)
+        .map_err(|source| DataError::Unreadable { path: path.to_owned(), source })?;
+    unzip(path, bytes)
+}
+
+/// The largest file that is unpacked: 2 GiB, against archives made to fill the memory.
+const UNPACKED_LIMIT: u64 = 2 << 30;
+
+fn unzip(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let mut unpacked = Vec::new();
+    flate2::read::MultiGzDecoder::new(bytes.as_slice())
+        .take(UNPACKED_LIMIT)
+        .read_to_end(&mut unpacked)
+        .map_err(|e| DataError::Damaged { path: path.to_owned(), what: e.to_string() })?;
+    Ok(unpacked)
+}
+
+struct Idx {
+    n: usize,
+    values: Vec<u8>,
+}
+
+/// An IDX file of bytes: two zero bytes, the type 8, the number of dimensions, each as a
+/// big-endian `u32`, then the values.
+fn idx(path: &Path, bytes: &[u8]) -> Result<Idx, DataError> {
+    let [0, 0, 8, n_dims, rest @ ..] = bytes else {
+        return Err(DataError::UnknownFormat { path: path.to_owned() });
+    };
+    let n_dims = usize::from(*n_dims);
+    let damaged = |what: String| DataError::Damaged { path: path.to_owned(), what };
+    let header = 4 * n_dims;
+    if n_dims == 0 || rest.len() < header {
+        return Err(damaged("its header is cut off".into()));
+    }
+    let (dims, values) = rest.split_at(header);
+    let dims: Vec<usize> = dims
+        .chunks_exact(4)
+        .map(|d| u32::from_be_bytes([d[0], d[1], d[2], d[3]]) as usize)
+        .collect();
+    let wanted = dims.iter().try_fold(1usize, |product, &d| product.checked_mul(d));
+    if wanted != Some(values.len()) {
+        return Err(damaged(format!("it declares {dims:?} values and holds {}", values.len())));
+    }
+    Ok(Idx { n: dims[0], values: values.to_vec() })
+}
+
+fn split(idx: Idx) -> Vec<Vec<u8>> {
+    let size = (idx.values.len() / idx.n.max(1)).max(1);
+    idx.values.chunks(size).map(<[u8]>::to_vec).collect()
+}
+
+fn idx_labels(path: &Path) -> Result<Vec<usize>, DataError> {
+    Ok(idx(path, &read_bytes(path)?)?.values.into_iter().map(usize::from).collect())
+}
+
+type Pair = (Samples, Option<Vec<usize>>);
+
+fn read_npz(path: &Path, bytes: Vec<u8>, ticks: u32) -> Result<Pair, DataError> {
+    let array_error = |what: String| DataError::Array { path: path.to_owned(), what };
+    let mut npz = NpzReader::new(std::io::Cursor::new(bytes))
+        .map_err(|e| DataError::Damaged { path: path.to_owned(), what: e.to_string() })?;
+    let names = npz
+        .names()
+        .map_err(|e| DataError::Damaged { path: path.to_owned(), what: e.to_string() })?;
+    let find = |wanted: &[&str]| {
+        wanted.iter().find_map(|w| {
+            names.iter().find(|n| n.as_str() == *w || n.as_str() == format!("{w}.npy")).cloned()
+        })
+    };
+    let Some(input) = find(&["input", "x", "images", "spikes"]) else {
+        return Err(array_error(format!("no array `input` or `x` among {names:?}")));
+    };
+    let values: ArrayD<u8> = npz
+        .by_name(&input)
+        .map_err(|e| array_error(format!("array `{input}` is not of bytes: {e}")))?;
+    let labels = match find(&["labels", "y", "targets"]) {
+        Some(name) => Some(read_labels(&mut npz, &name).map_err(array_error)?),
+        None => None,
+    };
+    let shape = values.shape().to_vec();
+    let is_events = shape.len() >= 3
+        && shape[1] == ticks as usize
+        && values.iter().all(|&v| v <= 1);
+    let samples = if is_events {
+        let train = |sample: ndarray::ArrayViewD<'_, u8>| {
+            sample
+                .axis_iter(Axis(0))
+                .map(|tick| (0u32..).zip(tick.iter()).filter(|(_, v)| **v != 0).map(|(c, _)| c).collect())
+                .collect()
+        };
+        Samples::Events(values.axis_iter(Axis(0)).map(train).collect())
+    } else {
+        Samples::Values(values.axis_iter(Axis(0)).map(|s| s.iter().copied().collect()).collect())
+    };
+    Ok((samples, labels))
+}
+
+fn read_labels<R: Read + std::io::Seek>(
+    npz: &mut NpzReader<R>,
+    name: &str,
+) -> Result<Vec<usize>, String> {
+    if let Ok(labels) = npz.by_name::<ndarray::OwnedRepr<u8>, ndarray::IxDyn>(name) {
+        return Ok(labels.iter().map(|&l| l.into()).collect());
+    }
+    let labels: ArrayD<i64> =
+        npz.by_name(name).map_err(|e| format!("array `{name}` holds no integers: {e}"))?;
+    labels
+        .iter()
+        .map(|&l| usize::try_from(l).map_err(|_| format!("array `{name}` holds the label {l}")))
+        .collect()
+}
