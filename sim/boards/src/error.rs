@@ -190,4 +190,12 @@ pub enum Error {
         /// Cores that have a space.
         limit: usize,
     },
+
+    /// A counter of the device has run over in one sample.
+    #[error("a counter of the device ran over in one sample")]
+    #[diagnostic(
+        code(spikeloom::boards::counter_overflow),
+        help("counters hold 2^23 cycles; run the sample with fewer ticks")
+    )]
+    CounterOverflow,
 }

@@ -5,8 +5,10 @@
 //! format, specified in `docs/link.md`. [`SoftwareDevice`] is the other end in software, and
 //! [`FaultyTransport`] a line that damages bytes by a seed.
 //!
-//! The circuit of the other end is `spikeloom_hdl::link::HostLink`. This crate knows neither
-//! circuits nor networks, opens no port and starts no process.
+//! [`Session`] runs samples of a network on a device that holds its design.
+//!
+//! The circuit of the other end is `spikeloom_hdl::link::HostLink`. This crate knows no circuits,
+//! opens no port and starts no process.
 
 mod client;
 mod device;
@@ -14,6 +16,7 @@ mod error;
 mod faults;
 pub mod frame;
 pub mod map;
+mod session;
 mod transport;
 
 pub use client::{Client, ClientConfig, LinkStatistics};
@@ -21,4 +24,5 @@ pub use device::{Bus, MemorySpaces, SoftwareDevice, SoftwareTransport};
 pub use error::{Error, TransportError};
 pub use faults::{FaultCounts, FaultRates, FaultyTransport};
 pub use map::{PROTOCOL_VERSION, Space};
+pub use session::{CoreCounters, CoreLayout, DeviceOutcome, Layout, Session, unpack_states};
 pub use transport::{CycleRun, CycleTransport, Transport};

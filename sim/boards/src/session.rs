@@ -1,0 +1,333 @@
+//! A design under test: loads its weights, runs samples and reads what they did.
+
+use std::time::Duration;
+
+use spikeloom_ir::mapped::{Mapped, MemoryKind, row_stride_bytes, weight_rows};
+use spikeloom_ir::{Quantized, QuantizedError};
+
+use crate::client::{Client, ClientConfig, LinkStatistics};
+use crate::error::Error;
+use crate::map::Space;
+use crate::transport::Transport;
+
+/// Bytes of a neuron in the state space.
+const STATE_STRIDE: u32 = 8;
+/// Bytes of a core's block in the results, and of one counter.
+const COUNTER_STRIDE: usize = 16;
+const COUNTER_BYTES: usize = 4;
+/// The highest bit of a counter is set when it has run over.
+const COUNTER_OVERFLOW: u32 = 1 << 23;
+
+/// What the host has to know of a design to use it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Which design it is.
+    pub design_id: u64,
+    /// Bytes of a sample.
+    pub n_channels: usize,
+    /// Ticks of a sample.
+    pub n_ticks: u16,
+    /// One entry a core, in order.
+    pub cores: Vec<CoreLayout>,
+    /// Width of a score, sign included.
+    pub score_bits: usize,
+}
+
+/// What the host has to know of one core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoreLayout {
+    /// Number of neurons.
+    pub n_neurons: usize,
+    /// Widths of the state variables.
+    pub state_bits: Vec<usize>,
+    /// The bytes of its weight memory, where the host loads them.
+    pub weights: Option<Vec<u8>>,
+}
+
+impl Layout {
+    /// The layout of a mapped network.
+    ///
+    /// # Errors
+    /// Where the network breaks a rule of its level.
+    pub fn new(
+        network: &Quantized,
+        mapped: &Mapped,
+        design_id: u64,
+    ) -> Result<Self, QuantizedError> {
+        network.check()?;
+        let cores = mapped
+            .cores
+            .iter()
+            .map(|core| {
+                let population = &network.populations[core.population.0];
+                let projection = &network.projections[core.projection.0];
+                let weights = match core.weight_memory {
+                    MemoryKind::SinglePort => {
+                        let rows = weight_rows(
+                            &projection.weights,
+                            projection.n_pre,
+                            core.lanes,
+                            core.n_groups,
+                        );
+                        Some(pack_rows(&rows, core.lanes, projection.weight_bits.index()))
+                    }
+                    MemoryKind::Block => None,
+                };
+                CoreLayout {
+                    n_neurons: population.n_neurons,
+                    state_bits: population
+                        .program
+                        .states
+                        .iter()
+                        .map(|s| s.bits.index())
+                        .collect(),
+                    weights,
+                }
+            })
+            .collect();
+        Ok(Self {
+            design_id,
+            n_channels: network.input.n_channels,
+            n_ticks: u16::try_from(network.ticks).unwrap_or(u16::MAX),
+            cores,
+            score_bits: mapped.score_bits,
+        })
+    }
+}
+
+/// Packs rows of `lanes` weights of `bits` bits, lane 0 first, least significant bit first, each
+/// row padded to its stride.
+fn pack_rows(weights: &[i32], lanes: usize, bits: usize) -> Vec<u8> {
+    let stride = row_stride_bytes(lanes * bits);
+    let mut bytes = vec![0u8; weights.len() / lanes.max(1) * stride];
+    for (row, out) in weights.chunks(lanes).zip(bytes.chunks_mut(stride)) {
+        for (lane, &w) in row.iter().enumerate() {
+            for bit in 0..bits {
+                if w >> bit & 1 == 1 {
+                    let at = lane * bits + bit;
+                    out[at / 8] |= 1 << (at % 8);
+                }
+            }
+        }
+    }
+    bytes
+}
+
+/// What a sample came to on a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceOutcome {
+    /// The decoder's choice.
+    pub class: usize,
+    /// The decoder's value of every output neuron.
+    pub scores: Vec<i64>,
+    /// Clock cycles from start to the class.
+    pub cycles: u64,
+    /// What the cores counted.
+    pub counters: Vec<CoreCounters>,
+}
+
+/// What a core counted in one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CoreCounters {
+    /// Events taken; a bit plane sends one for each channel that has the bit.
+    pub events: u64,
+    /// Cycles in which events waited or were worked on.
+    pub active_cycles: u64,
+    /// Cycles lost to a full queue behind the core.
+    pub stalled_cycles: u64,
+}
+
+/// A device with a known design.
+pub struct Session<T> {
+    client: Client<T>,
+    layout: Layout,
+    run_timeout: Duration,
+}
+
+impl<T: Transport> Session<T> {
+    /// Connects and checks that the device holds this very design.
+    ///
+    /// `run_timeout` is longer than any sample takes, in the transport's time.
+    ///
+    /// # Errors
+    /// If the device does not answer or holds another design.
+    pub fn open(
+        transport: T,
+        cfg: ClientConfig,
+        layout: Layout,
+        run_timeout: Duration,
+    ) -> Result<Self, Error> {
+        let mut client = Client::connect(transport, cfg)?;
+        client.check_design(layout.design_id)?;
+        Ok(Self {
+            client,
+            layout,
+            run_timeout,
+        })
+    }
+
+    /// Loads the weights that did not come with the bitstream, and returns how many bytes.
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    pub fn load_weights(&mut self) -> Result<usize, Error> {
+        let mut loaded = 0;
+        for (core, layout) in self.layout.cores.iter().enumerate() {
+            if let Some(weights) = &layout.weights {
+                self.client.write_weights(core, 0, weights)?;
+                loaded += weights.len();
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Sets the ticks of the next samples; the design's own number is set at power-up.
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    pub fn set_ticks(&mut self, n_ticks: u16) -> Result<(), Error> {
+        self.client.set_ticks(n_ticks)
+    }
+
+    /// Runs one sample and waits for its class.
+    ///
+    /// # Errors
+    /// If the sample is too long, the device does not answer, or a counter has run over.
+    pub fn run(&mut self, sample: &[u8]) -> Result<DeviceOutcome, Error> {
+        self.client.write_input(sample)?;
+        self.client.start()?;
+        let n_bytes = COUNTER_STRIDE * (self.layout.cores.len() + 1);
+        let mut results = self
+            .client
+            .read_within(Space::RESULTS, 0, 8, self.run_timeout)?;
+        for core in 0..self.layout.cores.len() {
+            let address = address(COUNTER_STRIDE * (core + 1));
+            results.resize(COUNTER_STRIDE * (core + 1), 0);
+            results.extend(
+                self.client
+                    .read(Space::RESULTS, address, 3 * COUNTER_BYTES)?,
+            );
+        }
+        results.resize(n_bytes, 0);
+        let counter = |at: usize| {
+            let value = u32::from_le_bytes([
+                results[at],
+                results[at + 1],
+                results[at + 2],
+                results[at + 3],
+            ]);
+            if value & COUNTER_OVERFLOW == 0 {
+                Ok(u64::from(value))
+            } else {
+                Err(Error::CounterOverflow)
+            }
+        };
+        let counters = (1..=self.layout.cores.len())
+            .map(|core| {
+                let at = COUNTER_STRIDE * core;
+                Ok(CoreCounters {
+                    events: counter(at)?,
+                    active_cycles: counter(at + COUNTER_BYTES)?,
+                    stalled_cycles: counter(at + 2 * COUNTER_BYTES)?,
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        let n_output = self.layout.cores.last().map_or(0, |c| c.n_neurons);
+        let scores = self.client.read(Space::SCORES, 0, 4 * n_output)?;
+        Ok(DeviceOutcome {
+            class: usize::from(u16::from_le_bytes([results[0], results[1]])),
+            scores: scores
+                .chunks_exact(4)
+                .map(|b| {
+                    let raw = u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                    sign_extend(raw.into(), self.layout.score_bits)
+                })
+                .collect(),
+            cycles: counter(4)?,
+            counters,
+        })
+    }
+
+    /// The states of a core as the last sample left them: `[state variable][neuron]`.
+    ///
+    /// # Errors
+    /// If there is no such core or the device does not answer.
+    pub fn states(&mut self, core: usize) -> Result<Vec<Vec<i64>>, Error> {
+        let layout = &self.layout.cores[core];
+        let bits: usize = layout.state_bits.iter().sum();
+        let n_bytes = bits.div_ceil(8);
+        let mut states = vec![Vec::with_capacity(layout.n_neurons); layout.state_bits.len()];
+        for neuron in 0..layout.n_neurons {
+            let at = address(neuron) * STATE_STRIDE;
+            let bytes = self.client.read_states(core, at, n_bytes)?;
+            let mut word = [0; 8];
+            word[..n_bytes].copy_from_slice(&bytes);
+            for (state, value) in states
+                .iter_mut()
+                .zip(unpack_states(u64::from_le_bytes(word), &layout.state_bits))
+            {
+                state.push(value);
+            }
+        }
+        Ok(states)
+    }
+
+    /// What happened on the line.
+    pub fn statistics(&self) -> LinkStatistics {
+        self.client.statistics()
+    }
+
+    /// The way to the device.
+    pub fn transport_mut(&mut self) -> &mut T {
+        self.client.transport_mut()
+    }
+
+    /// What the host knows of the design.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+}
+
+/// The state variables of one neuron from its packed word.
+pub fn unpack_states(word: u64, state_bits: &[usize]) -> Vec<i64> {
+    let mut rest = word;
+    state_bits
+        .iter()
+        .map(|&bits| {
+            let value = sign_extend(rest, bits);
+            rest = rest
+                .checked_shr(u32::try_from(bits).unwrap_or(64))
+                .unwrap_or(0);
+            value
+        })
+        .collect()
+}
+
+/// The low `bits` bits of `raw` as a two's complement number.
+fn sign_extend(raw: u64, bits: usize) -> i64 {
+    let unused = 64 - bits.clamp(1, 64);
+    (raw << unused).cast_signed() >> unused
+}
+
+/// A position in a device; spaces have 24 bits, which the client checks.
+fn address(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_packed_lane_0_first_and_padded() {
+        // Three lanes of 3 bits: 9 bits, so 2 bytes a row.
+        let bytes = pack_rows(&[1, -1, 2, -4, 0, 3], 3, 3);
+        assert_eq!(bytes, [0b10_111_001, 0, 0b11_000_100, 0]);
+    }
+
+    #[test]
+    fn states_are_unpacked_with_their_signs() {
+        assert_eq!(unpack_states(0b011_1110, &[2, 4, 1]), [-2, -1, 0]);
+        assert_eq!(unpack_states(u64::MAX, &[64]), [-1]);
+    }
+}
