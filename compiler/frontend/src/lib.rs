@@ -1,1 +1,49 @@
-//! Model files (bytes) into the Network level.
+//! Model files and project files (bytes and text, never paths) into the Network level.
+//!
+//! Start reading at [`load`], which is the whole way in three calls:
+//!
+//! 1. [`nir::parse`] reads the bytes of a `.nir` file into typed nodes and edges and repairs
+//!    what old exporters left out; [`nir::Parsed::check`] makes sure that it is a network.
+//! 2. [`lower()`] reads that graph the way one framework computes it ([`Options::semantics`]),
+//!    and makes explicit what the file leaves open: the reset, the order of operations in a
+//!    tick, the encoding.
+//! 3. [`ProjectFile`] holds the same options as a user writes them in `spikeloom.yaml`.
+//!
+//! [`inspect()`] describes a file without compiling it, faults included. Every assumption and
+//! repair is returned as a [`Remark`]; every error says where in the user's file it stands.
+//!
+//! What this crate does not do: it opens no file, prints nothing, and changes no parameter
+//! beyond the per-tick factors that the Network level is made of.
+
+mod choice;
+mod error;
+mod hdf5;
+mod inspect;
+mod lower;
+pub mod nir;
+mod project;
+mod remark;
+mod tensor;
+mod yaml;
+
+pub use choice::{Choice, DecoderChoice, Encoding, ResetChoice, SpikesPerTick};
+pub use error::{Error, Limit};
+pub use inspect::{EdgeSummary, Inspection, NodeSummary, ParameterSummary, inspect};
+pub use lower::{Options, lower};
+pub use project::{Calibration, KEYS, ProjectFile};
+pub use remark::Remark;
+pub use tensor::{Tensor, Values};
+
+use spikeloom_ir::Network;
+
+/// Reads a NIR file and lowers it, with the remarks of both steps.
+///
+/// # Errors
+/// Everything that is wrong with the file, or else everything that is wrong with the options.
+pub fn load(bytes: &[u8], options: &Options) -> Result<(Network, Vec<Remark>), Error> {
+    let model = nir::parse(bytes)?.check()?;
+    let (network, lowering) = lower(&model, options)?;
+    let mut remarks = model.remarks().to_vec();
+    remarks.extend(lowering);
+    Ok((network, remarks))
+}

@@ -1,0 +1,178 @@
+//! The choices a user makes by name, on the command line and in a project file alike.
+
+use spikeloom_ir::network::Semantics;
+
+/// A choice with one name for each of its values.
+pub trait Choice: Copy + PartialEq + Sized + 'static {
+    /// All values with their names and meanings, in the order in which help texts list them.
+    const ALL: &'static [(Self, &'static str, &'static str)];
+
+    /// The name of this value.
+    fn name(self) -> &'static str {
+        let entry = Self::ALL.iter().find(|(value, _, _)| *value == self);
+        entry.map_or("", |(_, name, _)| name)
+    }
+
+    /// The value with this name.
+    fn from_name(name: &str) -> Option<Self> {
+        let entry = Self::ALL.iter().find(|(_, known, _)| *known == name);
+        entry.map(|(value, _, _)| *value)
+    }
+
+    /// All names with their meanings, for a help line.
+    fn list() -> String {
+        let entries: Vec<String> = Self::ALL
+            .iter()
+            .map(|(_, name, meaning)| format!("`{name}` ({meaning})"))
+            .collect();
+        entries.join(", ")
+    }
+}
+
+impl Choice for Semantics {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            Semantics::SnnTorch,
+            "snntorch",
+            "forward Euler with 0.1 ms, reset one tick after the spike",
+        ),
+        (
+            Semantics::Norse,
+            "norse",
+            "forward Euler, reset in the tick of the spike",
+        ),
+        (
+            Semantics::Sinabs,
+            "sinabs",
+            "one tick is the unit of time, fires at the threshold",
+        ),
+        (
+            Semantics::Nir,
+            "nir",
+            "NIR's own equations under forward Euler with `--dt`",
+        ),
+    ];
+}
+
+/// What a spike does to the membrane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetChoice {
+    /// The threshold is subtracted.
+    Subtract,
+    /// The membrane goes to 0.
+    Zero,
+    /// The membrane goes to the file's `v_reset`.
+    Value,
+    /// Nothing.
+    None,
+}
+
+impl Choice for ResetChoice {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            ResetChoice::Subtract,
+            "subtract",
+            "the threshold is subtracted",
+        ),
+        (ResetChoice::Zero, "zero", "the membrane goes to 0"),
+        (
+            ResetChoice::Value,
+            "value",
+            "the membrane goes to the file's v_reset",
+        ),
+        (ResetChoice::None, "none", "nothing happens"),
+    ];
+}
+
+/// How a sample becomes events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// A constant current.
+    Direct,
+    /// Random spikes with a probability in proportion to the value.
+    Rate,
+    /// The sample is a spike train already.
+    Events,
+}
+
+impl Choice for Encoding {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            Encoding::Direct,
+            "direct",
+            "the value is a constant current in every tick",
+        ),
+        (
+            Encoding::Rate,
+            "rate",
+            "a spike with probability value/255 in every tick",
+        ),
+        (Encoding::Events, "events", "the samples are spike trains"),
+    ];
+}
+
+/// How often a neuron may fire in one tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpikesPerTick {
+    /// At most once.
+    Single,
+    /// As often as its membrane holds the threshold.
+    Multi,
+}
+
+impl Choice for SpikesPerTick {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            SpikesPerTick::Single,
+            "single",
+            "at most one spike a tick, `SingleSpike` in Sinabs",
+        ),
+        (
+            SpikesPerTick::Multi,
+            "multi",
+            "as many as the membrane holds thresholds, Sinabs' default",
+        ),
+    ];
+}
+
+/// How the output becomes a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecoderChoice {
+    /// Most spikes.
+    SpikeCount,
+    /// Largest membrane, summed over the ticks.
+    MembraneSum,
+}
+
+impl Choice for DecoderChoice {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (DecoderChoice::SpikeCount, "spike-count", "most spikes wins"),
+        (
+            DecoderChoice::MembraneSum,
+            "membrane-sum",
+            "the largest membrane, summed over all ticks, wins",
+        ),
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<C: Choice + std::fmt::Debug>() {
+        for (value, name, _) in C::ALL {
+            assert_eq!(value.name(), *name);
+            assert_eq!(C::from_name(name), Some(*value));
+        }
+        assert_eq!(C::from_name("bogus"), None);
+    }
+
+    #[test]
+    fn every_choice_comes_back_from_its_name() {
+        check::<Semantics>();
+        check::<ResetChoice>();
+        check::<Encoding>();
+        check::<SpikesPerTick>();
+        check::<DecoderChoice>();
+    }
+}

@@ -1,0 +1,320 @@
+//! A checked NIR graph into the Network level, read the way one framework computes it.
+//!
+//! [`lower`] first walks the graph (`chain.rs`) and refuses what cannot be compiled yet, then
+//! asks the chosen framework's module for the discrete neuron of each node. A framework is one
+//! file with one implementation of [`framework::Framework`]; a new primitive is a new arm in
+//! `chain.rs` and, if it is a neuron, a new method there.
+
+mod chain;
+mod framework;
+pub(crate) mod guess;
+mod nir;
+mod norse;
+mod sinabs;
+mod snntorch;
+
+use spikeloom_ir::Origin;
+use spikeloom_ir::network::{
+    Decoder, Encoder, Input, Network, Population, Projection, Semantics, Source,
+};
+
+use crate::choice::{Choice, DecoderChoice, Encoding, ResetChoice, SpikesPerTick};
+use crate::error::{Error, together};
+use crate::nir::{Model, Primitive};
+use crate::{Remark, Tensor};
+use chain::{Chain, Layer};
+use framework::{Context, Framework};
+
+/// What a model file leaves open. `None` is "not said": where there is no safe default,
+/// [`lower`] answers with an error that lists the choices.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Options {
+    /// Name of the network, usually the file's name without extension.
+    pub name: String,
+    /// The framework whose discretisation is meant; guessed from the file if `None`.
+    pub semantics: Option<Semantics>,
+    /// What a spike does to the membrane.
+    pub reset: Option<ResetChoice>,
+    /// snnTorch only: whether the reset comes one tick after the spike, as is its default.
+    pub reset_delay: Option<bool>,
+    /// Sinabs only: whether neurons fire at most once a tick.
+    pub spikes: Option<SpikesPerTick>,
+    /// Length of a tick in seconds. By default the framework's own.
+    pub dt: Option<f64>,
+    /// How samples come in.
+    pub encoding: Option<Encoding>,
+    /// What a sample's value of 1 means under [`Encoding::Direct`]; 1/255 by default.
+    pub input_scale: Option<f32>,
+    /// Number of ticks in one inference.
+    pub ticks: Option<u32>,
+    /// Seed of [`Encoding::Rate`]'s generator; 1 by default.
+    pub seed: Option<u32>,
+    /// How the output becomes a class; by default spikes are counted and the membranes of a
+    /// leaky integrator summed.
+    pub decoder: Option<DecoderChoice>,
+}
+
+/// Reads a graph as a framework would compute it.
+///
+/// # Errors
+/// Everything that cannot be compiled yet and everything that the options leave open, together.
+pub fn lower(model: &Model, options: &Options) -> Result<(Network, Vec<Remark>), Error> {
+    let mut remarks = Vec::new();
+    let mut problems = Vec::new();
+
+    let chain = chain::walk(model, &mut problems);
+    let semantics = semantics(model, options, &mut remarks, &mut problems);
+    let spiking = model.graph().nodes.iter().any(|node| {
+        matches!(
+            node.primitive,
+            Primitive::If(_) | Primitive::Lif(_) | Primitive::CubaLif(_)
+        )
+    });
+    let framework = semantics.and_then(|semantics| {
+        framework::of(semantics, options, spiking, &mut remarks, &mut problems)
+    });
+    let encoder = encoder(options, &mut problems);
+    let ticks = ticks(options, &mut problems);
+
+    if let (Some(chain), Some(semantics), Some(framework), Some(encoder), Some(ticks)) =
+        (chain, semantics, framework, encoder, ticks)
+    {
+        let assembly = Assembly {
+            options,
+            semantics,
+            encoder,
+            ticks,
+        };
+        let network = assembly.network(&chain, &*framework, &mut remarks, &mut problems);
+        if let (Some(network), true) = (network, problems.is_empty()) {
+            return Ok((network, remarks));
+        }
+    }
+    // Whatever returned `None` on the way has left its reason.
+    Err(together(problems))
+}
+
+fn semantics(
+    model: &Model,
+    options: &Options,
+    remarks: &mut Vec<Remark>,
+    problems: &mut Vec<Error>,
+) -> Option<Semantics> {
+    if options.semantics.is_some() {
+        return options.semantics;
+    }
+    match guess::guess(model.graph()) {
+        Some(guess) => {
+            remarks.push(Remark::new(
+                "guessed_semantics",
+                Origin::Synthetic,
+                format!(
+                    "read as a model from {}, because {}; give `--semantics {}` to confirm it, or another",
+                    guess.framework,
+                    guess.reason,
+                    guess.semantics.name()
+                ),
+            ));
+            Some(guess.semantics)
+        }
+        None => {
+            problems.push(Error::ChoiceMissing {
+                what: "which framework's discretisation it was trained with".to_owned(),
+                flag: "semantics",
+                key: "semantics",
+                choices: Semantics::list(),
+            });
+            None
+        }
+    }
+}
+
+fn encoder(options: &Options, problems: &mut Vec<Error>) -> Option<Encoder> {
+    let Some(encoding) = options.encoding else {
+        problems.push(Error::ChoiceMissing {
+            what: "how samples are encoded".to_owned(),
+            flag: "encoding",
+            key: "encoding",
+            choices: Encoding::list(),
+        });
+        return None;
+    };
+    if let Some(scale) = options.input_scale
+        && (encoding != Encoding::Direct || !scale.is_finite() || scale <= 0.0)
+    {
+        problems.push(Error::OptionConflict {
+            flag: "input-scale",
+            value: scale.to_string(),
+            reason: if encoding == Encoding::Direct {
+                "an input, which needs a positive factor".to_owned()
+            } else {
+                format!("`--encoding {}`, whose inputs are spikes", encoding.name())
+            },
+            help: "leave it out, or give a positive number with `--encoding direct`".to_owned(),
+        });
+        return None;
+    }
+    if encoding == Encoding::Rate && options.seed == Some(0) {
+        problems.push(Error::OptionConflict {
+            flag: "seed",
+            value: "0".to_owned(),
+            reason: "`--encoding rate`, whose generator would stay at 0 for ever".to_owned(),
+            help: "give a seed of 1 or more, or none".to_owned(),
+        });
+        return None;
+    }
+    Some(match encoding {
+        Encoding::Direct => Encoder::Direct {
+            scale: options.input_scale.unwrap_or(1.0 / 255.0),
+        },
+        Encoding::Rate => Encoder::Rate {
+            seed: options.seed.unwrap_or(1),
+        },
+        Encoding::Events => Encoder::Events,
+    })
+}
+
+fn ticks(options: &Options, problems: &mut Vec<Error>) -> Option<u32> {
+    match options.ticks {
+        Some(0) => problems.push(Error::OptionConflict {
+            flag: "ticks",
+            value: "0".to_owned(),
+            reason: "an inference, which takes at least one tick".to_owned(),
+            help: "give the number of time steps that the model was trained with".to_owned(),
+        }),
+        Some(ticks) => return Some(ticks),
+        None => problems.push(Error::ChoiceMissing {
+            what: "how many ticks an inference takes".to_owned(),
+            flag: "ticks",
+            key: "ticks",
+            choices: "the number of time steps that the model was trained with, such as 25"
+                .to_owned(),
+        }),
+    }
+    None
+}
+
+/// Everything that is settled before the neurons are made.
+struct Assembly<'a> {
+    options: &'a Options,
+    semantics: Semantics,
+    encoder: Encoder,
+    ticks: u32,
+}
+
+impl Assembly<'_> {
+    fn network(
+        &self,
+        chain: &Chain<'_>,
+        framework: &dyn Framework,
+        remarks: &mut Vec<Remark>,
+        problems: &mut Vec<Error>,
+    ) -> Option<Network> {
+        let mut populations = Vec::new();
+        let mut projections = Vec::new();
+        let mut source = Source::Input;
+        for Layer { dense, neuron } in &chain.layers {
+            let target = spikeloom_ir::PopulationId(populations.len());
+            let mut context = Context {
+                node: neuron,
+                remarks,
+                problems,
+            };
+            let made = match &neuron.primitive {
+                Primitive::If(p) => framework.if_neuron(p, &mut context),
+                Primitive::Lif(p) => framework.lif(p, &mut context),
+                Primitive::Li(p) => framework.li(p, &mut context),
+                // `chain::walk` lets no other neuron through.
+                _ => None,
+            };
+            let weights = Context {
+                node: dense.node,
+                remarks,
+                problems,
+            }
+            .single_precision(&dense.parameters.weight);
+            let bias = match &dense.parameters.bias {
+                Some(bias) => Some(
+                    Context {
+                        node: dense.node,
+                        remarks,
+                        problems,
+                    }
+                    .single_precision(bias)?,
+                ),
+                None => None,
+            };
+            let (Some(made), Some(weights)) = (made, weights) else {
+                continue;
+            };
+            let [n_post, n_pre] = dense.parameters.weight.shape[..] else {
+                continue;
+            };
+            projections.push(Projection {
+                name: dense.node.name.clone(),
+                source,
+                target,
+                weights,
+                n_pre,
+                n_post,
+                bias,
+                delay: 0,
+                origin: dense.node.origin.clone(),
+            });
+            populations.push(Population {
+                name: neuron.name.clone(),
+                shape: parameter_shape(neuron).unwrap_or_else(|| vec![n_post]),
+                neuron: made,
+                origin: neuron.origin.clone(),
+            });
+            source = Source::Population(target);
+        }
+        if populations.len() != chain.layers.len() {
+            return None;
+        }
+        let output = spikeloom_ir::PopulationId(populations.len().checked_sub(1)?);
+        let decoder = self.decoder(populations.last()?, problems)?;
+        Some(Network {
+            name: self.options.name.clone(),
+            semantics: self.semantics,
+            ticks: self.ticks,
+            input: Input {
+                shape: chain.input_shape.clone(),
+                encoder: self.encoder,
+                origin: chain.input.origin.clone(),
+            },
+            populations,
+            projections,
+            output,
+            decoder,
+        })
+    }
+
+    fn decoder(&self, output: &Population, problems: &mut Vec<Error>) -> Option<Decoder> {
+        let spiking = output.neuron.firing.is_some();
+        match (self.options.decoder, spiking) {
+            (Some(DecoderChoice::SpikeCount) | None, true) => Some(Decoder::SpikeCount),
+            (Some(DecoderChoice::MembraneSum), _) | (None, false) => Some(Decoder::MembraneSum),
+            (Some(DecoderChoice::SpikeCount), false) => {
+                problems.push(Error::OptionConflict {
+                    flag: "decoder",
+                    value: DecoderChoice::SpikeCount.name().to_owned(),
+                    reason: format!(
+                        "the output node `{}`, a leaky integrator, which never spikes",
+                        output.name
+                    ),
+                    help: "give `--decoder membrane-sum`, or leave it out".to_owned(),
+                });
+                None
+            }
+        }
+    }
+}
+
+fn parameter_shape(node: &crate::nir::Node) -> Option<Vec<usize>> {
+    let tensors = node.primitive.tensors();
+    let shape = tensors
+        .first()
+        .map(|(_, tensor): &(_, &Tensor)| tensor.shape.clone());
+    shape.filter(|shape| !shape.is_empty())
+}

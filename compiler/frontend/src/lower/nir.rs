@@ -1,0 +1,119 @@
+//! NIR's own equations under forward Euler with the tick that the user gives.
+//!
+//! One tick is `v = v + dt/tau (v_leak - v + r x)`, or `v = v + dt r x` without a leak, compared
+//! with `v > v_threshold`; a spike sets the membrane to `v_reset` in the same tick, as NIR's
+//! definition says, unless the user chose another reset. NIR does not say where the membrane
+//! starts; here it is `v_leak`, where it rests.
+
+use spikeloom_ir::network::{Compare, Neuron, ResetAt};
+
+use super::Options;
+use super::framework::{Context, Framework, remainder};
+use crate::choice::ResetChoice;
+use crate::error::Error;
+use crate::nir::{If, Li, Lif};
+use crate::{Remark, Tensor};
+
+pub(super) fn framework(
+    options: &Options,
+    _spiking: bool,
+    _remarks: &mut Vec<Remark>,
+    problems: &mut Vec<Error>,
+) -> Option<Box<dyn Framework>> {
+    let Some(dt) = options.dt else {
+        problems.push(Error::ChoiceMissing {
+            what: "how long a tick is".to_owned(),
+            flag: "dt",
+            key: "dt",
+            choices: "the length of a tick in seconds, such as 1e-4".to_owned(),
+        });
+        return None;
+    };
+    Some(Box::new(Nir {
+        dt,
+        reset: options.reset.unwrap_or(ResetChoice::Value),
+    }))
+}
+
+struct Nir {
+    dt: f64,
+    reset: ResetChoice,
+}
+
+impl Nir {
+    fn leaky(
+        &self,
+        tau: &Tensor,
+        r: &Tensor,
+        v_leak: &Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Neuron> {
+        let dt = self.dt;
+        let leak = context.factors(&[tau], |a, p| a.div(dt, p[0]));
+        let known = context.in_unit_interval(
+            &leak,
+            tau,
+            "dt / tau",
+            format!("dt is {dt} s: forward Euler needs a `--dt` of at most tau"),
+        );
+        if !known {
+            return None;
+        }
+        let gain = context.factors(&[r, tau], |a, p| a.mul(p[0], a.div(dt, p[1])));
+        let v_leak = context.single_precision(v_leak)?;
+        if v_leak.iter().any(|&v| v != 0.0) {
+            context.remark(
+                "assumed_start",
+                "the membrane starts at v_leak, where it rests; NIR does not say where",
+            );
+        }
+        Some(Neuron {
+            decay_mem: remainder(&leak),
+            gain,
+            v_init: v_leak.clone(),
+            v_leak,
+            firing: None,
+        })
+    }
+}
+
+impl Framework for Nir {
+    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
+        let dt = self.dt;
+        let gain = context.factors(&[&p.r], |a, p| a.mul(p[0], dt));
+        let n = gain.len();
+        let firing = context.firing(
+            &p.v_threshold,
+            &p.v_reset,
+            self.reset,
+            ResetAt::SameTick,
+            Compare::Greater,
+        )?;
+        Some(Neuron {
+            decay_mem: vec![1.0; n],
+            gain,
+            v_leak: vec![0.0; n],
+            v_init: vec![0.0; n],
+            firing: Some(firing),
+        })
+    }
+
+    fn lif(&self, p: &Lif, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau, &p.r, &p.v_leak, context);
+        let firing = context.firing(
+            &p.v_threshold,
+            &p.v_reset,
+            self.reset,
+            ResetAt::SameTick,
+            Compare::Greater,
+        );
+        Some(Neuron {
+            firing: Some(firing?),
+            ..neuron?
+        })
+    }
+
+    fn li(&self, p: &Li, context: &mut Context<'_>) -> Option<Neuron> {
+        self.leaky(&p.tau, &p.r, &p.v_leak, context)
+    }
+}

@@ -1,0 +1,151 @@
+//! Norse 1.1: `LIFBoxCell` and `LIBoxCell`.
+//!
+//! One tick is `v = v + a (v_leak - v + x)` with `a = dt tau_mem_inv`, compared with
+//! `v > v_threshold`, and the reset in the same tick. The membrane starts at `v_leak`.
+//!
+//! Norse 1.1 writes `tau = dt / tau_mem_inv`, a factor `dt` short of a time constant. A true time
+//! constant is not below one tick (forward Euler would not be stable), and a value of the
+//! exporter's formula is below one tick for every time constant under a second; so a `tau` below
+//! `dt` is taken for the exporter's, `a = dt dt / tau`, and any other for a true one,
+//! `a = dt / tau`, as in files of older versions.
+
+use spikeloom_ir::Origin;
+use spikeloom_ir::network::{Compare, Neuron, ResetAt};
+
+use super::Options;
+use super::framework::{Context, Framework, chosen_reset, remainder, span};
+use crate::choice::ResetChoice;
+use crate::error::Error;
+use crate::nir::{If, Li, Lif};
+use crate::{Remark, Tensor};
+
+/// Norse's default.
+const DEFAULT_DT: f64 = 1e-3;
+
+pub(super) fn framework(
+    options: &Options,
+    spiking: bool,
+    remarks: &mut Vec<Remark>,
+    problems: &mut Vec<Error>,
+) -> Option<Box<dyn Framework>> {
+    let reset = chosen_reset(
+        options,
+        spiking,
+        "`reset_method` in Norse, whose default is `value`",
+        problems,
+    )?;
+    if options.dt.is_none() {
+        remarks.push(Remark::new(
+            "assumed_dt",
+            Origin::Synthetic,
+            "the tick is taken to be Norse's default, 0.001 s; give `--dt` if it was another",
+        ));
+    }
+    Some(Box::new(Norse {
+        dt: options.dt.unwrap_or(DEFAULT_DT),
+        reset,
+    }))
+}
+
+struct Norse {
+    dt: f64,
+    reset: ResetChoice,
+}
+
+impl Norse {
+    fn leaky(
+        &self,
+        tau: &Tensor,
+        r: &Tensor,
+        v_leak: &Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Neuron> {
+        let dt = self.dt;
+        let is_exporters = tau.values.iter().any(|tau| tau < dt);
+        let (leak, formula) = if is_exporters {
+            (
+                context.factors(&[tau], |a, p| a.div(dt * dt, p[0])),
+                "dt dt / tau",
+            )
+        } else {
+            (context.factors(&[tau], |a, p| a.div(dt, p[0])), "dt / tau")
+        };
+        let known = context.in_unit_interval(
+            &leak,
+            tau,
+            formula,
+            format!("dt is {dt} s: give the one of the training with `--dt`"),
+        );
+        if !known {
+            return None;
+        }
+        context.remark(
+            "derived_factor",
+            format!(
+                "the membrane moves by {} of its distance each tick, from {formula} with dt = {dt} s{}",
+                span(&leak),
+                if is_exporters {
+                    " (Norse's exporter writes tau one factor dt too small)"
+                } else {
+                    ""
+                }
+            ),
+        );
+        // The exporter writes r = 1; `r` of other files scales the input, as in NIR's equation.
+        let gain = if r.values.iter().all(|r| r == 1.0) {
+            leak.clone()
+        } else {
+            let r = context.single_precision(r)?;
+            leak.iter().zip(r).map(|(leak, r)| leak * r).collect()
+        };
+        let v_leak = context.single_precision(v_leak)?;
+        Some(Neuron {
+            decay_mem: remainder(&leak),
+            gain,
+            v_init: v_leak.clone(),
+            v_leak,
+            firing: None,
+        })
+    }
+}
+
+impl Framework for Norse {
+    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
+        // Norse's IAF adds its input as it is.
+        let gain = context.single_precision(&p.r)?;
+        let n = gain.len();
+        let firing = context.firing(
+            &p.v_threshold,
+            &p.v_reset,
+            self.reset,
+            ResetAt::SameTick,
+            Compare::Greater,
+        )?;
+        Some(Neuron {
+            decay_mem: vec![1.0; n],
+            gain,
+            v_leak: vec![0.0; n],
+            v_init: vec![0.0; n],
+            firing: Some(firing),
+        })
+    }
+
+    fn lif(&self, p: &Lif, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau, &p.r, &p.v_leak, context);
+        let firing = context.firing(
+            &p.v_threshold,
+            &p.v_reset,
+            self.reset,
+            ResetAt::SameTick,
+            Compare::Greater,
+        );
+        Some(Neuron {
+            firing: Some(firing?),
+            ..neuron?
+        })
+    }
+
+    fn li(&self, p: &Li, context: &mut Context<'_>) -> Option<Neuron> {
+        self.leaky(&p.tau, &p.r, &p.v_leak, context)
+    }
+}

@@ -1,0 +1,107 @@
+//! Sinabs 2.0: `IAF` with single spikes.
+//!
+//! One tick is `v = v + x`, compared with `v >= v_threshold`, and the threshold subtracted in the
+//! same tick. Sinabs' default is to fire as often as the membrane holds the threshold
+//! (`MultiSpike`), which the file does not say; only `SingleSpike` can be compiled yet.
+
+use spikeloom_ir::Origin;
+use spikeloom_ir::network::{Compare, Neuron, ResetAt};
+
+use super::Options;
+use super::framework::{Context, Framework, chosen_reset};
+use crate::Remark;
+use crate::choice::{Choice, ResetChoice, SpikesPerTick};
+use crate::error::Error;
+use crate::nir::{If, Li, Lif};
+
+pub(super) fn framework(
+    options: &Options,
+    spiking: bool,
+    remarks: &mut Vec<Remark>,
+    problems: &mut Vec<Error>,
+) -> Option<Box<dyn Framework>> {
+    let n_before = problems.len();
+    let reset = chosen_reset(
+        options,
+        spiking,
+        "`reset_fn` in Sinabs, whose default is `subtract`",
+        problems,
+    );
+    if let Some(dt) = options.dt {
+        problems.push(Error::OptionConflict {
+            flag: "dt",
+            value: dt.to_string(),
+            reason: "Sinabs, which counts time in ticks".to_owned(),
+            help: "leave it out".to_owned(),
+        });
+    }
+    match options.spikes {
+        Some(SpikesPerTick::Single) => remarks.push(Remark::new(
+            "no_lower_limit",
+            Origin::Synthetic,
+            "the membrane has no lower limit (`min_v_mem` is not in the file and cannot be compiled yet)",
+        )),
+        Some(SpikesPerTick::Multi) => problems.push(Error::OptionConflict {
+            flag: "spikes",
+            value: SpikesPerTick::Multi.name().to_owned(),
+            reason: "what can be compiled yet".to_owned(),
+            help: "train with `spike_fn=SingleSpike` and give `--spikes single`".to_owned(),
+        }),
+        None if spiking => problems.push(Error::ChoiceMissing {
+            what: "how often a neuron may fire in one tick (`spike_fn` in Sinabs)".to_owned(),
+            flag: "spikes",
+            key: "spikes",
+            choices: SpikesPerTick::list(),
+        }),
+        None => {}
+    }
+    if problems.len() > n_before {
+        return None;
+    }
+    Some(Box::new(Sinabs { reset: reset? }))
+}
+
+struct Sinabs {
+    reset: ResetChoice,
+}
+
+impl Framework for Sinabs {
+    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
+        let gain = context.single_precision(&p.r)?;
+        let n = gain.len();
+        let firing = context.firing(
+            &p.v_threshold,
+            &p.v_reset,
+            self.reset,
+            ResetAt::SameTick,
+            Compare::GreaterOrEqual,
+        )?;
+        Some(Neuron {
+            decay_mem: vec![1.0; n],
+            gain,
+            v_leak: vec![0.0; n],
+            v_init: vec![0.0; n],
+            firing: Some(firing),
+        })
+    }
+
+    fn lif(&self, _: &Lif, context: &mut Context<'_>) -> Option<Neuron> {
+        unsupported(context, "LIF")
+    }
+
+    fn li(&self, _: &Li, context: &mut Context<'_>) -> Option<Neuron> {
+        unsupported(context, "LI")
+    }
+}
+
+/// The file does not say whether a leaky layer weighs its input with `1 - alpha` (`norm_input`).
+fn unsupported(context: &mut Context<'_>, primitive: &'static str) -> Option<Neuron> {
+    context.problems.push(Error::Unsupported {
+        what: "a leaky neuron of Sinabs".to_owned(),
+        node: context.node.name.clone(),
+        primitive,
+        help: "supported now with `--semantics sinabs`: `IF` neurons".to_owned(),
+        at: context.node.origin.clone(),
+    });
+    None
+}
