@@ -511,6 +511,22 @@ fn a_full_buffer_holds_the_stream_up_and_loses_nothing() {
 }
 
 #[test]
+fn bulk_writes_take_271_cycles_for_255_bytes() {
+    let mut last_answers = vec![];
+    for n_frames in [2, 10] {
+        let mut bench = Bench::new(HostLink::new().unwrap(), 6);
+        let stream: Vec<u8> = (0..n_frames)
+            .flat_map(|sequence| command(sequence, WRITE, 1, 0, &[sequence; 255]))
+            .collect();
+        let quiet = 300;
+        let answers = bench.run(&stream, 0, 0, quiet);
+        assert_eq!(answers.len(), 6 * usize::from(n_frames));
+        last_answers.push(bench.cycle - quiet);
+    }
+    assert_eq!(last_answers[1] - last_answers[0], 8 * 271);
+}
+
+#[test]
 fn space_0_is_served_while_the_design_is_busy() {
     let mut bench = Bench::new(HostLink::new().unwrap(), 4);
     bench.busy_left = 400;

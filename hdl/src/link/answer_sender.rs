@@ -34,7 +34,7 @@ enum SendState {
 /// low byte first. One byte per cycle, in the payload one per two cycles.
 /// `answer_ready` depends on `tx_ready` in the same cycle; the executor registers it.
 ///
-/// Resources: iCE40 about 100 logic cells.
+/// Resources: iCE40 94 LUTs and 27 flip-flops (Yosys 0.23 for UP5K).
 #[derive(LogicBlock)]
 pub struct AnswerSender {
     /// Rising edge.

@@ -54,7 +54,7 @@ enum ExecuteState {
 /// 5. The answer is offered, and its fields hold until `answer_ready`. Its length is 0 unless the
 ///    command was a READ without error.
 ///
-/// Resources: iCE40 about 110 logic cells.
+/// Resources: iCE40 105 LUTs and 74 flip-flops (Yosys 0.23 for UP5K).
 #[derive(LogicBlock)]
 pub struct CommandExecutor {
     /// Rising edge.

@@ -19,7 +19,7 @@ pub(super) const CRC_START: u64 = 0xffff;
 /// | `crc_next` | out | the checksum with the byte |
 ///
 /// Combinational, latency 0. The eight steps of the bit-serial form are unrolled by hand into
-/// three XORs per bit, which needs no table. Resources: iCE40 about 28 LUTs.
+/// three XORs per bit, which needs no table. Resources: iCE40 18 LUTs behind a register (Yosys 0.23 for UP5K).
 #[derive(LogicBlock)]
 pub struct CrcStep {
     /// The checksum so far.

@@ -23,7 +23,8 @@ use crate::width::DSignal;
 /// 504 bytes without sync and checksum (`docs/link.md`). What does not fit is dropped, the frame's
 /// checksum is then wrong, and the host sends it again.
 ///
-/// Resources: iCE40 two block RAMs, about 430 logic cells at 104 cycles per bit.
+/// Resources at 104 cycles per bit: iCE40 two block RAMs and 445 logic cells; 42 MHz on UP5K
+/// (Yosys 0.23, nextpnr 0.4, worst of three seeds).
 #[derive(LogicBlock)]
 pub struct UartHostLink {
     /// Rising edge.
@@ -88,6 +89,12 @@ impl UartHostLink {
             link: HostLink::with_silence_bits(silence_bits)?,
             uart_transmitter: UartTransmitter::new(cycles_per_bit)?,
         })
+    }
+
+    /// Connects the blocks inside, for whoever prints or simulates the link on its own.
+    pub fn connected(mut self) -> Self {
+        self.connect_all();
+        self
     }
 }
 

@@ -44,7 +44,8 @@ enum UartState {
 ///    serial line knows no back-pressure.
 ///
 /// Latency 3 cycles from the middle of the stop bit.
-/// Resources: iCE40 about 50 logic cells at 104 cycles per bit.
+/// Resources: iCE40 31 LUTs and 29 flip-flops at 104 cycles per bit (Yosys 0.23 for
+/// UP5K).
 #[derive(LogicBlock)]
 pub struct UartReceiver {
     /// Rising edge.

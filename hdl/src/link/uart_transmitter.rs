@@ -50,7 +50,8 @@ pub(super) fn bit_counter_width(cycles: u64) -> usize {
 /// its stop bit ends ten bits later, when the next byte is taken; bytes follow each other every
 /// 10 `cycles_per_bit` + 1 cycles.
 ///
-/// Resources: iCE40 about 40 logic cells at 104 cycles per bit.
+/// Resources: iCE40 26 LUTs and 20 flip-flops at 104 cycles per bit (Yosys 0.23 for
+/// UP5K).
 #[derive(LogicBlock)]
 pub struct UartTransmitter {
     /// Rising edge.
