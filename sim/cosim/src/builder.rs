@@ -19,12 +19,25 @@ use crate::verilator::Verilator;
 const SHIM: &str = include_str!("shim/shim.cpp");
 const RUNTIME_HEADER: &str = include_str!("shim/runtime.h");
 
+/// Later versions give every word of a memory the same random bits, hashed from its name. A memory
+/// with equal words hides wrong addresses, so their functions are replaced by the older ones, which
+/// draw anew for each word. Without effect on versions that do not have them.
+const UNIT_START: &str = "#include \"verilated.h\"\n\
+    #define VL_SCOPED_RAND_RESET_I(bits, scope, salt) VL_RAND_RESET_I(bits)\n\
+    #define VL_SCOPED_RAND_RESET_Q(bits, scope, salt) VL_RAND_RESET_Q(bits)\n\
+    #define VL_SCOPED_RAND_RESET_W(bits, words, scope, salt) VL_RAND_RESET_W(bits, words)\n";
+
 /// Bytes of generated C++ above which [`Optimisation::Automatic`] builds fast instead of running
 /// fast, and above which the files are compiled in several processes.
 ///
 /// One process for everything is best for small models: each further one parses Verilator's
 /// headers again, which takes most of a second.
-const LARGE_CXX_BYTES: u64 = 1_500_000;
+const LARGE_CXX_BYTES: u64 = 1_000_000;
+
+/// Operations in one generated function. Compilers take time with the square of a function's size:
+/// for 8000 random look-up tables 36 s without a limit, 17 s with this one and 10 s with 200, which
+/// costs up to half of the speed, as values no longer stay in registers.
+const OPERATIONS_PER_FUNCTION: &str = "5000";
 
 /// Builds a model, or finds it in the cache.
 ///
@@ -85,6 +98,8 @@ fn model_key(verilator: &Verilator, source: &Source, verilog: &[(String, String)
         .with(verilator.identity())
         .with(SHIM)
         .with(RUNTIME_HEADER)
+        .with(UNIT_START)
+        .with(OPERATIONS_PER_FUNCTION)
         .with(&source.top)
         .with([u8::from(source.trace), u8::from(source.assertions)])
         .with(format!("{:?} {:?}", source.optimisation, source.warnings));
@@ -154,7 +169,8 @@ impl Build<'_> {
                 "unique",
                 "--no-timing",
             ])
-            .args(["--timescale", "1ns/1ps", "-I."]);
+            .args(["--timescale", "1ns/1ps", "-I."])
+            .args(["--output-split-cfuncs", OPERATIONS_PER_FUNCTION]);
         command.arg(if source.assertions {
             "--assert"
         } else {
@@ -230,15 +246,27 @@ impl Build<'_> {
         };
         let shim = cxx.join("spikeloom_shim.cpp");
         sized.push((SHIM.len() as u64, &shim));
-        let n_units = match large {
-            true => thread::available_parallelism().map_or(1, usize::from),
-            false => 1,
-        };
+        let mut units = Vec::new();
+        if large {
+            // What runs once (constructors, initial values, the first settling) is half of a
+            // netlist's C++ and takes an optimiser as long as the other half.
+            let (cold, hot): (Vec<_>, Vec<_>) =
+                sized.into_iter().partition(|(_, file)| is_cold(file));
+            let n_threads = thread::available_parallelism().map_or(1, usize::from);
+            units.extend(
+                balanced(&hot, n_threads)
+                    .into_iter()
+                    .map(|unit| (level, unit)),
+            );
+            units.extend(balanced(&cold, 1).into_iter().map(|unit| ("-O0", unit)));
+        } else {
+            units.extend(balanced(&sized, 1).into_iter().map(|unit| (level, unit)));
+        }
         let mut commands = Vec::new();
         let mut objects = Vec::new();
-        for (index, unit) in balanced(&sized, n_units).into_iter().enumerate() {
+        for (index, (level, unit)) in units.into_iter().enumerate() {
             let path = cxx.join(format!("spikeloom_unit_{index}.cpp"));
-            let mut text = String::new();
+            let mut text = String::from(UNIT_START);
             for file in unit {
                 // Writing to a string cannot fail.
                 let _ = writeln!(text, "#include \"{}\"", file.display());
@@ -378,6 +406,12 @@ fn run_all(mut commands: Vec<Command>) -> Result<(), Error> {
     })
 }
 
+/// Whether a file holds only code that Verilator marks as running once.
+fn is_cold(file: &Path) -> bool {
+    file.to_str()
+        .is_some_and(|name| name.ends_with("__Slow.cpp") || name.contains("__Syms"))
+}
+
 /// Splits files into at most `n` groups of about equal size; the order inside a group is kept.
 fn balanced<'a>(files: &[(u64, &'a Path)], n: usize) -> Vec<Vec<&'a Path>> {
     let mut by_size: Vec<usize> = (0..files.len()).collect();
@@ -399,57 +433,62 @@ fn balanced<'a>(files: &[(u64, &'a Path)], n: usize) -> Vec<Vec<&'a Path>> {
         .collect()
 }
 
-/// The port table for the shim, from the header that Verilator wrote.
+/// The port table for the shim, from the section of Verilator's header that declares the ports.
 fn ports_header(top: &str, header: &str) -> Result<String, Error> {
+    let refused = |port: &str, kind| {
+        Err(Error::UnsupportedPort {
+            top: top.to_owned(),
+            port: decoded(port),
+            kind,
+        })
+    };
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut text = String::from("#include \"Vmodel.h\"\n#define SPIKELOOM_PORTS(PORT) \\\n");
-    for line in header.lines() {
-        let line = line.trim();
+    let section = header
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| *line != "// PORTS");
+    let section = section.take_while(|line| *line != "// CELLS");
+    for line in section.filter(|line| !line.is_empty() && !line.starts_with("//")) {
+        // `VL_IN8(&name,msb,lsb);`, with a fourth argument when the port is wider than 64 bits.
         let Some((kind, rest)) = line
             .strip_prefix("VL_")
             .and_then(|line| line.split_once('('))
         else {
-            continue;
-        };
-        let direction = match kind.trim_end_matches(|c: char| c == 'W' || c.is_ascii_digit()) {
-            "IN" => 0,
-            "OUT" => 1,
-            "INOUT" => {
-                let port = decoded(rest.trim_start_matches('&').split(',').next().unwrap_or(""));
-                let kind = "bidirectional";
-                return Err(Error::UnsupportedPort {
-                    top: top.to_owned(),
-                    port,
-                    kind,
-                });
-            }
-            _ => continue,
+            // Later versions: `VlUnpacked<CData/*7:0*/, 4> &name;`, or another C++ type.
+            let port = line.rsplit(|c| !word(c)).find(|part| !part.is_empty());
+            let array = line.starts_with("VlUnpacked");
+            let kind = if array {
+                "an unpacked array"
+            } else {
+                "not a vector of bits"
+            };
+            return refused(port.unwrap_or_default(), kind);
         };
         let arguments = rest.trim_end_matches(';').trim_end_matches(')');
         let parts: Vec<&str> = arguments.trim_start_matches('&').split(',').collect();
-        let bounds = parts.get(1).zip(parts.get(2));
-        let bounds = bounds.and_then(|(msb, lsb)| Some((msb.parse().ok()?, lsb.parse().ok()?)));
-        let name: &str = parts.first().copied().unwrap_or_default();
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        match bounds {
-            Some((msb, lsb)) if name.chars().all(word) => {
-                let width = i64::abs_diff(msb, lsb) + 1;
-                let printed = decoded(name).replace('\\', "\\\\").replace('"', "\\\"");
-                let _ = writeln!(
-                    text,
-                    "    PORT({name}, \"{printed}\", {width}, {direction}) \\"
-                );
-            }
-            _ => {
-                let name = name.split(|c| !word(c)).find(|part| !part.is_empty());
-                let port = decoded(name.unwrap_or_default());
-                let kind = "an unpacked array";
-                return Err(Error::UnsupportedPort {
-                    top: top.to_owned(),
-                    port,
-                    kind,
-                });
-            }
+        let name = parts.first().copied().unwrap_or_default();
+        if !name.chars().all(word) {
+            // 5.006: `VL_IN8((&name)[4],7,0);`
+            let port = name.split(|c| !word(c)).find(|part| !part.is_empty());
+            return refused(port.unwrap_or_default(), "an unpacked array");
         }
+        let direction = match kind.trim_end_matches(|c: char| c == 'W' || c.is_ascii_digit()) {
+            "IN" => 0,
+            "OUT" => 1,
+            _ => return refused(name, "bidirectional"),
+        };
+        let bound = |at: usize| parts.get(at).and_then(|bound| bound.parse::<i64>().ok());
+        let (Some(msb), Some(lsb)) = (bound(1), bound(2)) else {
+            return refused(name, "not a vector of bits");
+        };
+        let width = msb.abs_diff(lsb) + 1;
+        let printed = decoded(name).replace('\\', "\\\\").replace('"', "\\\"");
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "    PORT({name}, \"{printed}\", {width}, {direction}) \\"
+        );
     }
     text.push('\n');
     Ok(text)
@@ -521,7 +560,7 @@ mod tests {
 
     #[test]
     fn ports_are_read_from_the_header() {
-        let header = "class Vmodel {\n    VL_IN8(&clock,0,0);\n    VL_OUT8(&off,8,1);\n    \
+        let header = "class Vmodel {\n    // PORTS\n    VL_IN8(&clock,0,0);\n    VL_OUT8(&off,8,1);\n    \
                       VL_INW(&wide,95,0,3);\n    VL_OUT64(o64,63,0);\n";
         let text = ports_header("top", header).unwrap();
         assert!(text.contains("PORT(clock, \"clock\", 1, 0)"), "{text}");
@@ -532,16 +571,25 @@ mod tests {
 
     #[test]
     fn ports_that_cannot_be_driven_are_refused() {
-        let inout = ports_header("top", "    VL_INOUT8(&pad,0,0);\n");
-        assert!(matches!(inout, Err(Error::UnsupportedPort { port, .. }) if port == "pad"));
-        let array = ports_header("top", "    VL_IN8((&array)[4],7,0);\n");
-        assert!(matches!(
-            array,
-            Err(Error::UnsupportedPort {
-                kind: "an unpacked array",
-                ..
-            })
-        ));
+        let refused = |line: &str| {
+            let header = format!("    // PORTS\n    {line}\n\n    // CELLS\n    VL_X(&y);\n");
+            match ports_header("top", &header) {
+                Err(Error::UnsupportedPort { port, kind, .. }) => (port, kind),
+                other => panic!("{line}: {other:?}"),
+            }
+        };
+        let array = ("array".to_owned(), "an unpacked array");
+        assert_eq!(
+            refused("VL_INOUT8(&pad,0,0);"),
+            ("pad".to_owned(), "bidirectional")
+        );
+        assert_eq!(refused("VL_IN8((&array)[4],7,0);"), array);
+        assert_eq!(refused("VlUnpacked<CData/*7:0*/, 4> &array;"), array);
+        assert_eq!(
+            refused("double &real_x;"),
+            ("real_x".to_owned(), "not a vector of bits")
+        );
+        assert!(ports_header("top", "// PORTS\n// CELLS\nVL_X(&y);\n").is_ok());
     }
 
     #[test]

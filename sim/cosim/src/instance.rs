@@ -107,6 +107,10 @@ pub struct BytesRun {
 ///
 /// An instance may move to another thread but serves one at a time. Instances are independent, so
 /// samples can be spread over threads with one instance each.
+///
+/// Verilator keeps intermediate results on the stack, thousands of them when single bits of a
+/// vector of thousands of bits are computed apart: such a design can need more than the 2 MiB that
+/// Rust gives a new thread.
 pub struct Instance {
     handle: NonNull<std::ffi::c_void>,
     status: NonNull<Status>,

@@ -18,6 +18,7 @@
 
 mod builder;
 mod cache;
+mod cells;
 mod error;
 mod instance;
 mod model;
@@ -29,6 +30,7 @@ mod verilator;
 mod wave;
 
 pub use builder::build;
+pub use cells::with_indexed_luts;
 pub use error::Error;
 pub use instance::{BytesRun, Initial, Instance, Run, Setup, Stop};
 pub use model::{Direction, Input, Model, Output, Port};
