@@ -9,6 +9,11 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum Error {
+    /// The circuit could not be built.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Circuit(#[from] spikeloom_hdl::Error),
+
     /// Several findings at once.
     #[error("the circuit has {} faults; the first: {}", errors.len(), errors[0])]
     #[diagnostic(

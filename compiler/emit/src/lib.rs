@@ -18,6 +18,7 @@
 //! and starts no process.
 
 mod design;
+mod device;
 mod error;
 mod flatten;
 mod flow;
@@ -30,6 +31,7 @@ mod typing;
 use rust_hdl_core::prelude::Block;
 
 pub use design::{Direction, Port};
+pub use device::{emit_device, emit_top};
 pub use error::Error;
 
 /// Rules for Verilator's linter that hold for all emitted text, each with its reason.
