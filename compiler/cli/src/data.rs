@@ -58,7 +58,10 @@ impl Samples {
 pub enum DataError {
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
-    #[diagnostic(code(spikeloom::data::unreadable), help("check the path given to `--data`"))]
+    #[diagnostic(
+        code(spikeloom::data::unreadable),
+        help("check the path given to `--data`")
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -92,7 +95,9 @@ pub enum DataError {
     #[error("{}: {what}", path.display())]
     #[diagnostic(
         code(spikeloom::data::array),
-        help("samples are u8 values `[n, …]` or 0/1 spikes `[n, ticks, channels]`; labels are `[n]`")
+        help(
+            "samples are u8 values `[n, …]` or 0/1 spikes `[n, ticks, channels]`; labels are `[n]`"
+        )
     )]
     Array {
         /// The file.
@@ -160,32 +165,49 @@ pub fn read_embedded(images: &[u8], labels: &[u8]) -> Result<DataSet, DataError>
 
 fn checked(samples: Samples, labels: Option<Vec<usize>>) -> Result<DataSet, DataError> {
     match &labels {
-        Some(l) if l.len() != samples.len() => {
-            Err(DataError::Labels { samples: samples.len(), labels: l.len() })
-        }
+        Some(l) if l.len() != samples.len() => Err(DataError::Labels {
+            samples: samples.len(),
+            labels: l.len(),
+        }),
         _ => Ok(DataSet { samples, labels }),
     }
 }
 
 fn read_folder(path: &Path) -> Result<DataSet, DataError> {
-    let unreadable = |source| DataError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |source| DataError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
     let mut names: Vec<String> = std::fs::read_dir(path)
         .map_err(unreadable)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.contains("images") && name.contains("idx3"))
         .collect();
     // The test set, where a folder holds both.
-    names.sort_by_key(|name| (!name.starts_with("t10k") && !name.contains("test"), name.clone()));
+    names.sort_by_key(|name| {
+        (
+            !name.starts_with("t10k") && !name.contains("test"),
+            name.clone(),
+        )
+    });
     let Some(images) = names.first() else {
-        return Err(DataError::EmptyFolder { path: path.to_owned() });
+        return Err(DataError::EmptyFolder {
+            path: path.to_owned(),
+        });
     };
     let labels = path.join(images.replace("images", "labels").replace("idx3", "idx1"));
-    read(&path.join(images), labels.exists().then_some(labels.as_path()), 0)
+    read(
+        &path.join(images),
+        labels.exists().then_some(labels.as_path()),
+        0,
+    )
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    let bytes = std::fs::read(path)
-        .map_err(|source| DataError::Unreadable { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| DataError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
     unzip(path, bytes)
 }
 
@@ -200,7 +222,10 @@ fn unzip(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
     flate2::read::MultiGzDecoder::new(bytes.as_slice())
         .take(UNPACKED_LIMIT)
         .read_to_end(&mut unpacked)
-        .map_err(|e| DataError::Damaged { path: path.to_owned(), what: e.to_string() })?;
+        .map_err(|e| DataError::Damaged {
+            path: path.to_owned(),
+            what: e.to_string(),
+        })?;
     Ok(unpacked)
 }
 
@@ -213,10 +238,15 @@ struct Idx {
 /// big-endian `u32`, then the values.
 fn idx(path: &Path, bytes: &[u8]) -> Result<Idx, DataError> {
     let [0, 0, 8, n_dims, rest @ ..] = bytes else {
-        return Err(DataError::UnknownFormat { path: path.to_owned() });
+        return Err(DataError::UnknownFormat {
+            path: path.to_owned(),
+        });
     };
     let n_dims = usize::from(*n_dims);
-    let damaged = |what: String| DataError::Damaged { path: path.to_owned(), what };
+    let damaged = |what: String| DataError::Damaged {
+        path: path.to_owned(),
+        what,
+    };
     let header = 4 * n_dims;
     if n_dims == 0 || rest.len() < header {
         return Err(damaged("its header is cut off".into()));
@@ -226,11 +256,19 @@ fn idx(path: &Path, bytes: &[u8]) -> Result<Idx, DataError> {
         .chunks_exact(4)
         .map(|d| u32::from_be_bytes([d[0], d[1], d[2], d[3]]) as usize)
         .collect();
-    let wanted = dims.iter().try_fold(1usize, |product, &d| product.checked_mul(d));
+    let wanted = dims
+        .iter()
+        .try_fold(1usize, |product, &d| product.checked_mul(d));
     if wanted != Some(values.len()) {
-        return Err(damaged(format!("it declares {dims:?} values and holds {}", values.len())));
+        return Err(damaged(format!(
+            "it declares {dims:?} values and holds {}",
+            values.len()
+        )));
     }
-    Ok(Idx { n: dims[0], values: values.to_vec() })
+    Ok(Idx {
+        n: dims[0],
+        values: values.to_vec(),
+    })
 }
 
 fn split(idx: Idx) -> Vec<Vec<u8>> {
@@ -239,25 +277,40 @@ fn split(idx: Idx) -> Vec<Vec<u8>> {
 }
 
 fn idx_labels(path: &Path) -> Result<Vec<usize>, DataError> {
-    Ok(idx(path, &read_bytes(path)?)?.values.into_iter().map(usize::from).collect())
+    Ok(idx(path, &read_bytes(path)?)?
+        .values
+        .into_iter()
+        .map(usize::from)
+        .collect())
 }
 
 type Pair = (Samples, Option<Vec<usize>>);
 
 fn read_npz(path: &Path, bytes: Vec<u8>, ticks: u32) -> Result<Pair, DataError> {
-    let array_error = |what: String| DataError::Array { path: path.to_owned(), what };
-    let mut npz = NpzReader::new(std::io::Cursor::new(bytes))
-        .map_err(|e| DataError::Damaged { path: path.to_owned(), what: e.to_string() })?;
-    let names = npz
-        .names()
-        .map_err(|e| DataError::Damaged { path: path.to_owned(), what: e.to_string() })?;
+    let array_error = |what: String| DataError::Array {
+        path: path.to_owned(),
+        what,
+    };
+    let mut npz = NpzReader::new(std::io::Cursor::new(bytes)).map_err(|e| DataError::Damaged {
+        path: path.to_owned(),
+        what: e.to_string(),
+    })?;
+    let names = npz.names().map_err(|e| DataError::Damaged {
+        path: path.to_owned(),
+        what: e.to_string(),
+    })?;
     let find = |wanted: &[&str]| {
         wanted.iter().find_map(|w| {
-            names.iter().find(|n| n.as_str() == *w || n.as_str() == format!("{w}.npy")).cloned()
+            names
+                .iter()
+                .find(|n| n.as_str() == *w || n.as_str() == format!("{w}.npy"))
+                .cloned()
         })
     };
     let Some(input) = find(&["input", "x", "images", "spikes"]) else {
-        return Err(array_error(format!("no array `input` or `x` among {names:?}")));
+        return Err(array_error(format!(
+            "no array `input` or `x` among {names:?}"
+        )));
     };
     let values: ArrayD<u8> = npz
         .by_name(&input)
@@ -267,19 +320,29 @@ fn read_npz(path: &Path, bytes: Vec<u8>, ticks: u32) -> Result<Pair, DataError> 
         None => None,
     };
     let shape = values.shape().to_vec();
-    let is_events = shape.len() >= 3
-        && shape[1] == ticks as usize
-        && values.iter().all(|&v| v <= 1);
+    let is_events =
+        shape.len() >= 3 && shape[1] == ticks as usize && values.iter().all(|&v| v <= 1);
     let samples = if is_events {
         let train = |sample: ndarray::ArrayViewD<'_, u8>| {
             sample
                 .axis_iter(Axis(0))
-                .map(|tick| (0u32..).zip(tick.iter()).filter(|(_, v)| **v != 0).map(|(c, _)| c).collect())
+                .map(|tick| {
+                    (0u32..)
+                        .zip(tick.iter())
+                        .filter(|(_, v)| **v != 0)
+                        .map(|(c, _)| c)
+                        .collect()
+                })
                 .collect()
         };
         Samples::Events(values.axis_iter(Axis(0)).map(train).collect())
     } else {
-        Samples::Values(values.axis_iter(Axis(0)).map(|s| s.iter().copied().collect()).collect())
+        Samples::Values(
+            values
+                .axis_iter(Axis(0))
+                .map(|s| s.iter().copied().collect())
+                .collect(),
+        )
     };
     Ok((samples, labels))
 }
@@ -291,8 +354,9 @@ fn read_labels<R: Read + std::io::Seek>(
     if let Ok(labels) = npz.by_name::<ndarray::OwnedRepr<u8>, ndarray::IxDyn>(name) {
         return Ok(labels.iter().map(|&l| l.into()).collect());
     }
-    let labels: ArrayD<i64> =
-        npz.by_name(name).map_err(|e| format!("array `{name}` holds no integers: {e}"))?;
+    let labels: ArrayD<i64> = npz
+        .by_name(name)
+        .map_err(|e| format!("array `{name}` holds no integers: {e}"))?;
     labels
         .iter()
         .map(|&l| usize::try_from(l).map_err(|_| format!("array `{name}` holds the label {l}")))

@@ -1,0 +1,513 @@
+//! From a model file to a build folder.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use spikeloom_bitstreams::{Family, Files, Flow, Target, ToolSource, Toolchain};
+use spikeloom_boards::Layout;
+use spikeloom_frontend::ProjectFile;
+use spikeloom_golden::Golden;
+use spikeloom_hdl::DeviceConfig;
+use spikeloom_ir::mapped::Limits;
+use spikeloom_ir::{Hertz, Mapped, Network, Quantized};
+use spikeloom_passes::{
+    MapConfig, QuantizeConfig, QuantizeReport, ScaleRule, map, normalise, quantize, search_scales,
+};
+
+use crate::build::{design_id, file, write_weights};
+use crate::data::{DataSet, Samples};
+use crate::error::Error;
+use crate::project;
+use crate::report::{Report, StopAt};
+use crate::steps::Steps;
+
+/// A level of the compilation that can be printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Level {
+    /// The real-valued network as the front end read it.
+    Network,
+    /// The same with gains and resting potentials folded in.
+    Normalised,
+    /// The integer network.
+    Quantized,
+    /// Cores and memories.
+    Mapped,
+    /// The emitted Verilog of the top.
+    Circuit,
+}
+
+/// What is to be compiled, and how.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The model's bytes.
+    pub model: Vec<u8>,
+    /// All settings.
+    pub project: ProjectFile,
+    /// Samples on which the scales are chosen.
+    pub calibration: Option<DataSet>,
+    /// Where the build folder is to be.
+    pub output: PathBuf,
+    /// The last step.
+    pub stop_at: StopAt,
+    /// Print this level to standard output.
+    pub dump: Option<Level>,
+    /// Where tools come from.
+    pub tools: ToolSource,
+    /// Print no steps.
+    pub quiet: bool,
+}
+
+/// How long one tool may take.
+const TOOL_LIMIT: Duration = Duration::from_secs(1800);
+/// Calibration samples used unless the settings say otherwise.
+const CALIBRATION_SAMPLES: usize = 256;
+/// Bits of a weight unless the settings say otherwise.
+const DEFAULT_BITS: u32 = 8;
+/// The target unless the settings say otherwise.
+const DEFAULT_TARGET: &str = "up5k";
+
+/// Compiles a model into a build folder.
+///
+/// The folder appears when everything succeeded; a failed compilation leaves nothing.
+///
+/// # Errors
+/// Where the model, the settings, the target or a tool do not allow it.
+pub fn compile(request: &Request) -> miette::Result<Report> {
+    let target =
+        spikeloom_bitstreams::target(request.project.target.as_deref().unwrap_or(DEFAULT_TARGET))?;
+    check_output(&request.output)?;
+    let total = match request.stop_at {
+        StopAt::Verilog => 5,
+        StopAt::Netlist => 6,
+        StopAt::Bitstream => 8,
+    };
+    let mut steps = Steps::new(total, request.quiet);
+    // Asked for before the work starts, so that a missing tool is known at once.
+    let tools = match request.stop_at {
+        StopAt::Verilog => None,
+        StopAt::Netlist | StopAt::Bitstream => Some(Toolchain::find(request.tools)?),
+    };
+
+    let name = request
+        .project
+        .name
+        .clone()
+        .unwrap_or_else(|| "model".into());
+    let (network, remarks) = steps.run("read the model", || {
+        spikeloom_frontend::load(&request.model, &request.project.options(&name))
+    })?;
+    remarks
+        .iter()
+        .for_each(|r| steps.note(format!("remark: {r}")));
+    dump(request, Level::Network, || network_text(&network));
+    let network = normalise(&network);
+    dump(request, Level::Normalised, || network_text(&network));
+
+    let quantize_cfg = QuantizeConfig {
+        weight_bits: request.project.bits.unwrap_or(DEFAULT_BITS),
+        state_bits: request.project.state_bits,
+        ..QuantizeConfig::default()
+    };
+    let mut agreement = None;
+    let (quantized, quantize_report) = steps.run("quantise", || match &request.calibration {
+        Some(data) => {
+            let samples = request.project.calibration.as_ref().and_then(|c| c.samples);
+            let n = samples.map_or(CALIBRATION_SAMPLES, |n| n as usize);
+            let (found, value) = calibrate(&network, &quantize_cfg, &data.samples, n)?;
+            agreement = Some(value);
+            Ok(found)
+        }
+        None => quantize(&network, &quantize_cfg).map_err(miette::Report::from),
+    })?;
+    note_quantised(&steps, &quantize_report, agreement);
+    dump(request, Level::Quantized, || quantized.to_string());
+
+    let limits = limits(&target);
+    let map_cfg = MapConfig {
+        lanes: request.project.lanes.map(|l| l as usize),
+    };
+    let mapped = steps.run("map onto cores and memories", || {
+        map(&quantized, &limits, &map_cfg)
+    })?;
+    note_mapped(&steps, &mapped);
+    dump(request, Level::Mapped, || mapped.to_string());
+
+    let parent = request
+        .output
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    let unwritable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Unwritable { path, source }
+    };
+    std::fs::create_dir_all(parent).map_err(unwritable(parent))?;
+    let staging = tempfile::Builder::new()
+        .prefix(".spikeloom-build-")
+        .tempdir_in(parent)
+        .map_err(unwritable(parent))?;
+    let write = |name: &str, bytes: &[u8]| {
+        let path = staging.path().join(name);
+        std::fs::write(&path, bytes).map_err(|source| Error::Unwritable { path, source })
+    };
+
+    let network_yaml = yaml(&quantized)?;
+    let layout_yaml = yaml(&mapped)?;
+    let id = design_id(&network_yaml, &quantized, &layout_yaml);
+    let cycles_per_bit = u32::try_from(target.cycles_per_bit()).unwrap_or(u32::MAX);
+    let device_cfg = DeviceConfig::new(&quantized, &mapped, id)?;
+    let (device, top) = steps.run("write the Verilog", || {
+        let device = spikeloom_emit::emit_device(&device_cfg)?;
+        Ok::<_, spikeloom_emit::Error>((
+            device,
+            spikeloom_emit::emit_top(&device_cfg, cycles_per_bit)?,
+        ))
+    })?;
+    dump(request, Level::Circuit, || top.verilog.clone());
+
+    let layout = Layout::new(&quantized, &mapped, id)?;
+    let mut loaded = Vec::new();
+    steps.run("write the memory images", || {
+        write(file::MODEL, &request.model)?;
+        let resolved = ProjectFile {
+            model: Some(file::MODEL.into()),
+            name: Some(name.clone()),
+            semantics: Some(network.semantics),
+            target: Some(target.name.clone()),
+            bits: Some(quantize_cfg.weight_bits),
+            calibration: None,
+            output: None,
+            ..request.project.clone()
+        };
+        write(file::PROJECT, project::to_yaml(&resolved).as_bytes())?;
+        write(file::NETWORK, network_yaml.as_bytes())?;
+        write(file::LAYOUT, layout_yaml.as_bytes())?;
+        write(file::DEVICE, device.verilog.as_bytes())?;
+        write(file::TOP, top.verilog.as_bytes())?;
+        for image in device_cfg.images() {
+            write(image.name(), image.to_hex().as_bytes())?;
+        }
+        for (core, layout) in layout.cores.iter().enumerate() {
+            if let Some(weights) = &layout.weights {
+                let name = format!("core{core}_weights.bin");
+                write(&name, weights)?;
+                loaded.push(name);
+            }
+        }
+        let weights = write_weights(&quantized).map_err(|what| Error::BuildFolder {
+            path: request.output.clone(),
+            what,
+        })?;
+        write(file::WEIGHTS, &weights)
+    })?;
+
+    let mut report = Report {
+        spikeloom: env!("CARGO_PKG_VERSION").into(),
+        model: name,
+        target: target.name.clone(),
+        design_id: format!("{id:016x}"),
+        stopped_at: request.stop_at,
+        clock_hz: target.clock_hz,
+        cycles_per_bit,
+        ticks: quantized.ticks,
+        weight_bits: quantize_cfg.weight_bits,
+        remarks: remarks.iter().map(ToString::to_string).collect(),
+        quantize: quantize_report,
+        calibration_agreement: agreement,
+        lanes: mapped.cores.iter().map(|c| c.lanes).collect(),
+        estimate: mapped.estimate.clone(),
+        memories: mapped.memories.clone(),
+        images: device_cfg
+            .images()
+            .iter()
+            .map(|i| i.name().to_owned())
+            .collect(),
+        loaded,
+        tools: Vec::new(),
+        synthesis: None,
+        place_and_route: None,
+        bitstream_bytes: None,
+    };
+    if let Some(tools) = &tools {
+        report.tools = tools
+            .versions()
+            .iter()
+            .map(|(t, v)| ((*t).to_owned(), (*v).to_owned()))
+            .collect();
+        let flow = Flow {
+            tools,
+            target: &target,
+            folder: staging.path().to_owned(),
+            top: "top".into(),
+            verilog: vec![file::TOP.into()],
+            seed: request.project.seed.unwrap_or(1),
+            limit: TOOL_LIMIT,
+        };
+        report.synthesis = Some(steps.run("synthesise (yosys)", || flow.synthesise())?);
+        if request.stop_at == StopAt::Bitstream {
+            let placed = steps.run("place and route (nextpnr)", || flow.place_and_route())?;
+            note_placed(&steps, &placed);
+            report.place_and_route = Some(placed);
+            let path = steps.run("pack the bitstream", || flow.pack())?;
+            let size = std::fs::metadata(&path)
+                .map_err(|source| Error::Unreadable {
+                    path: path.clone(),
+                    source,
+                })?
+                .len();
+            report.bitstream_bytes = Some(size);
+            steps.note(format!("{}: {size} bytes", Files::BITSTREAM));
+        }
+    }
+    let json = serde_json::to_string_pretty(&report).expect("a report has string keys only");
+    write(file::REPORT, json.as_bytes())?;
+    let timings = serde_json::to_string_pretty(steps.timings()).expect("timings are plain");
+    write(file::TIMINGS, timings.as_bytes())?;
+    publish(staging, &request.output)?;
+    Ok(report)
+}
+
+/// Refuses to replace a folder that is not a build folder.
+fn check_output(output: &Path) -> Result<(), Error> {
+    let is_empty = || std::fs::read_dir(output).is_ok_and(|mut entries| entries.next().is_none());
+    if output.exists() && !output.join(file::REPORT).exists() && !is_empty() {
+        return Err(Error::OutputInUse {
+            path: output.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Moves the finished folder to its place; an older build folder there is replaced.
+fn publish(staging: tempfile::TempDir, output: &Path) -> Result<(), Error> {
+    let unwritable = |source| Error::Unwritable {
+        path: output.to_owned(),
+        source,
+    };
+    check_output(output)?;
+    if output.exists() {
+        std::fs::remove_dir_all(output).map_err(unwritable)?;
+    }
+    let path = staging.keep();
+    let moved = std::fs::rename(&path, output).map_err(unwritable);
+    if moved.is_err() {
+        // Nothing is to be left that looks like a result.
+        let _ = std::fs::remove_dir_all(&path);
+    } else {
+        use std::os::unix::fs::PermissionsExt;
+        let _ = std::fs::set_permissions(output, std::fs::Permissions::from_mode(0o755));
+    }
+    moved
+}
+
+/// What placing needs to know of a target.
+pub fn limits(target: &Target) -> Limits {
+    let Family::Ice40 = target.family else {
+        unreachable!("iCE40 is the only family there is")
+    };
+    Limits {
+        target: target.name.clone(),
+        clock_hz: Hertz(target.clock_hz),
+        logic_cells: target.limits.logic_cells,
+        block_rams: target.limits.block_rams,
+        block_ram_shapes: target.limits.block_ram_shapes.clone(),
+        single_port_rams: target.limits.single_port_rams,
+        single_port_shape: target.limits.single_port_ram_shape,
+    }
+}
+
+/// Scale rules that a calibration tries.
+const RULES: [ScaleRule; 6] = [
+    ScaleRule::LeastSquares,
+    ScaleRule::LargestWeight,
+    ScaleRule::Clip(0.9),
+    ScaleRule::Clip(0.8),
+    ScaleRule::Clip(0.7),
+    ScaleRule::Clip(0.6),
+];
+
+type Quantised = (Quantized, QuantizeReport);
+
+/// Chooses the scales whose spikes agree best with the float reference's, and the share of samples
+/// whose class then agrees.
+fn calibrate(
+    network: &Network,
+    cfg: &QuantizeConfig,
+    samples: &Samples,
+    limit: usize,
+) -> miette::Result<(Quantised, f64)> {
+    let n = samples.len().min(limit);
+    let mut references = Vec::with_capacity(n);
+    for k in 0..n {
+        references.push(spikeloom_float::run(network, float_sample(samples, k))?);
+    }
+    let mut best_class_rate = 0.0;
+    let mut best_score = f64::NEG_INFINITY;
+    let found = search_scales(network, cfg, &RULES, |candidate| -> miette::Result<f64> {
+        let mut golden = Golden::new(candidate)?;
+        let (mut same, mut all, mut classes) = (0u64, 0u64, 0u64);
+        for (k, reference) in references.iter().enumerate() {
+            let (outcome, trace) = golden.trace(samples.get(k))?;
+            classes += u64::from(outcome.class == reference.class);
+            for (tick, populations) in trace.ticks.iter().enumerate() {
+                for (p, population) in populations.iter().enumerate() {
+                    let spikes = &reference.populations[p].spikes[tick];
+                    let mut fired = vec![false; spikes.len()];
+                    population
+                        .spikes
+                        .iter()
+                        .for_each(|&s| fired[s as usize] = true);
+                    all += spikes.len() as u64;
+                    same += spikes.iter().zip(&fired).filter(|(a, b)| a == b).count() as u64;
+                }
+            }
+        }
+        let score = same as f64 / all.max(1) as f64;
+        if score > best_score {
+            best_score = score;
+            best_class_rate = classes as f64 / n.max(1) as f64;
+        }
+        Ok(score)
+    })?;
+    Ok((found, best_class_rate))
+}
+
+/// Sample `n` as the float reference takes it.
+pub fn float_sample(samples: &Samples, n: usize) -> spikeloom_float::Sample<'_> {
+    match samples {
+        Samples::Values(v) => spikeloom_float::Sample::Values(&v[n]),
+        Samples::Events(e) => spikeloom_float::Sample::Events(&e[n]),
+    }
+}
+
+fn dump(request: &Request, level: Level, text: impl FnOnce() -> String) {
+    if request.dump == Some(level) {
+        print!("{}", text());
+    }
+}
+
+/// The Network level for people: everything but the weights themselves.
+fn network_text(network: &Network) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    let range = |values: &[f32]| {
+        let low = values.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        if low == high {
+            format!("{low}")
+        } else {
+            format!("{low} to {high}")
+        }
+    };
+    let _ = writeln!(
+        text,
+        "network {}: {:?}, {} ticks\ninput: {:?}, {:?}",
+        network.name, network.semantics, network.ticks, network.input.shape, network.input.encoder
+    );
+    for (n, p) in network.populations.iter().enumerate() {
+        let neuron = &p.neuron;
+        let _ = writeln!(
+            text,
+            "population {n} {}: {:?}, decay {}, gain {}, v_leak {}, starts at {}",
+            p.name,
+            p.shape,
+            range(&neuron.decay_mem),
+            range(&neuron.gain),
+            range(&neuron.v_leak),
+            range(&neuron.v_init)
+        );
+        if let Some(f) = &neuron.firing {
+            let _ = writeln!(
+                text,
+                "  fires {:?} {}, reset {:?} {:?}, refractory {}",
+                f.compare,
+                range(&f.v_threshold),
+                f.reset,
+                f.reset_at,
+                f.refractory_ticks
+            );
+        }
+    }
+    for (n, p) in network.projections.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "projection {n} {}: {:?} -> population {}, {} x {}, weights {}, bias {}, delay {}",
+            p.name,
+            p.source,
+            p.target,
+            p.n_post,
+            p.n_pre,
+            range(&p.weights),
+            p.bias.as_deref().map_or("none".into(), range),
+            p.delay
+        );
+    }
+    let _ = writeln!(
+        text,
+        "output: population {}, {:?}",
+        network.output, network.decoder
+    );
+    text
+}
+
+fn yaml<T: serde::Serialize>(level: &T) -> miette::Result<String> {
+    use miette::IntoDiagnostic;
+    serde_yaml::to_string(level).into_diagnostic()
+}
+
+fn note_quantised(steps: &Steps, report: &QuantizeReport, agreement: Option<f64>) {
+    for p in &report.populations {
+        let saturates = if p.saturates {
+            ", may saturate"
+        } else {
+            ", cannot overflow"
+        };
+        steps.note(format!(
+            "{}: membrane {} bits{saturates}; decay off by {:.1e} at most",
+            p.name, p.state_bits, p.decay_error
+        ));
+    }
+    if let Some(rate) = agreement {
+        steps.note(format!(
+            "classes equal to the float reference's on {:.1} %",
+            100.0 * rate
+        ));
+    }
+}
+
+fn note_mapped(steps: &Steps, mapped: &Mapped) {
+    let e = &mapped.estimate;
+    let lanes: Vec<String> = mapped.cores.iter().map(|c| c.lanes.to_string()).collect();
+    steps.note(format!(
+        "lanes {}; about {} of {} logic cells, {} of {} block RAMs, {} of {} single-port RAMs",
+        lanes.join(" + "),
+        e.logic_cells,
+        mapped.limits.logic_cells,
+        e.block_rams,
+        mapped.limits.block_rams,
+        e.single_port_rams,
+        mapped.limits.single_port_rams
+    ));
+    let events: Vec<String> = e.event_cycles.iter().map(ToString::to_string).collect();
+    steps.note(format!(
+        "{} cycles a silent tick, {} cycles an event",
+        e.idle_tick_cycles,
+        events.join(" + ")
+    ));
+}
+
+fn note_placed(steps: &Steps, placed: &spikeloom_bitstreams::PnrReport) {
+    for u in placed
+        .utilisation
+        .iter()
+        .filter(|u| u.used > 0 && u.available > 0)
+    {
+        steps.note(format!("{:<20} {:>6} of {}", u.what, u.used, u.available));
+    }
+    if let Some(mhz) = placed.achieved_mhz {
+        steps.note(format!(
+            "clock {mhz:.1} MHz, {:.1} MHz wanted",
+            placed.wanted_mhz
+        ));
+    }
+}

@@ -1,0 +1,123 @@
+//! Errors of the command itself; those of the libraries pass through unchanged.
+
+use std::path::PathBuf;
+
+/// Why a command stopped.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    #[diagnostic(
+        code(spikeloom::unreadable),
+        help("check the path and its permissions")
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    #[diagnostic(
+        code(spikeloom::unwritable),
+        help("check the folder's permissions and free space")
+    )]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No model was named.
+    #[error("no model is given")]
+    #[diagnostic(
+        code(spikeloom::no_model),
+        help("name a `.nir` file or a `.yaml` project file with a `model:` key")
+    )]
+    NoModel,
+    /// The output folder holds something else.
+    #[error("{} exists and is not a build folder", path.display())]
+    #[diagnostic(
+        code(spikeloom::output_in_use),
+        help(
+            "give another folder with `-o`, or remove this one yourself: nothing in it was touched"
+        )
+    )]
+    OutputInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A build folder is missing or incomplete.
+    #[error("{} is not a complete build folder: {what}", path.display())]
+    #[diagnostic(
+        code(spikeloom::build_folder),
+        help("make it with `spikeloom compile MODEL -o {}`", path.display())
+    )]
+    BuildFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing or wrong.
+        what: String,
+    },
+    /// A rung needs a step that the build folder was stopped before.
+    #[error("{rung} needs the {needs}, and {} was compiled with `--stop-at {stopped_at}`", path.display())]
+    #[diagnostic(
+        code(spikeloom::stopped_before),
+        help("compile again without `--stop-at`, or verify with `--to verilator`")
+    )]
+    StoppedBefore {
+        /// What was asked for.
+        rung: String,
+        /// What it needs.
+        needs: &'static str,
+        /// Where compilation stopped.
+        stopped_at: String,
+        /// The build folder.
+        path: PathBuf,
+    },
+    /// No data was named where some are needed.
+    #[error("no data is given")]
+    #[diagnostic(
+        code(spikeloom::no_data),
+        help(
+            "name samples with `--data FILE`: an IDX file, an .npz, or a folder with an IDX pair"
+        )
+    )]
+    NoData,
+    /// The build folder's network takes bytes and the data are spikes, or the other way round.
+    #[error("the data are {found}, but {what} takes {wanted}")]
+    #[diagnostic(
+        code(spikeloom::data_kind),
+        help("use other data, or compile with another `--encoding`")
+    )]
+    DataKind {
+        /// What was given.
+        found: &'static str,
+        /// What is to take it.
+        what: &'static str,
+        /// What it takes.
+        wanted: &'static str,
+    },
+    /// Verification found a difference.
+    #[error("{0}")]
+    #[diagnostic(
+        code(spikeloom::verification_failed),
+        help(
+            "the first difference is named above; please report it with the model if you changed nothing by hand"
+        )
+    )]
+    VerificationFailed(String),
+    /// A number of samples that is not there.
+    #[error("sample {asked} is asked for and there are {available}")]
+    #[diagnostic(code(spikeloom::no_such_sample), help("samples are numbered from 0"))]
+    NoSuchSample {
+        /// Number asked for.
+        asked: usize,
+        /// Samples there are.
+        available: usize,
+    },
+}

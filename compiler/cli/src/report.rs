@@ -1,0 +1,78 @@
+//! The report of a compilation: figures under stable names, the same on every run.
+
+use serde::{Deserialize, Serialize};
+use spikeloom_bitstreams::{PnrReport, SynthReport};
+use spikeloom_ir::mapped::{Estimate, Memory};
+use spikeloom_passes::QuantizeReport;
+
+/// The last step of a compilation.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum StopAt {
+    /// After the Verilog is written; needs no external tool.
+    Verilog,
+    /// After synthesis.
+    Netlist,
+    /// After the bitstream is packed.
+    Bitstream,
+}
+
+impl StopAt {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            StopAt::Verilog => "verilog",
+            StopAt::Netlist => "netlist",
+            StopAt::Bitstream => "bitstream",
+        }
+    }
+}
+
+/// Figures of a compilation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of Spikeloom.
+    pub spikeloom: String,
+    /// Name of the model.
+    pub model: String,
+    /// Name of the target.
+    pub target: String,
+    /// Identity of the design, 16 hexadecimal digits.
+    pub design_id: String,
+    /// The last step.
+    pub stopped_at: StopAt,
+    /// Clock of the design in hertz.
+    pub clock_hz: u64,
+    /// Clock cycles of a bit on the serial line.
+    pub cycles_per_bit: u32,
+    /// Ticks of a sample.
+    pub ticks: u32,
+    /// Width of a weight.
+    pub weight_bits: u32,
+    /// What the front end assumed or repaired.
+    pub remarks: Vec<String>,
+    /// What quantising decided.
+    pub quantize: QuantizeReport,
+    /// Share of calibration samples whose class is the float reference's; `None` without data.
+    pub calibration_agreement: Option<f64>,
+    /// Lanes of each core.
+    pub lanes: Vec<usize>,
+    /// Figures before synthesis.
+    pub estimate: Estimate,
+    /// All memories.
+    pub memories: Vec<Memory>,
+    /// Memory images that the Verilog reads.
+    pub images: Vec<String>,
+    /// Files of weights that the host loads.
+    pub loaded: Vec<String>,
+    /// Versions of the external tools.
+    pub tools: Vec<(String, String)>,
+    /// What synthesis made.
+    pub synthesis: Option<SynthReport>,
+    /// What place and route made.
+    pub place_and_route: Option<PnrReport>,
+    /// Size of the bitstream in bytes.
+    pub bitstream_bytes: Option<u64>,
+}
