@@ -29,6 +29,19 @@ pub enum Samples {
     Events(Vec<Vec<Vec<u32>>>),
 }
 
+impl DataSet {
+    /// Keeps the first `n` samples.
+    pub fn truncate(&mut self, n: usize) {
+        match &mut self.samples {
+            Samples::Values(v) => v.truncate(n),
+            Samples::Events(v) => v.truncate(n),
+        }
+        if let Some(labels) = &mut self.labels {
+            labels.truncate(n);
+        }
+    }
+}
+
 impl Samples {
     /// Number of samples.
     pub fn len(&self) -> usize {
@@ -284,9 +297,9 @@ fn idx_labels(path: &Path) -> Result<Vec<usize>, DataError> {
         .collect())
 }
 
-type Pair = (Samples, Option<Vec<usize>>);
+pub(crate) type Pair = (Samples, Option<Vec<usize>>);
 
-fn read_npz(path: &Path, bytes: Vec<u8>, ticks: u32) -> Result<Pair, DataError> {
+pub(crate) fn read_npz(path: &Path, bytes: Vec<u8>, ticks: u32) -> Result<Pair, DataError> {
     let array_error = |what: String| DataError::Array {
         path: path.to_owned(),
         what,
@@ -361,4 +374,21 @@ fn read_labels<R: Read + std::io::Seek>(
         .iter()
         .map(|&l| usize::try_from(l).map_err(|_| format!("array `{name}` holds the label {l}")))
         .collect()
+}
+
+/// Random samples, the same on every run: most bytes are 0, as in real images.
+pub fn random(n_channels: usize, n: usize) -> Samples {
+    let mut generator = fastrand::Rng::with_seed(1);
+    let mut byte = || {
+        if generator.u8(..) < 64 {
+            generator.u8(..)
+        } else {
+            0
+        }
+    };
+    Samples::Values(
+        (0..n)
+            .map(|_| (0..n_channels).map(|_| byte()).collect())
+            .collect(),
+    )
 }

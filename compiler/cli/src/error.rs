@@ -120,4 +120,28 @@ pub enum Error {
         /// Samples there are.
         available: usize,
     },
+    /// Samples of another size than the network's input.
+    #[error("a sample of {} has {found} values, and the network takes {wanted}", path.display())]
+    #[diagnostic(
+        code(spikeloom::sample_size),
+        help("give data of the kind that the network was trained on")
+    )]
+    SampleSize {
+        /// The file.
+        path: PathBuf,
+        /// Values of a sample.
+        found: usize,
+        /// Channels of the network.
+        wanted: usize,
+    },
+    /// Some external tool is missing or does not run.
+    #[error("not ready: {}", missing.join(", "))]
+    #[diagnostic(
+        code(spikeloom::tools_missing),
+        help("run the command named above for each")
+    )]
+    ToolsMissing {
+        /// Their names.
+        missing: Vec<String>,
+    },
 }

@@ -1,1 +1,109 @@
-fn main() {}
+//! The `spikeloom` command: parses, dispatches, and says how it ended.
+//!
+//! | exit code | meaning |
+//! | --- | --- |
+//! | 0 | done |
+//! | 1 | an error: bad input, a missing tool, a failed tool |
+//! | 2 | the command line itself is wrong |
+//! | 3 | verification found a difference |
+
+mod args;
+mod cmd_compile;
+mod cmd_doctor;
+mod cmd_inspect;
+mod cmd_quickstart;
+mod cmd_simulate;
+mod cmd_targets;
+mod cmd_tools;
+mod cmd_verify;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Turns a trained spiking network into a verified bitstream for a small FPGA.
+///
+/// Exit codes: 0 done; 1 an error; 2 a wrong command line; 3 verification found a difference.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Quickstart(cmd_quickstart::Quickstart),
+    Compile(cmd_compile::Compile),
+    Simulate(cmd_simulate::Simulate),
+    Verify(cmd_verify::Verify),
+    Inspect(cmd_inspect::Inspect),
+    Targets(cmd_targets::Targets),
+    Doctor(cmd_doctor::Doctor),
+    Tools(cmd_tools::Tools),
+    Completions(Completions),
+}
+
+/// Prints a completion script for a shell.
+///
+/// For bash: `spikeloom completions bash > ~/.local/share/bash-completion/completions/spikeloom`
+#[derive(Debug, clap::Args)]
+struct Completions {
+    /// Which shell.
+    shell: clap_complete::Shell,
+}
+
+impl Completions {
+    fn run(&self) {
+        let mut command = Cli::command();
+        clap_complete::generate(
+            self.shell,
+            &mut command,
+            "spikeloom",
+            &mut std::io::stdout(),
+        );
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Quickstart(c) => c.run(),
+        Command::Compile(c) => c.run(),
+        Command::Simulate(c) => c.run(),
+        Command::Verify(c) => c.run(),
+        Command::Inspect(c) => c.run(),
+        Command::Targets(c) => c.run(),
+        Command::Doctor(c) => c.run(),
+        Command::Tools(c) => c.run(),
+        Command::Completions(c) => {
+            c.run();
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            eprintln!("{report:?}");
+            ExitCode::from(exit_code(&report))
+        }
+    }
+}
+
+fn exit_code(report: &miette::Report) -> u8 {
+    match report.downcast_ref::<spikeloom::Error>() {
+        Some(spikeloom::Error::VerificationFailed(_)) => 3,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

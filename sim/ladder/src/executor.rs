@@ -10,7 +10,7 @@ use spikeloom_boards::{
 use spikeloom_cosim::{
     Initial, Instance, Model, Probe, Setup, StreamPorts, Transport as Ports, UartPorts,
 };
-use spikeloom_golden::Sample;
+use spikeloom_golden::{PopulationTrace, Sample};
 
 use crate::compare::{Case, Divergence, Expected, NeuronRecord, compare_outcome, compare_records};
 use crate::error::Error;
@@ -143,6 +143,17 @@ pub struct DeviceRun {
     pub outcomes: Vec<DeviceOutcome>,
 }
 
+/// Samples to be compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Workload<'a> {
+    /// One byte a channel.
+    pub samples: &'a [Vec<u8>],
+    /// What the golden model says of each.
+    pub expected: &'a Expected,
+    /// Of so many samples from the first, all final states are read and compared too.
+    pub with_states: usize,
+}
+
 /// Runs samples on as many copies of a design as there are processors, and compares each outcome.
 ///
 /// `done` is called with the number of finished samples. Where an outcome differs, the sample is
@@ -155,10 +166,12 @@ pub fn check_outcomes(
     model: &Model,
     case: Case<'_>,
     access: Access,
-    samples: &[Vec<u8>],
-    expected: &Expected,
+    work: Workload<'_>,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<(Report, DeviceRun), Error> {
+    let Workload {
+        samples, expected, ..
+    } = work;
     let threads = std::thread::available_parallelism()
         .map_or(1, |n| n.get())
         .min(samples.len().max(1));
@@ -181,7 +194,12 @@ pub fn check_outcomes(
                         for (k, (sample, expected)) in samples.iter().zip(expected).enumerate() {
                             let outcome = session.run(sample)?;
                             let number = (part * share + k) as u64;
-                            match compare_outcome(number, expected, &outcome) {
+                            let mut checked = compare_outcome(number, expected, &outcome);
+                            if part * share + k < work.with_states && checked.is_ok() {
+                                let states = final_states(&mut session, case, number, sample)?;
+                                checked = checked.and_then(|n| Ok(n + states?));
+                            }
+                            match checked {
                                 Ok(n) => values += n,
                                 Err(seen) => {
                                     let first = locate(&mut session, case, number, sample)?;
@@ -229,6 +247,51 @@ pub fn check_outcomes(
 /// A share of the samples: outcomes, values compared, and the first that differs.
 type Part = (Vec<DeviceOutcome>, u64, Option<Divergence>);
 
+/// Compares all states after a sample's last tick.
+fn final_states<T: Transport>(
+    session: &mut Session<T>,
+    case: Case<'_>,
+    number: u64,
+    sample: &[u8],
+) -> Result<Result<u64, Divergence>, Error> {
+    let (_, trace) = case.golden()?.trace(Sample::Values(sample))?;
+    let Some((tick, populations)) = (0u32..).zip(&trace.ticks).last() else {
+        return Ok(Ok(0));
+    };
+    compare_states(session, case, number, tick, populations)
+}
+
+/// Compares all states that a device holds with those of a tick.
+fn compare_states<T: Transport>(
+    session: &mut Session<T>,
+    case: Case<'_>,
+    sample: u64,
+    tick: u32,
+    expected: &[PopulationTrace],
+) -> Result<Result<u64, Divergence>, Error> {
+    let mut values = 0;
+    for (core, expected) in expected.iter().enumerate() {
+        let population = &case.network.populations[core];
+        for (k, states) in session.states(core)?.iter().enumerate() {
+            for (neuron, (&e, &f)) in expected.states[k].iter().zip(states).enumerate() {
+                if e != f {
+                    return Ok(Err(Divergence {
+                        sample,
+                        tick: Some(tick),
+                        population: population.name.clone(),
+                        neuron: neuron as u64,
+                        variable: population.program.states[k].name.clone(),
+                        expected: e,
+                        found: f,
+                    }));
+                }
+                values += 1;
+            }
+        }
+    }
+    Ok(Ok(values))
+}
+
 /// Finds the first state that differs by running the sample tick by tick.
 fn locate<T: Transport>(
     session: &mut Session<T>,
@@ -238,27 +301,12 @@ fn locate<T: Transport>(
 ) -> Result<Option<Divergence>, Error> {
     let (_, trace) = case.golden()?.trace(Sample::Values(sample))?;
     let mut found = None;
-    'ticks: for (tick, populations) in (1u16..).zip(&trace.ticks) {
-        session.set_ticks(tick)?;
+    for (tick, populations) in (0u32..).zip(&trace.ticks) {
+        session.set_ticks(u16::try_from(tick + 1).unwrap_or(u16::MAX))?;
         session.run(sample)?;
-        for (core, expected) in populations.iter().enumerate() {
-            let population = &case.network.populations[core];
-            for (k, states) in session.states(core)?.iter().enumerate() {
-                for (neuron, (&e, &f)) in expected.states[k].iter().zip(states).enumerate() {
-                    if e != f {
-                        found = Some(Divergence {
-                            sample: number,
-                            tick: Some(u32::from(tick) - 1),
-                            population: population.name.clone(),
-                            neuron: neuron as u64,
-                            variable: population.program.states[k].name.clone(),
-                            expected: e,
-                            found: f,
-                        });
-                        break 'ticks;
-                    }
-                }
-            }
+        if let Err(first) = compare_states(session, case, number, tick, populations)? {
+            found = Some(first);
+            break;
         }
     }
     session.set_ticks(session.layout().n_ticks)?;
@@ -267,6 +315,8 @@ fn locate<T: Transport>(
 
 /// Compares every state and spike of every tick, for a device with trace ports.
 ///
+/// The device is given `sent`, the golden model `samples`: the same, unless an event is to be lost.
+///
 /// # Errors
 /// Where the design cannot be simulated at all.
 pub fn check_traces(
@@ -274,14 +324,15 @@ pub fn check_traces(
     model: &Model,
     case: Case<'_>,
     samples: &[Vec<u8>],
+    sent: &[Vec<u8>],
 ) -> Result<Report, Error> {
     let mut session = open(model, case, Access::Stream, 7, true)?;
     let mut golden = case.golden()?;
     let mut values = 0;
     let mut compared = 0;
-    for (number, sample) in (0u64..).zip(samples) {
+    for (number, (sample, sent)) in (0u64..).zip(samples.iter().zip(sent)) {
         session.transport_mut().instance_mut().take_records();
-        let outcome = session.run(sample)?;
+        let outcome = session.run(sent)?;
         let records = session.transport_mut().instance_mut().take_records();
         let mut found: Vec<Vec<NeuronRecord>> = vec![Vec::new(); case.mapped.cores.len()];
         for r in records.iter() {

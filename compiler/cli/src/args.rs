@@ -1,0 +1,83 @@
+//! Groups of options that several commands share.
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use spikeloom::data::{self, DataSet, Samples};
+use spikeloom::{Build, Error};
+use spikeloom_bitstreams::ToolSource;
+use spikeloom_frontend::Choice;
+
+/// A parser of one of the names of a choice, with their meanings in `--help`.
+pub fn choice<C: Choice + Send + Sync>() -> impl TypedValueParser<Value = C> {
+    let values = C::ALL
+        .iter()
+        .map(|(_, name, meaning)| PossibleValue::new(*name).help(*meaning));
+    PossibleValuesParser::new(values)
+        .try_map(|name| C::from_name(&name).ok_or("not a name of this choice"))
+}
+
+/// Where external tools come from.
+#[derive(Debug, clap::Args)]
+pub struct ToolArgs {
+    /// Where the external tools come from: `pypi` (the same versions everywhere) or `apt`.
+    #[arg(long = "from", value_name = "SOURCE", default_value = "pypi", value_parser = source())]
+    pub from: ToolSource,
+}
+
+fn source() -> impl TypedValueParser<Value = ToolSource> {
+    PossibleValuesParser::new(["pypi", "apt"]).try_map(|name| name.parse::<ToolSource>())
+}
+
+/// Samples to be run.
+#[derive(Debug, clap::Args)]
+pub struct DataArgs {
+    /// Samples: an IDX file (may be gzipped), an .npz with `input` and `labels`, or a folder with an
+    /// IDX pair.
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// Labels of the samples, as an IDX file, where they are not in the same file.
+    #[arg(long, value_name = "FILE", requires = "data")]
+    pub labels: Option<PathBuf>,
+    /// Use only so many samples, from the first.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub samples: Option<u32>,
+}
+
+impl DataArgs {
+    /// The samples, checked against the network of a build folder.
+    pub fn read(&self, build: &Build) -> miette::Result<Option<DataSet>> {
+        let Some(path) = &self.data else {
+            return Ok(None);
+        };
+        let mut data = data::read(path, self.labels.as_deref(), build.quantized.ticks)?;
+        if data.samples.is_empty() {
+            return Err(Error::NoData.into());
+        }
+        if let Some(n) = self.samples {
+            data.truncate(n as usize);
+        }
+        check_channels(&data.samples, build, path)?;
+        Ok(Some(data))
+    }
+}
+
+fn check_channels(samples: &Samples, build: &Build, path: &Path) -> Result<(), Error> {
+    let wanted = build.quantized.input.n_channels;
+    match samples {
+        Samples::Values(v) if v[0].len() != wanted => Err(Error::SampleSize {
+            path: path.to_owned(),
+            found: v[0].len(),
+            wanted,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A build folder.
+#[derive(Debug, clap::Args)]
+pub struct BuildArgs {
+    /// The build folder that `spikeloom compile` made.
+    #[arg(value_name = "BUILD", default_value = "build")]
+    pub build: PathBuf,
+}

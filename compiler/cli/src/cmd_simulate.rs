@@ -1,0 +1,135 @@
+//! `spikeloom simulate`.
+
+use std::path::PathBuf;
+
+use spikeloom::simulate::{Summary, simulate_golden, simulate_verilator, trace, write_wave};
+use spikeloom::{Build, Error};
+
+use crate::args::{BuildArgs, DataArgs, ToolArgs};
+use crate::show::{bar, grouped, percent};
+
+/// What executes the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Engine {
+    /// The bit-exact reference.
+    Golden,
+    /// The Verilog, cycle by cycle.
+    Verilator,
+}
+
+/// Runs samples: accuracy, spikes, cycles, latency.
+#[derive(Debug, clap::Args)]
+pub struct Simulate {
+    #[command(flatten)]
+    build: BuildArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// What executes the network.
+    #[arg(long, value_name = "ENGINE", default_value = "golden")]
+    engine: Engine,
+    /// Write a wave file (`.fst` or `.vcd`) of one sample in Verilator, and stop.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["trace", "json"])]
+    wave: Option<PathBuf>,
+    /// Print every state and spike of one sample, and stop.
+    #[arg(long, conflicts_with = "json")]
+    trace: bool,
+    /// The sample of `--wave` and `--trace`.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    sample: usize,
+    /// Print the results as JSON to standard output.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    tools: ToolArgs,
+}
+
+impl Simulate {
+    pub fn run(&self) -> miette::Result<()> {
+        let build = Build::read(&self.build.build)?;
+        let data = self.data.read(&build)?.ok_or(Error::NoData)?;
+        if let Some(path) = &self.wave {
+            write_wave(&build, &data.samples, self.sample, self.tools.from, path)?;
+            eprintln!("wrote {}", path.display());
+            return Ok(());
+        }
+        if self.trace {
+            print!("{}", trace(&build, &data.samples, self.sample)?);
+            return Ok(());
+        }
+        let summary = match self.engine {
+            Engine::Golden => simulate_golden(&build, &data)?,
+            Engine::Verilator => {
+                let bar = bar("verilator");
+                let progress = |done, total| {
+                    bar.set_length(total);
+                    bar.set_position(done);
+                };
+                let summary = simulate_verilator(&build, &data, self.tools.from, &progress);
+                bar.finish_and_clear();
+                summary?
+            }
+        };
+        if self.json {
+            let json =
+                serde_json::to_string_pretty(&summary).expect("a summary has string keys only");
+            println!("{json}");
+        } else {
+            print(&build, &summary);
+        }
+        Ok(())
+    }
+}
+
+fn print(build: &Build, summary: &Summary) {
+    let line = |what: &str, value: String| println!("{what:<34} {value:>14}");
+    line("engine", summary.engine.to_owned());
+    line("samples", grouped(summary.samples));
+    if let Some(accuracy) = summary.accuracy {
+        line("accuracy", percent(accuracy));
+    }
+    line(
+        "input events a sample",
+        format!("{:.1}", summary.input_events),
+    );
+    for p in &summary.spikes {
+        line(
+            &format!("spikes a sample, population {}", p.population),
+            format!("{:.1}", p.spikes),
+        );
+    }
+    line(
+        "synaptic operations a sample",
+        format!("{:.0}", summary.synaptic_operations),
+    );
+    let Some(hardware) = &summary.hardware else {
+        return;
+    };
+    line("cycles a sample, mean", format!("{:.0}", hardware.cycles));
+    line("cycles a sample, most", grouped(hardware.most_cycles));
+    line(
+        &format!(
+            "latency at {} MHz ({})",
+            hardware.clock_hz as f64 / 1e6,
+            build.report.target
+        ),
+        format!("{:.0} us", hardware.latency_us),
+    );
+    for core in &hardware.cores {
+        line(
+            &format!("core {}: events", core.population),
+            format!("{:.1}", core.events),
+        );
+        line(
+            &format!("core {}: active cycles", core.population),
+            format!("{:.1}", core.active_cycles),
+        );
+        line(
+            &format!("core {}: stalled cycles", core.population),
+            format!("{:.1}", core.stalled_cycles),
+        );
+        line(
+            &format!("core {}: operations/lane/cycle", core.population),
+            format!("{:.3}", core.operations_per_lane_cycle),
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! `spikeloom targets`.
+
+use spikeloom_bitstreams::{Target, target, targets};
+
+/// Lists the boards and devices that can be compiled for.
+#[derive(Debug, clap::Args)]
+pub struct Targets {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// Print the list as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Shows one of them with its limits and pins.
+    Show {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Targets {
+    pub fn run(&self) -> miette::Result<()> {
+        if let Some(Action::Show { name }) = &self.action {
+            show(&target(name)?);
+            return Ok(());
+        }
+        let targets = targets();
+        if self.json {
+            let json =
+                serde_json::to_string_pretty(&targets).expect("the list has string keys only");
+            println!("{json}");
+            return Ok(());
+        }
+        for t in targets {
+            let names: Vec<&str> = std::iter::once(t.name.as_str())
+                .chain(t.aliases.iter().map(String::as_str))
+                .collect();
+            println!("{:<28} {}", names.join(", "), t.title);
+        }
+        Ok(())
+    }
+}
+
+fn show(t: &Target) {
+    let line = |what: &str, value: String| println!("{what:<24} {value}");
+    line("name", t.name.clone());
+    line("also called", t.aliases.join(", "));
+    line("board", t.title.clone());
+    line("device, package", format!("{}, {}", t.device, t.package));
+    line("clock", format!("{} MHz", t.clock_hz as f64 / 1e6));
+    line("serial line", format!("{} baud", t.baud));
+    line("logic cells", t.limits.logic_cells.to_string());
+    line(
+        "block RAMs",
+        format!("{} of 4,096 bits", t.limits.block_rams),
+    );
+    let (words, bits) = t.limits.single_port_ram_shape;
+    line(
+        "single-port RAMs",
+        format!("{} of {words} x {bits} bits", t.limits.single_port_rams),
+    );
+    line("multipliers", t.limits.multipliers.to_string());
+    for (port, pin) in t.port_pins() {
+        line(&format!("pin of {port}"), pin.to_owned());
+    }
+}

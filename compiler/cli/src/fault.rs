@@ -1,0 +1,339 @@
+//! Faults put into an executor on purpose, to see that verification finds them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use spikeloom_bitstreams::{Gates, Net, Signal};
+use spikeloom_fixed::BitWidth;
+use spikeloom_golden::{Golden, Sample};
+use spikeloom_ir::{Network, ProjectionId, Quantized};
+use spikeloom_ladder::{Divergence, Rung};
+
+/// A fault in one executor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The highest bit of one weight is inverted; of a real number, its sign.
+    FlippedWeightBit {
+        /// Which projection.
+        projection: ProjectionId,
+        /// To which neuron.
+        post: usize,
+        /// From which neuron or channel.
+        pre: usize,
+    },
+    /// One neuron's threshold is 1 higher.
+    ThresholdOffByOne {
+        /// Which population.
+        population: usize,
+        /// Which neuron.
+        neuron: usize,
+    },
+    /// One value of a neuron program is said to be narrower than it is.
+    NarrowValue {
+        /// Which population.
+        population: usize,
+        /// Which step of its program.
+        step: usize,
+        /// Width after the fault.
+        bits: BitWidth,
+    },
+    /// The events of one channel do not arrive.
+    DroppedEvent {
+        /// Which channel.
+        channel: usize,
+    },
+    /// A data output of a block RAM is always 0.
+    StuckBit {
+        /// Which memory of the netlist.
+        memory: String,
+        /// Which bit.
+        bit: usize,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::FlippedWeightBit {
+                projection,
+                post,
+                pre,
+            } => write!(
+                f,
+                "flipped bit in the weight {pre} -> {post} of projection {projection}"
+            ),
+            Fault::ThresholdOffByOne { population, neuron } => write!(
+                f,
+                "threshold of neuron {neuron} of population {population} off by one"
+            ),
+            Fault::NarrowValue {
+                population,
+                step,
+                bits,
+            } => write!(
+                f,
+                "value %{step} of population {population} limited to {bits} bits"
+            ),
+            Fault::DroppedEvent { channel } => write!(f, "events of channel {channel} dropped"),
+            Fault::StuckBit { memory, bit } => {
+                write!(f, "read data bit {bit} of memory {memory} stuck at 0")
+            }
+        }
+    }
+}
+
+impl Fault {
+    /// Whether a divergence names the place of the fault: it must be the faulty neuron itself, or,
+    /// where one event or memory bit serves many, a neuron's state in a tick.
+    pub fn is_located_by(&self, first: &Divergence, network: &Quantized) -> bool {
+        let is = |population: usize, neuron: usize| {
+            first.population == network.populations[population].name
+                && first.neuron == neuron as u64
+        };
+        match *self {
+            Fault::FlippedWeightBit {
+                projection, post, ..
+            } => is(network.projections[projection.0].target.0, post) && first.tick.is_some(),
+            Fault::ThresholdOffByOne { population, neuron } => {
+                is(population, neuron) && first.tick.is_some()
+            }
+            Fault::NarrowValue {
+                population, step, ..
+            } => {
+                first.population == network.populations[population].name
+                    && first.variable == format!("%{step}")
+            }
+            Fault::DroppedEvent { .. } | Fault::StuckBit { .. } => first.tick.is_some(),
+        }
+    }
+
+    /// The integer network with the fault in it.
+    pub fn in_quantized(&self, network: &Quantized) -> Quantized {
+        let mut network = network.clone();
+        match *self {
+            Fault::FlippedWeightBit {
+                projection,
+                post,
+                pre,
+            } => {
+                let p = &mut network.projections[projection.0];
+                // Inverting the sign bit of a two's complement number adds or subtracts 2^(n-1).
+                let half = 1 << (p.weight_bits.get() - 1);
+                let w = &mut p.weights[post * p.n_pre + pre];
+                *w = if *w < 0 { *w + half } else { *w - half };
+            }
+            Fault::ThresholdOffByOne { population, neuron } => {
+                if let Some(threshold) = thresholds(&mut network, population) {
+                    threshold[neuron] += 1;
+                }
+            }
+            Fault::NarrowValue {
+                population,
+                step,
+                bits,
+            } => network.populations[population].program.steps[step].bits = bits,
+            Fault::DroppedEvent { .. } | Fault::StuckBit { .. } => {}
+        }
+        network
+    }
+
+    /// The real-valued network with the fault in it.
+    pub fn in_network(&self, network: &Network) -> Network {
+        let mut network = network.clone();
+        if let Fault::FlippedWeightBit {
+            projection,
+            post,
+            pre,
+        } = *self
+        {
+            let p = &mut network.projections[projection.0];
+            let w = &mut p.weights[post * p.n_pre + pre];
+            *w = -*w;
+        }
+        network
+    }
+
+    /// The sample as it arrives.
+    pub fn in_sample(&self, sample: &[u8]) -> Vec<u8> {
+        let mut sample = sample.to_vec();
+        if let Fault::DroppedEvent { channel } = *self {
+            sample[channel] = 0;
+        }
+        sample
+    }
+
+    /// The netlist with the fault in it.
+    pub fn in_gates(&self, gates: &mut Gates) {
+        if let Fault::StuckBit { memory, bit } = self {
+            let net = gates
+                .block_rams
+                .iter()
+                .find(|m| m.name == *memory)
+                .and_then(|m| m.read_data.get(*bit).copied());
+            if let Some(net) = net {
+                gates.stick(net, false);
+            }
+        }
+    }
+}
+
+/// The thresholds of a population, if its program compares with a parameter of that name.
+fn thresholds(network: &mut Quantized, population: usize) -> Option<&mut Vec<i64>> {
+    let program = &mut network.populations[population].program;
+    let parameter = program
+        .parameters
+        .iter_mut()
+        .find(|p| p.name == "v_threshold")?;
+    Some(&mut parameter.values)
+}
+
+/// The faults that the self-test puts into a rung; each is chosen where the samples exercise it.
+///
+/// Netlists have theirs chosen by [`stuck_bit`].
+///
+/// # Errors
+/// Where a sample does not fit the network.
+pub fn choose(
+    rung: Rung,
+    network: &Quantized,
+    samples: &[Vec<u8>],
+) -> Result<Vec<Fault>, spikeloom_ladder::Error> {
+    let flipped = || {
+        // The channel that carries most, to the neuron on which its weight is largest.
+        let sum = |c: usize| samples.iter().map(|s| u64::from(s[c])).sum::<u64>();
+        let pre = (0..network.input.n_channels)
+            .max_by_key(|&c| (sum(c), std::cmp::Reverse(c)))
+            .unwrap_or(0);
+        let p = &network.projections[0];
+        let n_post = p.weights.len() / p.n_pre.max(1);
+        let post = (0..n_post)
+            .max_by_key(|&n| (p.weights[n * p.n_pre + pre].abs(), std::cmp::Reverse(n)))
+            .unwrap_or(0);
+        (pre, post)
+    };
+    Ok(match rung {
+        Rung::Float => {
+            let (pre, post) = flipped();
+            vec![Fault::FlippedWeightBit {
+                projection: ProjectionId(0),
+                post,
+                pre,
+            }]
+        }
+        Rung::Golden => narrow_value(network, samples)?.into_iter().collect(),
+        Rung::Hdl => threshold(network, samples)?.into_iter().collect(),
+        Rung::Verilator => {
+            let (pre, post) = flipped();
+            let mut faults = vec![
+                Fault::FlippedWeightBit {
+                    projection: ProjectionId(0),
+                    post,
+                    pre,
+                },
+                Fault::DroppedEvent { channel: pre },
+            ];
+            faults.extend(threshold(network, samples)?);
+            faults
+        }
+        Rung::Netlist | Rung::Bitstream => vec![],
+    })
+}
+
+/// The neuron that fires most has its threshold changed.
+fn threshold(
+    network: &Quantized,
+    samples: &[Vec<u8>],
+) -> Result<Option<Fault>, spikeloom_ladder::Error> {
+    let population = 0;
+    let Some(parameter) = network.populations[population]
+        .program
+        .parameters
+        .iter()
+        .find(|p| p.name == "v_threshold")
+    else {
+        return Ok(None);
+    };
+    let mut golden = Golden::new(network)?;
+    let mut counts = vec![0u64; network.populations[population].n_neurons];
+    let Some(sample) = samples.first() else {
+        return Ok(None);
+    };
+    let (_, trace) = golden.trace(Sample::Values(sample))?;
+    for tick in &trace.ticks {
+        for &spike in &tick[population].spikes {
+            counts[spike as usize] += 1;
+        }
+    }
+    Ok((0..counts.len())
+        .filter(|&n| counts[n] > 0 && parameter.bits.holds(parameter.values[n] + 1))
+        .max_by_key(|&n| (counts[n], std::cmp::Reverse(n)))
+        .map(|neuron| Fault::ThresholdOffByOne { population, neuron }))
+}
+
+/// The widest width that some value of the first population's program overflows.
+fn narrow_value(
+    network: &Quantized,
+    samples: &[Vec<u8>],
+) -> Result<Option<Fault>, spikeloom_ladder::Error> {
+    let population = 0;
+    let steps = &network.populations[population].program.steps;
+    let widest = (0..steps.len())
+        .filter(|&s| matches!(steps[s].op, spikeloom_ir::Op::Add(..)))
+        .max_by_key(|&s| (steps[s].bits, std::cmp::Reverse(s)));
+    let Some(step) = widest else { return Ok(None) };
+    for bits in (1..steps[step].bits.get()).rev() {
+        let Ok(bits) = BitWidth::new(bits) else {
+            break;
+        };
+        let fault = Fault::NarrowValue {
+            population,
+            step,
+            bits,
+        };
+        let mut golden = Golden::new(&fault.in_quantized(network))?;
+        for sample in samples {
+            if golden.find_overflow(Sample::Values(sample))?.is_some() {
+                return Ok(Some(fault));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A data output to be stuck: of all block RAMs with contents, the bit that is 1 most often.
+///
+/// Such a memory holds weights or parameters, so that the bit is read whenever a neuron is.
+pub fn stuck_bit(gates: &Gates) -> Option<Fault> {
+    let read: BTreeSet<Net> = gates
+        .tables
+        .iter()
+        .flat_map(|t| t.inputs)
+        .chain(gates.flip_flops.iter().map(|f| f.data))
+        .filter_map(|s| match s {
+            Signal::Net(net) => Some(net),
+            Signal::Low | Signal::High => None,
+        })
+        .collect();
+    // Only in mode 0 is a bit of the port the same bit of the stored word.
+    gates
+        .block_rams
+        .iter()
+        .filter(|m| m.read_mode == 0)
+        .flat_map(|m| {
+            m.read_data
+                .iter()
+                .enumerate()
+                .map(move |(bit, net)| (m, bit, net))
+        })
+        .filter(|(_, _, net)| read.contains(net))
+        .map(|(m, bit, _)| {
+            let ones = m.contents.iter().filter(|w| *w >> bit & 1 == 1).count();
+            (ones, std::cmp::Reverse((&m.name, bit)))
+        })
+        .filter(|(ones, _)| *ones > 0)
+        .max()
+        .map(|(_, std::cmp::Reverse((memory, bit)))| Fault::StuckBit {
+            memory: memory.clone(),
+            bit,
+        })
+}

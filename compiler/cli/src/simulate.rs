@@ -1,0 +1,309 @@
+//! Samples through one executor: accuracy, spikes, cycles.
+
+use std::path::Path;
+
+use serde::Serialize;
+use spikeloom_bitstreams::{ToolSource, Toolchain};
+use spikeloom_boards::Layout;
+use spikeloom_golden::{Golden, Outcome, Sample};
+use spikeloom_ladder::{Access, Case, DeviceRun, Rung, Verdict, Workload, check_outcomes, wave};
+
+use crate::build::Build;
+use crate::data::{DataSet, Samples};
+use crate::error::Error;
+use crate::simulator::Simulator;
+use crate::verify::Progress;
+
+/// What samples came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// `golden` or `verilator`.
+    pub engine: &'static str,
+    /// Number of samples.
+    pub samples: u64,
+    /// Share of samples whose class is the label; `None` without labels.
+    pub accuracy: Option<f64>,
+    /// Input events of a sample, mean.
+    pub input_events: f64,
+    /// Spikes of a sample, mean, one entry a population.
+    pub spikes: Vec<PopulationSpikes>,
+    /// Synaptic operations of a sample, mean.
+    pub synaptic_operations: f64,
+    /// What the circuit's own counters say; `None` for the golden model.
+    pub hardware: Option<Hardware>,
+    /// The class of every sample.
+    pub classes: Vec<usize>,
+}
+
+/// Spikes of one population.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PopulationSpikes {
+    /// Its name.
+    pub population: String,
+    /// Spikes of a sample, mean.
+    pub spikes: f64,
+}
+
+/// What the circuit's counters say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Hardware {
+    /// Clock of the target in hertz.
+    pub clock_hz: u64,
+    /// Clock cycles of a sample, mean.
+    pub cycles: f64,
+    /// Clock cycles of the slowest sample.
+    pub most_cycles: u64,
+    /// Mean time of a sample at the target's clock, in microseconds.
+    pub latency_us: f64,
+    /// One entry a core.
+    pub cores: Vec<CoreUse>,
+}
+
+/// What one core's counters say, mean over the samples.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CoreUse {
+    /// Its population.
+    pub population: String,
+    /// Events taken.
+    pub events: f64,
+    /// Cycles in which events waited or were worked on.
+    pub active_cycles: f64,
+    /// Cycles lost to a full queue behind the core.
+    pub stalled_cycles: f64,
+    /// Synaptic operations a lane and active cycle.
+    pub operations_per_lane_cycle: f64,
+}
+
+/// Runs samples through the golden model.
+///
+/// # Errors
+/// If a sample does not fit the network.
+pub fn simulate_golden(build: &Build, data: &DataSet) -> miette::Result<Summary> {
+    let outcomes = golden_outcomes(build, &data.samples)?;
+    Ok(summary(build, "golden", data, &outcomes, None))
+}
+
+/// Runs samples through the Verilog in Verilator.
+///
+/// Every result is compared with the golden model's on the way.
+///
+/// # Errors
+/// If a sample does not fit the network, the design cannot be simulated, or a result differs.
+pub fn simulate_verilator(
+    build: &Build,
+    data: &DataSet,
+    tools: ToolSource,
+    progress: Progress<'_>,
+) -> miette::Result<Summary> {
+    let tools = Toolchain::find(tools)?;
+    let samples = values(&data.samples)?;
+    let outcomes = golden_outcomes(build, &data.samples)?;
+    let model = Simulator::new(&tools)?.device(build, false)?;
+    let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
+    let case = Case {
+        network: &build.quantized,
+        mapped: &build.mapped,
+        layout: &layout,
+    };
+    let expected = spikeloom_ladder::Expected { outcomes };
+    let work = Workload {
+        samples,
+        expected: &expected,
+        with_states: 0,
+    };
+    let total = samples.len() as u64;
+    let done = |n: u64| progress(n, total);
+    let (report, run) = check_outcomes(Rung::Verilator, &model, case, Access::Stream, work, &done)?;
+    if let Verdict::Different(first) = report.verdict {
+        return Err(Error::VerificationFailed(format!(
+            "the circuit differs from the golden model at {first}"
+        ))
+        .into());
+    }
+    Ok(summary(
+        build,
+        "verilator",
+        data,
+        &expected.outcomes,
+        Some(&run),
+    ))
+}
+
+/// Writes a wave file of one sample.
+///
+/// # Errors
+/// If the sample does not fit, the design cannot be simulated, or the file cannot be written.
+pub fn write_wave(
+    build: &Build,
+    samples: &Samples,
+    number: usize,
+    tools: ToolSource,
+    path: &Path,
+) -> miette::Result<()> {
+    let tools = Toolchain::find(tools)?;
+    let samples = values(samples)?;
+    let sample = sample(samples, number)?;
+    let model = Simulator::new(&tools)?.device(build, true)?;
+    let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
+    let case = Case {
+        network: &build.quantized,
+        mapped: &build.mapped,
+        layout: &layout,
+    };
+    wave(&model, case, sample, path)?;
+    Ok(())
+}
+
+/// Every state and spike of one sample as text: tick, population, neuron, its states, spike.
+///
+/// # Errors
+/// If the sample does not fit.
+pub fn trace(build: &Build, samples: &Samples, number: usize) -> miette::Result<String> {
+    use std::fmt::Write as _;
+    if number >= samples.len() {
+        return Err(Error::NoSuchSample {
+            asked: number,
+            available: samples.len(),
+        }
+        .into());
+    }
+    let (_, trace) = Golden::new(&build.quantized)?.trace(samples.get(number))?;
+    let mut text = String::from("tick\tpopulation\tneuron\tspike\tstates\n");
+    for (tick, populations) in trace.ticks.iter().enumerate() {
+        for (p, found) in populations.iter().enumerate() {
+            let population = &build.quantized.populations[p];
+            for neuron in 0..population.n_neurons {
+                let spike = found.spikes.iter().any(|&s| s as usize == neuron);
+                let _ = write!(
+                    text,
+                    "{tick}\t{}\t{neuron}\t{}",
+                    population.name,
+                    u8::from(spike)
+                );
+                for (state, values) in population.program.states.iter().zip(&found.states) {
+                    let _ = write!(text, "\t{}={}", state.name, values[neuron]);
+                }
+                text.push('\n');
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn values(samples: &Samples) -> Result<&[Vec<u8>], Error> {
+    match samples {
+        Samples::Values(values) => Ok(values),
+        Samples::Events(_) => Err(Error::DataKind {
+            found: "spike trains",
+            what: "the circuit",
+            wanted: "bytes",
+        }),
+    }
+}
+
+fn sample(samples: &[Vec<u8>], number: usize) -> Result<&[u8], Error> {
+    samples
+        .get(number)
+        .map(Vec::as_slice)
+        .ok_or(Error::NoSuchSample {
+            asked: number,
+            available: samples.len(),
+        })
+}
+
+/// The golden model's results, on all processors.
+fn golden_outcomes(build: &Build, samples: &Samples) -> miette::Result<Vec<Outcome>> {
+    match samples {
+        Samples::Values(values) => {
+            Ok(spikeloom_ladder::Expected::new(&build.quantized, values)?.outcomes)
+        }
+        Samples::Events(events) => {
+            let mut golden = Golden::new(&build.quantized)?;
+            events
+                .iter()
+                .map(|e| Ok(golden.run(Sample::Events(e))?))
+                .collect()
+        }
+    }
+}
+
+/// Share of results that are the labels.
+pub fn accuracy(classes: &[usize], labels: Option<&[usize]>) -> Option<f64> {
+    let labels = labels?;
+    let right = classes.iter().zip(labels).filter(|(a, b)| a == b).count();
+    Some(right as f64 / classes.len().max(1) as f64)
+}
+
+fn summary(
+    build: &Build,
+    engine: &'static str,
+    data: &DataSet,
+    outcomes: &[Outcome],
+    run: Option<&DeviceRun>,
+) -> Summary {
+    let n = outcomes.len().max(1) as f64;
+    let mean = |value: &dyn Fn(&Outcome) -> u64| outcomes.iter().map(value).sum::<u64>() as f64 / n;
+    let classes: Vec<usize> = match run {
+        Some(run) => run.outcomes.iter().map(|o| o.class).collect(),
+        None => outcomes.iter().map(|o| o.class).collect(),
+    };
+    let spikes = build
+        .quantized
+        .populations
+        .iter()
+        .enumerate()
+        .map(|(p, population)| PopulationSpikes {
+            population: population.name.clone(),
+            spikes: mean(&|o| o.spikes[p]),
+        })
+        .collect();
+    Summary {
+        engine,
+        samples: outcomes.len() as u64,
+        accuracy: accuracy(&classes, data.labels.as_deref()),
+        input_events: mean(&|o| o.input_events),
+        spikes,
+        synaptic_operations: mean(&|o| o.synaptic_operations),
+        hardware: run.map(|run| hardware(build, run)),
+        classes,
+    }
+}
+
+/// Means of the circuit's counters.
+pub fn hardware(build: &Build, run: &DeviceRun) -> Hardware {
+    let n = run.outcomes.len().max(1) as f64;
+    let cycles = run.outcomes.iter().map(|o| o.cycles).sum::<u64>() as f64 / n;
+    let clock_hz = build.report.clock_hz;
+    let cores = build
+        .mapped
+        .cores
+        .iter()
+        .enumerate()
+        .map(|(c, core)| {
+            let sum = |value: &dyn Fn(&spikeloom_boards::CoreCounters) -> u64| {
+                run.outcomes
+                    .iter()
+                    .map(|o| value(&o.counters[c]))
+                    .sum::<u64>() as f64
+            };
+            let events = sum(&|k| k.events);
+            let active = sum(&|k| k.active_cycles);
+            let population = &build.quantized.populations[core.population.0];
+            CoreUse {
+                population: population.name.clone(),
+                events: events / n,
+                active_cycles: active / n,
+                stalled_cycles: sum(&|k| k.stalled_cycles) / n,
+                operations_per_lane_cycle: events * population.n_neurons as f64
+                    / (active * core.lanes as f64).max(1.0),
+            }
+        })
+        .collect();
+    Hardware {
+        clock_hz,
+        cycles,
+        most_cycles: run.outcomes.iter().map(|o| o.cycles).max().unwrap_or(0),
+        latency_us: cycles * 1e6 / clock_hz.max(1) as f64,
+        cores,
+    }
+}

@@ -1,0 +1,84 @@
+//! Designs of a build folder as simulations: which Verilog, which memory images.
+
+use std::path::PathBuf;
+
+use spikeloom_bitstreams::{Gates, Toolchain, cache_folder, fast_sources};
+use spikeloom_cosim::{Model, Source, Verilator, build};
+use spikeloom_emit::Emitted;
+
+use crate::build::{Build, file};
+
+/// Verilator and its cache.
+#[derive(Debug)]
+pub struct Simulator {
+    verilator: Verilator,
+    cache: PathBuf,
+}
+
+impl Simulator {
+    /// With the tools that are installed.
+    ///
+    /// # Errors
+    /// If Verilator's runtime is incomplete or there is no cache folder.
+    pub fn new(tools: &Toolchain) -> miette::Result<Self> {
+        Ok(Self {
+            verilator: Verilator::new(
+                &tools.verilator.path,
+                &tools.verilator_root,
+                &tools.compiler.path,
+            )?,
+            cache: cache_folder()?.join("models"),
+        })
+    }
+
+    /// The design behind a byte stream; `trace` compiles wave output in.
+    ///
+    /// # Errors
+    /// If the folder cannot be read or the model cannot be built.
+    pub fn device(&self, folder: &Build, trace: bool) -> miette::Result<Model> {
+        self.rtl(folder, "device", file::DEVICE, trace)
+    }
+
+    /// The design on its pins.
+    ///
+    /// # Errors
+    /// As [`Simulator::device`].
+    pub fn top(&self, folder: &Build) -> miette::Result<Model> {
+        self.rtl(folder, "top", file::TOP, false)
+    }
+
+    fn rtl(&self, folder: &Build, top: &str, name: &str, trace: bool) -> miette::Result<Model> {
+        let mut source = Source::new(top);
+        source.verilog = vec![(name.to_owned(), folder.text(name)?)];
+        source.images = folder.images()?;
+        source.trace = trace;
+        Ok(build(&self.verilator, &self.cache, &source)?)
+    }
+
+    /// A design that was just emitted, with the images of the circuit it was made from.
+    ///
+    /// # Errors
+    /// If the model cannot be built.
+    pub fn emitted(
+        &self,
+        emitted: &Emitted,
+        images: Vec<(String, Vec<u8>)>,
+    ) -> miette::Result<Model> {
+        let mut source = Source::new(emitted.top.clone());
+        source.verilog = vec![(format!("{}.v", emitted.top), emitted.verilog.clone())];
+        source.images = images;
+        Ok(build(&self.verilator, &self.cache, &source)?)
+    }
+
+    /// A netlist.
+    ///
+    /// # Errors
+    /// If it cannot be written as Verilog or built.
+    pub fn gates(&self, gates: &Gates) -> miette::Result<Model> {
+        let verilog = fast_sources(gates)?;
+        let mut source = Source::new(verilog.top);
+        source.verilog = verilog.files;
+        source.defines = verilog.defines;
+        Ok(build(&self.verilator, &self.cache, &source)?)
+    }
+}

@@ -1,0 +1,519 @@
+//! The ladder of a build folder: each executor against the golden model.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use spikeloom_bitstreams::{Files, Gates, ToolSource, Toolchain, decode, target};
+use spikeloom_boards::Layout;
+use spikeloom_golden::{Golden, Sample};
+use spikeloom_hdl::DeviceConfig;
+use spikeloom_ir::Quantized;
+use spikeloom_ir::quantized::Encoder;
+use spikeloom_ladder::{
+    Access, Case, DeviceRun, Divergence, Expected, Report, Rung, Verdict, Workload, check_float,
+    check_hdl, check_outcomes, check_traces,
+};
+
+use crate::build::Build;
+use crate::data::Samples;
+use crate::error::Error;
+use crate::fault::{self, Fault};
+use crate::reference::Reference;
+use crate::report::StopAt;
+use crate::simulator::Simulator;
+
+/// How many samples each rung compares, at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Float reference against golden model, where no framework's spikes are given.
+    pub float: usize,
+    /// Golden model: widths.
+    pub golden: usize,
+    /// rust-hdl's simulator, every state and spike.
+    pub hdl: usize,
+    /// Verilator, results.
+    pub verilator: usize,
+    /// Verilator, every state and spike.
+    pub traces: usize,
+    /// Verilator, through the serial line.
+    pub serial: usize,
+    /// Netlist, results.
+    pub netlist: usize,
+    /// Netlist, final states too.
+    pub netlist_states: usize,
+    /// Bitstream, results.
+    pub bitstream: usize,
+    /// Bitstream, final states too.
+    pub bitstream_states: usize,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            float: 64,
+            golden: usize::MAX,
+            hdl: 1,
+            verilator: usize::MAX,
+            traces: 64,
+            serial: 2,
+            netlist: 16,
+            netlist_states: 2,
+            bitstream: 4,
+            bitstream_states: 1,
+        }
+    }
+}
+
+impl Counts {
+    /// No rung compares more than `n`.
+    pub fn at_most(self, n: usize) -> Self {
+        Self {
+            float: self.float.min(n),
+            golden: self.golden.min(n),
+            hdl: self.hdl.min(n),
+            verilator: self.verilator.min(n),
+            traces: self.traces.min(n),
+            serial: self.serial.min(n),
+            netlist: self.netlist.min(n),
+            netlist_states: self.netlist_states.min(n),
+            bitstream: self.bitstream.min(n),
+            bitstream_states: self.bitstream_states.min(n),
+        }
+    }
+}
+
+/// One rung that was climbed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// What was compared and what it came to.
+    #[serde(flatten)]
+    pub report: Report,
+    /// How long it took, simulation builds included.
+    pub seconds: f64,
+}
+
+/// Everything that the rungs of one build folder need.
+#[derive(Debug)]
+pub struct Ladder<'a> {
+    build: &'a Build,
+    samples: &'a [Vec<u8>],
+    reference: Option<&'a Reference>,
+    counts: Counts,
+    layout: Layout,
+    cfg: DeviceConfig,
+    expected: Option<Expected>,
+    tools: Option<Toolchain>,
+    device_run: Option<DeviceRun>,
+}
+
+/// Called with the samples done and their total.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+impl<'a> Ladder<'a> {
+    /// For some samples, and the framework's own spikes where there are some.
+    ///
+    /// # Errors
+    /// If there is no sample, or the samples do not fit the network.
+    pub fn new(
+        build: &'a Build,
+        samples: &'a Samples,
+        reference: Option<&'a Reference>,
+        counts: Counts,
+    ) -> miette::Result<Self> {
+        let Samples::Values(samples) = samples else {
+            return Err(Error::DataKind {
+                found: "spike trains",
+                what: "the circuit",
+                wanted: "bytes",
+            }
+            .into());
+        };
+        if samples.is_empty() {
+            return Err(Error::NoData.into());
+        }
+        let id = build.design_id();
+        Ok(Self {
+            build,
+            samples,
+            reference,
+            counts,
+            layout: Layout::new(&build.quantized, &build.mapped, id)?,
+            cfg: DeviceConfig::new(&build.quantized, &build.mapped, id)?,
+            expected: None,
+            tools: None,
+            device_run: None,
+        })
+    }
+
+    /// What the golden model says of all samples; computed once.
+    ///
+    /// # Errors
+    /// If a sample does not fit.
+    pub fn expected(&mut self) -> miette::Result<&Expected> {
+        if self.expected.is_none() {
+            let most = self.counts.golden.max(self.counts.verilator);
+            let samples = first(self.samples, most);
+            self.expected = Some(Expected::new(&self.build.quantized, samples)?);
+        }
+        Ok(self.expected.as_ref().expect("it was just set"))
+    }
+
+    /// What the Verilog did on the samples, once its rung was climbed.
+    pub fn device_run(&self) -> Option<&DeviceRun> {
+        self.device_run.as_ref()
+    }
+
+    /// Fails where the build folder was stopped before what a rung needs.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check_available(&self, to: Rung) -> Result<(), Error> {
+        let needed = match to {
+            Rung::Netlist => StopAt::Netlist,
+            Rung::Bitstream => StopAt::Bitstream,
+            _ => StopAt::Verilog,
+        };
+        let stopped_at = self.build.report.stopped_at;
+        if stopped_at < needed {
+            return Err(Error::StoppedBefore {
+                rung: to.name().to_owned(),
+                needs: needed.name(),
+                stopped_at: stopped_at.name().to_owned(),
+                path: self.build.folder.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The highest rung that the build folder has.
+    pub fn last_rung(&self) -> Rung {
+        match self.build.report.stopped_at {
+            StopAt::Verilog => Rung::Verilator,
+            StopAt::Netlist => Rung::Netlist,
+            StopAt::Bitstream => Rung::Bitstream,
+        }
+    }
+
+    /// Climbs one rung.
+    ///
+    /// # Errors
+    /// If it cannot be climbed at all; a difference is not an error but a verdict.
+    pub fn climb(
+        &mut self,
+        rung: Rung,
+        source: ToolSource,
+        progress: Progress<'_>,
+    ) -> miette::Result<Line> {
+        self.climb_with(rung, source, None, progress)
+    }
+
+    /// Climbs one rung with a fault in its executor.
+    ///
+    /// # Errors
+    /// As [`Ladder::climb`].
+    pub fn climb_with(
+        &mut self,
+        rung: Rung,
+        source: ToolSource,
+        fault: Option<&Fault>,
+        progress: Progress<'_>,
+    ) -> miette::Result<Line> {
+        let start = Instant::now();
+        if rung > Rung::Hdl && self.tools.is_none() {
+            self.tools = Some(Toolchain::find(source)?);
+        }
+        let report = match rung {
+            Rung::Float => self.float(fault)?,
+            Rung::Golden => self.golden(fault)?,
+            Rung::Hdl => self.hdl(fault)?,
+            Rung::Verilator => self.verilator(fault, progress)?,
+            Rung::Netlist | Rung::Bitstream => {
+                let gates = self.gates(rung)?;
+                self.netlist(rung, gates, fault, progress)?
+            }
+        };
+        Ok(Line {
+            report,
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Faults that [`Ladder::climb_with`] should find on a rung.
+    ///
+    /// # Errors
+    /// If the netlist cannot be read.
+    pub fn faults(&mut self, rung: Rung, source: ToolSource) -> miette::Result<Vec<Fault>> {
+        if matches!(rung, Rung::Netlist | Rung::Bitstream) {
+            if self.tools.is_none() {
+                self.tools = Some(Toolchain::find(source)?);
+            }
+            return Ok(fault::stuck_bit(&self.gates(rung)?).into_iter().collect());
+        }
+        let few = first(self.samples, self.counts.hdl.max(1));
+        Ok(fault::choose(rung, &self.build.quantized, few)?)
+    }
+
+    fn case(&self) -> Case<'_> {
+        Case {
+            network: &self.build.quantized,
+            mapped: &self.build.mapped,
+            layout: &self.layout,
+        }
+    }
+
+    fn tools(&self) -> &Toolchain {
+        self.tools
+            .as_ref()
+            .expect("climbing a rung that needs them looks for them first")
+    }
+
+    /// The real-valued network against the framework and the golden model.
+    ///
+    /// A framework's own spike trains replace the encoder where the network has a random one.
+    fn float(&self, fault: Option<&Fault>) -> miette::Result<Report> {
+        let mut network = self.build.network.clone();
+        let mut quantized = self.build.quantized.clone();
+        let own;
+        let (samples, framework): (&Samples, _) = match self.reference {
+            Some(reference) => {
+                if matches!(reference.samples, Samples::Events(_)) {
+                    network.input.encoder = spikeloom_ir::network::Encoder::Events;
+                    quantized.input.encoder = Encoder::Events;
+                }
+                (&reference.samples, reference.spikes.clone())
+            }
+            None => {
+                own = Samples::Values(first(self.samples, self.counts.float).to_vec());
+                // To find a fault without a framework, the network without it stands in.
+                let framework = match fault {
+                    Some(_) => float_spikes(&network, &own)?,
+                    None => Vec::new(),
+                };
+                (&own, framework)
+            }
+        };
+        if let Some(fault) = fault {
+            network = fault.in_network(&network);
+        }
+        let n = samples.len().min(self.counts.float);
+        let samples: Vec<Sample<'_>> = (0..n).map(|k| samples.get(k)).collect();
+        Ok(check_float(&network, &quantized, &samples, &framework)?.report)
+    }
+
+    /// No value leaves the width that range analysis gave it.
+    fn golden(&mut self, fault: Option<&Fault>) -> miette::Result<Report> {
+        let network: Quantized = match fault {
+            Some(fault) => fault.in_quantized(&self.build.quantized),
+            None => self.build.quantized.clone(),
+        };
+        self.expected()?;
+        let samples = first(self.samples, self.counts.golden);
+        let steps: u64 = network
+            .populations
+            .iter()
+            .map(|p| (p.n_neurons * p.program.steps.len()) as u64)
+            .sum();
+        let golden = Golden::new(&network)?;
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let share = samples.len().div_ceil(threads).max(1);
+        let found: Vec<Result<_, spikeloom_ladder::Error>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = samples
+                .chunks(share)
+                .map(|part| {
+                    let mut golden = golden.clone();
+                    scope.spawn(move || {
+                        for (k, sample) in part.iter().enumerate() {
+                            if let Some(found) = golden.find_overflow(Sample::Values(sample))? {
+                                return Ok(Some((k, found)));
+                            }
+                        }
+                        Ok(None)
+                    })
+                })
+                .collect();
+            workers
+                .into_iter()
+                .map(|w| w.join().expect("the golden model does not panic"))
+                .collect()
+        });
+        let mut verdict = Verdict::Equal;
+        let mut compared = samples.len();
+        for (part, found) in found.into_iter().enumerate() {
+            if let Some((k, (population, step, neuron, value))) = found? {
+                let sample = part * share + k;
+                let population = &network.populations[population];
+                let bits = population.program.steps[step].bits;
+                compared = sample + 1;
+                verdict = Verdict::Different(Divergence {
+                    sample: sample as u64,
+                    tick: None,
+                    population: population.name.clone(),
+                    neuron: neuron as u64,
+                    variable: format!("%{step}"),
+                    expected: spikeloom_fixed::saturate(value, bits),
+                    found: value,
+                });
+                break;
+            }
+        }
+        Ok(Report {
+            rung: Rung::Golden,
+            samples: compared as u64,
+            values: compared as u64 * steps * u64::from(network.ticks),
+            verdict,
+        })
+    }
+
+    fn hdl(&self, fault: Option<&Fault>) -> miette::Result<Report> {
+        let samples = first(self.samples, self.counts.hdl);
+        let faulty;
+        let cfg = match fault {
+            Some(fault) => {
+                let network = fault.in_quantized(&self.build.quantized);
+                faulty = DeviceConfig::new(&network, &self.build.mapped, self.build.design_id())?;
+                &faulty
+            }
+            None => &self.cfg,
+        };
+        Ok(check_hdl(self.case(), cfg, samples)?)
+    }
+
+    /// The emitted Verilog: all results, every state of some samples, some over the serial line.
+    fn verilator(
+        &mut self,
+        fault: Option<&Fault>,
+        progress: Progress<'_>,
+    ) -> miette::Result<Report> {
+        let simulator = Simulator::new(self.tools())?;
+        let samples = first(self.samples, self.counts.verilator);
+        if let Some(fault) = fault {
+            let network = fault.in_quantized(&self.build.quantized);
+            let id = self.build.design_id();
+            let cfg = DeviceConfig::new(&network, &self.build.mapped, id)?;
+            let images = cfg.images();
+            let images = images
+                .iter()
+                .map(|i| (i.name().to_owned(), i.to_hex().into_bytes()))
+                .collect();
+            let model = simulator.emitted(&spikeloom_emit::emit_device(&cfg)?, images)?;
+            let layout = Layout::new(&network, &self.build.mapped, id)?;
+            let case = Case {
+                layout: &layout,
+                ..self.case()
+            };
+            let few = first(samples, self.counts.hdl.max(1));
+            let sent: Vec<Vec<u8>> = few.iter().map(|s| fault.in_sample(s)).collect();
+            return Ok(check_traces(Rung::Verilator, &model, case, few, &sent)?);
+        }
+        self.expected()?;
+        let model = simulator.device(self.build, false)?;
+        let traced = first(samples, self.counts.traces);
+        let traces = check_traces(Rung::Verilator, &model, self.case(), traced, traced)?;
+        if !traces.verdict.holds() {
+            return Ok(traces);
+        }
+        let expected = self.expected.as_ref().expect("it was computed above");
+        let total = samples.len() as u64;
+        let done = |n: u64| progress(n, total);
+        let work = |n: usize| Workload {
+            samples: first(samples, n),
+            expected,
+            with_states: 0,
+        };
+        let (mut results, run) = check_outcomes(
+            Rung::Verilator,
+            &model,
+            self.case(),
+            Access::Stream,
+            work(usize::MAX),
+            &done,
+        )?;
+        results.values += traces.values;
+        if results.verdict.holds() && self.counts.serial > 0 {
+            let top = simulator.top(self.build)?;
+            let (serial, _) = check_outcomes(
+                Rung::Verilator,
+                &top,
+                self.case(),
+                self.serial(),
+                work(self.counts.serial),
+                &|_| (),
+            )?;
+            results.values += serial.values;
+            results.verdict = serial.verdict;
+        }
+        self.device_run = Some(run);
+        Ok(results)
+    }
+
+    fn serial(&self) -> Access {
+        Access::Uart {
+            cycles_per_bit: self.build.report.cycles_per_bit,
+        }
+    }
+
+    /// The netlist after synthesis, or decoded from the bitstream.
+    fn gates(&self, rung: Rung) -> miette::Result<Gates> {
+        if rung == Rung::Netlist {
+            return Ok(Gates::from_netlist(
+                &self.build.text(Files::NETLIST_JSON)?,
+                "top",
+            )?);
+        }
+        let target = target(&self.build.report.target)?;
+        let path = self.build.folder.join(Files::BITSTREAM);
+        let decoded = decode(&path, &target, self.tools())?;
+        let report = &self.build.report;
+        if let (Some(synthesis), Some(placed)) = (&report.synthesis, &report.place_and_route) {
+            decoded.check(synthesis, placed)?;
+        }
+        Ok(decoded.gates)
+    }
+
+    fn netlist(
+        &mut self,
+        rung: Rung,
+        mut gates: Gates,
+        fault: Option<&Fault>,
+        progress: Progress<'_>,
+    ) -> miette::Result<Report> {
+        let (n, with_states) = match (rung, fault) {
+            (_, Some(_)) => (1, 1),
+            (Rung::Netlist, None) => (self.counts.netlist, self.counts.netlist_states),
+            (_, None) => (self.counts.bitstream, self.counts.bitstream_states),
+        };
+        if let Some(fault) = fault {
+            fault.in_gates(&mut gates);
+        }
+        let simulator = Simulator::new(self.tools())?;
+        let model = simulator.gates(&gates)?;
+        self.expected()?;
+        let samples = first(self.samples, n);
+        let total = samples.len() as u64;
+        let work = Workload {
+            samples,
+            expected: self.expected.as_ref().expect("it was computed above"),
+            with_states,
+        };
+        let done = |n: u64| progress(n, total);
+        let (report, _) = check_outcomes(rung, &model, self.case(), self.serial(), work, &done)?;
+        Ok(report)
+    }
+}
+
+fn first<T>(samples: &[T], n: usize) -> &[T] {
+    &samples[..samples.len().min(n)]
+}
+
+/// The float reference's spikes: `[sample][population][tick][neuron]`.
+fn float_spikes(
+    network: &spikeloom_ir::Network,
+    samples: &Samples,
+) -> miette::Result<Vec<Vec<Vec<Vec<bool>>>>> {
+    (0..samples.len())
+        .map(|k| {
+            let record = spikeloom_float::run(network, crate::compile::float_sample(samples, k))?;
+            Ok(record.populations.into_iter().map(|p| p.spikes).collect())
+        })
+        .collect()
+}
