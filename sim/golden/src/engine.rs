@@ -1,7 +1,9 @@
 //! Runs one population's program over all its neurons, one operation at a time.
 //!
 //! Operation by operation over columns, instead of neuron by neuron, makes each operation a
-//! plain loop over an array, which the compiler vectorises.
+//! plain loop over an array, which the compiler vectorises. A step whose operands cannot change
+//! within a sample (parameters, constants, held inputs, and what follows from them) is computed
+//! once a sample; this is the only liberty taken.
 
 use spikeloom_ir::network::Compare;
 use spikeloom_ir::{Init, Op, Program};
@@ -12,6 +14,10 @@ use crate::word::Word;
 #[derive(Debug, Clone)]
 pub(crate) struct Engine<W> {
     program: Program,
+    /// Steps that keep their value over a sample, in order.
+    once: Vec<usize>,
+    /// The other steps, in order.
+    every_tick: Vec<usize>,
     init: Vec<Vec<W>>,
     /// One column a step.
     columns: Vec<Vec<W>>,
@@ -20,7 +26,8 @@ pub(crate) struct Engine<W> {
 }
 
 impl<W: Word> Engine<W> {
-    pub(crate) fn new(program: &Program, n_neurons: usize) -> Self {
+    /// `hold` says which accumulators keep their value over a sample.
+    pub(crate) fn new(program: &Program, n_neurons: usize, hold: &[bool]) -> Self {
         let parameters: Vec<Vec<W>> = program
             .parameters
             .iter()
@@ -35,26 +42,39 @@ impl<W: Word> Engine<W> {
             })
             .collect();
         let mut columns = vec![vec![W::default(); n_neurons]; program.steps.len()];
-        for (column, step) in columns.iter_mut().zip(&program.steps) {
-            // Columns that never change are filled once, here.
+        let mut constant = vec![false; program.steps.len()];
+        for (k, step) in program.steps.iter().enumerate() {
+            constant[k] = match step.op {
+                Op::State(_) => false,
+                Op::Input(n) => hold[n],
+                op => op.operands().iter().all(|operand| constant[operand.0]),
+            };
+            // Columns that never change are filled here.
             match step.op {
-                Op::Parameter(p) => column.clone_from(&parameters[p]),
-                Op::Constant(v) => column.fill(W::from_i64(v)),
+                Op::Parameter(p) => columns[k].clone_from(&parameters[p]),
+                Op::Constant(v) => columns[k].fill(W::from_i64(v)),
                 _ => {}
             }
         }
+        let (once, every_tick) = (0..program.steps.len()).partition(|&k| constant[k]);
         Self {
             program: program.clone(),
+            once,
+            every_tick,
             states: init.clone(),
             init,
             columns,
         }
     }
 
-    /// Puts every state variable to its initial value.
-    pub(crate) fn reset(&mut self) {
+    /// Starts a sample: every state variable gets its initial value, and what depends on the
+    /// held `inputs` alone is computed.
+    pub(crate) fn start(&mut self, inputs: &[Vec<i32>]) {
         for (state, init) in self.states.iter_mut().zip(&self.init) {
             state.copy_from_slice(init);
+        }
+        for at in 0..self.once.len() {
+            self.step(self.once[at], inputs);
         }
     }
 
@@ -70,64 +90,67 @@ impl<W: Word> Engine<W> {
 
     /// Runs one tick on the accumulated `inputs` and appends the neurons that fired.
     pub(crate) fn tick(&mut self, inputs: &[Vec<i32>], fired: &mut Vec<u32>) {
-        for k in 0..self.program.steps.len() {
-            let step = self.program.steps[k];
-            let (before, rest) = self.columns.split_at_mut(k);
-            let out = &mut rest[0];
-            let column = |id: spikeloom_ir::ValueId| &before[id.0];
-            match step.op {
-                Op::State(n) => out.copy_from_slice(&self.states[n]),
-                Op::Input(n) => {
-                    for (o, &i) in out.iter_mut().zip(&inputs[n]) {
-                        *o = W::from_i32(i);
-                    }
-                }
-                Op::Parameter(_) | Op::Constant(_) => {}
-                Op::Add(a, b) => map2(out, column(a), column(b), W::add),
-                Op::Subtract(a, b) => map2(out, column(a), column(b), W::subtract),
-                Op::Multiply(a, b) => map2(out, column(a), column(b), W::multiply),
-                Op::Scale(a, factor) => {
-                    let factor = W::from_i64(factor);
-                    map(out, column(a), |a| a.multiply(factor));
-                }
-                Op::ShiftLeft(a, bits) => map(out, column(a), |a| a.shift_left(bits)),
-                Op::ShiftRight(a, 0, _) => out.copy_from_slice(column(a)),
-                Op::ShiftRight(a, bits, rounding) => {
-                    map(out, column(a), |a| a.shift_right(bits, rounding));
-                }
-                Op::Saturate(a) => {
-                    let (low, high) = (
-                        W::from_i64(step.bits.lowest()),
-                        W::from_i64(step.bits.highest()),
-                    );
-                    map(out, column(a), |a| a.max(low).min(high));
-                }
-                Op::Compare(a, Compare::Greater, b) => {
-                    map2(out, column(a), column(b), |a, b| W::from_bool(a > b));
-                }
-                Op::Compare(a, Compare::GreaterOrEqual, b) => {
-                    map2(out, column(a), column(b), |a, b| W::from_bool(a >= b));
-                }
-                Op::Select(condition, a, b) => {
-                    let (condition, a, b) = (column(condition), column(a), column(b));
-                    for (((o, &c), &a), &b) in out.iter_mut().zip(condition).zip(a).zip(b) {
-                        *o = if c == W::default() { b } else { a };
-                    }
-                }
-                Op::And(a, b) => map2(out, column(a), column(b), W::min),
-                Op::Or(a, b) => map2(out, column(a), column(b), W::max),
-                Op::Not(a) => map(out, column(a), |a| W::from_bool(a == W::default())),
-            }
+        for at in 0..self.every_tick.len() {
+            self.step(self.every_tick[at], inputs);
         }
         for (state, value) in self.states.iter_mut().zip(&self.program.next_states) {
             state.copy_from_slice(&self.columns[value.0]);
         }
         if let Some(spike) = self.program.spike {
-            for (n, &s) in (0u32..).zip(&self.columns[spike.0]) {
-                if s != W::default() {
-                    fired.push(n);
+            let spikes = self.columns[spike.0].iter();
+            append_indices(spikes.map(|&s| s != W::default()), fired);
+        }
+    }
+
+    /// Computes the column of step `k` from the columns before it.
+    #[inline(always)]
+    fn step(&mut self, k: usize, inputs: &[Vec<i32>]) {
+        let step = self.program.steps[k];
+        let (before, rest) = self.columns.split_at_mut(k);
+        let out = &mut rest[0];
+        let column = |id: spikeloom_ir::ValueId| &before[id.0];
+        match step.op {
+            Op::State(n) => out.copy_from_slice(&self.states[n]),
+            Op::Input(n) => {
+                for (o, &i) in out.iter_mut().zip(&inputs[n]) {
+                    *o = W::from_i32(i);
                 }
             }
+            Op::Parameter(_) | Op::Constant(_) => {}
+            Op::Add(a, b) => map2(out, column(a), column(b), W::add),
+            Op::Subtract(a, b) => map2(out, column(a), column(b), W::subtract),
+            Op::Multiply(a, b) => map2(out, column(a), column(b), W::multiply),
+            Op::Scale(a, factor) => {
+                let factor = W::from_i64(factor);
+                map(out, column(a), |a| a.multiply(factor));
+            }
+            Op::ShiftLeft(a, bits) => map(out, column(a), |a| a.shift_left(bits)),
+            Op::ShiftRight(a, 0, _) => out.copy_from_slice(column(a)),
+            Op::ShiftRight(a, bits, rounding) => {
+                map(out, column(a), |a| a.shift_right(bits, rounding));
+            }
+            Op::Saturate(a) => {
+                let (low, high) = (
+                    W::from_i64(step.bits.lowest()),
+                    W::from_i64(step.bits.highest()),
+                );
+                map(out, column(a), |a| a.max(low).min(high));
+            }
+            Op::Compare(a, Compare::Greater, b) => {
+                map2(out, column(a), column(b), |a, b| W::from_bool(a > b));
+            }
+            Op::Compare(a, Compare::GreaterOrEqual, b) => {
+                map2(out, column(a), column(b), |a, b| W::from_bool(a >= b));
+            }
+            Op::Select(condition, a, b) => {
+                let (condition, a, b) = (column(condition), column(a), column(b));
+                for (((o, &c), &a), &b) in out.iter_mut().zip(condition).zip(a).zip(b) {
+                    *o = if c == W::default() { b } else { a };
+                }
+            }
+            Op::And(a, b) => map2(out, column(a), column(b), W::min),
+            Op::Or(a, b) => map2(out, column(a), column(b), W::max),
+            Op::Not(a) => map(out, column(a), |a| W::from_bool(a == W::default())),
         }
     }
 
@@ -151,6 +174,21 @@ impl<W: Word> Engine<W> {
                 Some((k, neuron, column[neuron].to_i64()))
             })
     }
+}
+
+/// Appends the positions of what is `chosen`, ascending.
+///
+/// Every position is written and the length moves on by 0 or 1: spikes are hard to predict, and
+/// a branch on each would cost more than the writes.
+#[inline(always)]
+pub(crate) fn append_indices(chosen: impl ExactSizeIterator<Item = bool>, indices: &mut Vec<u32>) {
+    let mut end = indices.len();
+    indices.resize(end + chosen.len(), 0);
+    for (n, chosen) in (0u32..).zip(chosen) {
+        indices[end] = n;
+        end += usize::from(chosen);
+    }
+    indices.truncate(end);
 }
 
 #[inline(always)]

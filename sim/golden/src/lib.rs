@@ -8,6 +8,7 @@
 
 mod engine;
 mod model;
+mod synapses;
 mod word;
 
 pub use model::{Golden, Outcome, PopulationTrace, Sample, SampleError, Trace};

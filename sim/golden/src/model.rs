@@ -3,7 +3,8 @@
 use spikeloom_ir::quantized::{Decoder, Encoder, Source, xorshift32};
 use spikeloom_ir::{PopulationId, Quantized, QuantizedError};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, append_indices};
+use crate::synapses::Synapses;
 
 /// One sample in the form that the network's encoder takes.
 #[derive(Debug, Clone, Copy)]
@@ -106,17 +107,6 @@ macro_rules! engine {
     };
 }
 
-#[derive(Debug, Clone)]
-struct Synapses {
-    source: Source,
-    target: usize,
-    accumulator: usize,
-    delay: usize,
-    n_post: usize,
-    /// `[pre][post]`, so that one event reads one contiguous row.
-    rows: Vec<i16>,
-}
-
 /// The golden model of one network, with the state of the sample in flight.
 #[derive(Debug, Clone)]
 pub struct Golden {
@@ -151,12 +141,13 @@ impl Golden {
             .populations
             .iter()
             .map(|p| {
+                let hold: Vec<bool> = p.accumulators.iter().map(|a| a.hold).collect();
                 let narrow = p.program.steps.iter().all(|s| s.bits.get() <= 32)
                     && p.program.states.iter().all(|s| s.bits.get() <= 32);
                 if narrow {
-                    AnyEngine::Narrow(Engine::new(&p.program, p.n_neurons))
+                    AnyEngine::Narrow(Engine::new(&p.program, p.n_neurons, &hold))
                 } else {
-                    AnyEngine::Wide(Engine::new(&p.program, p.n_neurons))
+                    AnyEngine::Wide(Engine::new(&p.program, p.n_neurons, &hold))
                 }
             })
             .collect();
@@ -165,18 +156,7 @@ impl Golden {
             .iter()
             .map(|p| {
                 let n_post = network.populations[p.target.0].n_neurons;
-                let rows = (0..p.n_pre)
-                    .flat_map(|pre| (0..n_post).map(move |post| post * p.n_pre + pre))
-                    .map(|at| i16::try_from(p.weights[at]).expect("weights have at most 16 bits"))
-                    .collect();
-                Synapses {
-                    source: p.source,
-                    target: p.target.0,
-                    accumulator: p.accumulator,
-                    delay: index(p.delay),
-                    n_post,
-                    rows,
-                }
+                Synapses::new(p, n_post, index(p.delay))
             })
             .collect();
         let depth = 1 + network
@@ -323,9 +303,6 @@ impl Golden {
     ) -> Result<Outcome, SampleError> {
         self.check_sample(sample)?;
         let depth = self.history.len();
-        for e in &mut self.engines {
-            engine!(e, e => e.reset());
-        }
         for a in self.accumulators.iter_mut().flatten() {
             a.fill(0);
         }
@@ -347,6 +324,9 @@ impl Golden {
         };
         if let (Sample::Values(values), Encoder::Direct) = (sample, self.encoder) {
             self.accumulate_values(values, &mut outcome);
+        }
+        for (e, inputs) in self.engines.iter_mut().zip(&self.accumulators) {
+            engine!(e, e => e.start(inputs));
         }
         for tick in 0..self.ticks {
             let now = tick % depth;
@@ -373,19 +353,12 @@ impl Golden {
 
     /// Fills the held accumulators, once a sample.
     fn accumulate_values(&mut self, values: &[u8], outcome: &mut Outcome) {
+        let n_events = values.iter().filter(|&&v| v != 0).count();
         for s in self.synapses.iter().filter(|s| s.source == Source::Input) {
-            let accumulator = &mut self.accumulators[s.target][s.accumulator];
-            for (row, &value) in s.rows.chunks_exact(s.n_post).zip(values) {
-                if value != 0 {
-                    let value = i16::from(value);
-                    for (a, &w) in accumulator.iter_mut().zip(row) {
-                        *a += i32::from(w) * i32::from(value);
-                    }
-                    outcome.synaptic_operations += count(s.n_post);
-                }
-            }
+            s.add_values(values, &mut self.accumulators[s.target][s.accumulator]);
+            outcome.synaptic_operations += count(n_events * s.n_post);
         }
-        outcome.input_events += count(values.iter().filter(|&&v| v != 0).count());
+        outcome.input_events += count(n_events);
     }
 
     /// Writes the input's events of a tick into its history.
@@ -395,11 +368,8 @@ impl Golden {
         match (sample, self.encoder) {
             (Sample::Values(values), Encoder::Rate { .. }) => {
                 let draws = &self.draws[tick * self.n_channels..][..self.n_channels];
-                for ((channel, &value), &draw) in (0u32..).zip(values).zip(draws) {
-                    if u16::from(value) * 0x101 > draw {
-                        events.push(channel);
-                    }
-                }
+                let fires = |(&value, &draw): (&u8, &u16)| u16::from(value) * 0x101 > draw;
+                append_indices(values.iter().zip(draws).map(fires), events);
             }
             (Sample::Events(ticks), _) => events.extend(ticks.get(tick).into_iter().flatten()),
             (Sample::Values(_), _) => {}
@@ -424,13 +394,7 @@ impl Golden {
                 Source::Input => &self.input_history[then],
                 Source::Population(id) => &self.history[then][id.0],
             };
-            let accumulator = &mut self.accumulators[p][s.accumulator];
-            for &pre in events {
-                let row = &s.rows[index(pre) * s.n_post..][..s.n_post];
-                for (a, &w) in accumulator.iter_mut().zip(row) {
-                    *a += i32::from(w);
-                }
-            }
+            s.add_events(events, &mut self.accumulators[p][s.accumulator]);
             outcome.synaptic_operations += count(events.len() * s.n_post);
         }
     }
@@ -458,7 +422,7 @@ fn widen<W: crate::word::Word>(state: &[W]) -> Vec<i64> {
 }
 
 /// A `u32` as a position; a `usize` is at least that wide on every machine this runs on.
-fn index(value: u32) -> usize {
+pub(crate) fn index(value: u32) -> usize {
     usize::try_from(value).expect("usize has at least 32 bits")
 }
 

@@ -1,0 +1,95 @@
+//! The synapses of one projection, laid out for the speed of adding rows.
+
+use spikeloom_ir::quantized::{Projection, Source};
+
+/// Columns of the wide tile: as many 16-bit sums as eight 128-bit registers hold.
+const WIDE: usize = 64;
+/// Columns of the narrow tile; rows are padded with zeros to a multiple of it.
+const NARROW: usize = 16;
+
+/// All synapses of a projection.
+#[derive(Debug, Clone)]
+pub(crate) struct Synapses {
+    pub source: Source,
+    pub target: usize,
+    pub accumulator: usize,
+    pub delay: usize,
+    pub n_post: usize,
+    /// `[pre][post]`, so that one event reads one contiguous row; `stride` entries a row.
+    rows: Vec<i16>,
+    stride: usize,
+    /// This many weights sum up within 16 bits, whatever they are.
+    block: usize,
+}
+
+impl Synapses {
+    pub(crate) fn new(projection: &Projection, n_post: usize, delay: usize) -> Self {
+        let stride = n_post.next_multiple_of(NARROW);
+        let mut rows = vec![0; projection.n_pre * stride];
+        for (post, weights) in projection
+            .weights
+            .chunks_exact(projection.n_pre.max(1))
+            .enumerate()
+        {
+            for (row, &w) in rows.chunks_exact_mut(stride).zip(weights) {
+                row[post] = i16::try_from(w).expect("weights have at most 16 bits");
+            }
+        }
+        Self {
+            source: projection.source,
+            target: projection.target.0,
+            accumulator: projection.accumulator,
+            delay,
+            n_post,
+            rows,
+            stride,
+            // 2^(16 - b) weights of b bits lie in [-2^15, 2^15 - 2^(16 - b)].
+            block: 1 << (16 - projection.weight_bits.get()),
+        }
+    }
+
+    /// Adds `weight * value` for every value to `sums`.
+    pub(crate) fn add_values(&self, values: &[u8], sums: &mut [i32]) {
+        for (row, &value) in self.rows.chunks_exact(self.stride.max(1)).zip(values) {
+            if value != 0 {
+                let value = i32::from(value);
+                for (sum, &weight) in sums.iter_mut().zip(row) {
+                    *sum += i32::from(weight) * value;
+                }
+            }
+        }
+    }
+
+    /// Adds the row of every event to `sums`.
+    ///
+    /// A tile of columns is summed over all events before the next tile, so that its sums stay
+    /// in registers; and in 16 bits, in blocks too short to overflow, because twice as many of
+    /// those fit a register. The result is the same as adding row by row.
+    pub(crate) fn add_events(&self, events: &[u32], sums: &mut [i32]) {
+        for events in events.chunks(self.block) {
+            let mut column = 0;
+            while column + WIDE <= self.stride {
+                self.add_tile::<WIDE>(events, column, sums);
+                column += WIDE;
+            }
+            while column < self.stride {
+                self.add_tile::<NARROW>(events, column, sums);
+                column += NARROW;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_tile<const N: usize>(&self, events: &[u32], column: usize, sums: &mut [i32]) {
+        let mut tile = [0i16; N];
+        for &event in events {
+            let row = &self.rows[crate::model::index(event) * self.stride + column..][..N];
+            for (sum, &weight) in tile.iter_mut().zip(row) {
+                *sum = sum.wrapping_add(weight);
+            }
+        }
+        for (sum, partial) in sums[column..].iter_mut().zip(tile) {
+            *sum += i32::from(partial);
+        }
+    }
+}
