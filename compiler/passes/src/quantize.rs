@@ -559,12 +559,16 @@ fn build_program(
         )),
         _ => b.push(Op::ShiftLeft(sum, shift.unsigned_abs())),
     };
-    v = b.push(Op::Add(v, input));
+    // The bias joins the input before the membrane does: that sum is the narrower one, and where
+    // the input is held it stays the same over a sample.
     let bias = quantized("bias", bias)?;
-    if bias.iter().any(|&b| b != 0) {
+    let input = if bias.iter().any(|&b| b != 0) {
         let bias = b.parameter("bias", bias)?;
-        v = b.push(Op::Add(v, bias));
-    }
+        b.push(Op::Add(input, bias))
+    } else {
+        input
+    };
+    v = b.push(Op::Add(v, input));
 
     // Reset of the tick before, where it comes after the input.
     if let (Some((f, theta, v_reset, _)), Some(fired)) = (&threshold, fired_before) {
