@@ -222,6 +222,46 @@ impl Gates {
         });
     }
 
+    /// The nets that always have the same value, whatever the circuit does, as far as tables and
+    /// carries decide it.
+    pub(crate) fn constants(&self) -> Vec<Option<bool>> {
+        let mut values = vec![None; self.nets.len()];
+        loop {
+            let mut found = Vec::new();
+            for table in &self.tables {
+                let mut cone = Cone::new(&table.inputs, u32::from(table.contents));
+                cone.fold(&values);
+                found.push((table.output, cone.constant()));
+            }
+            for carry in &self.carries {
+                let mut cone = Cone::new(&carry.inputs, MAJORITY);
+                cone.fold(&values);
+                found.push((carry.output, cone.constant()));
+            }
+            let mut changed = false;
+            for (net, value) in found {
+                if let Some(place) = values.get_mut(net.0 as usize)
+                    && place.is_none()
+                    && value.is_some()
+                {
+                    *place = value;
+                    changed = true;
+                }
+            }
+            if !changed {
+                return values;
+            }
+        }
+    }
+
+    /// The same circuit, in which no input reads a net that is constant.
+    pub(crate) fn folded(&self) -> Self {
+        let values = self.constants();
+        let mut folded = self.clone();
+        folded.for_each_input(|signal| *signal = known(*signal, &values));
+        folded
+    }
+
     /// Visits whatever reads a net.
     pub(crate) fn for_each_input(&mut self, mut visit: impl FnMut(&mut Signal)) {
         let mut all = |signals: &mut [Signal]| signals.iter_mut().for_each(&mut visit);
@@ -304,6 +344,75 @@ impl Gates {
             }
         });
         Ok(self)
+    }
+}
+
+/// A function of one bit with its inputs, least significant first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cone {
+    pub(crate) inputs: Vec<Signal>,
+    /// The output for each value of the inputs.
+    pub(crate) contents: u32,
+}
+
+/// A carry as a function of its three inputs.
+pub(crate) const MAJORITY: u32 = 0b1110_1000;
+
+impl Table {
+    /// Whether it is a wire: the output is one of the inputs.
+    pub(crate) fn passes(&self) -> bool {
+        let mut cone = Cone::new(&self.inputs, u32::from(self.contents));
+        cone.fold(&[]);
+        cone.inputs.len() == 1 && cone.contents & 0b11 == 0b10
+    }
+}
+
+impl Cone {
+    pub(crate) fn new(inputs: &[Signal], contents: u32) -> Self {
+        Self {
+            inputs: inputs.to_vec(),
+            contents,
+        }
+    }
+
+    /// Takes out every input that is constant or makes no difference.
+    pub(crate) fn fold(&mut self, constants: &[Option<bool>]) {
+        for position in (0..self.inputs.len()).rev() {
+            let (low, high) = (self.with(position, false), self.with(position, true));
+            self.contents = match known(self.inputs[position], constants) {
+                Signal::Low => low,
+                Signal::High => high,
+                Signal::Net(_) if low == high => low,
+                Signal::Net(_) => continue,
+            };
+            self.inputs.remove(position);
+        }
+    }
+
+    /// The contents without an input, which has a value.
+    fn with(&self, position: usize, value: bool) -> u32 {
+        let half = 1 << position;
+        (0..1usize << (self.inputs.len() - 1))
+            .map(|index| index / half * half * 2 + index % half + usize::from(value) * half)
+            .enumerate()
+            .fold(0, |all, (to, from)| all | (self.contents >> from & 1) << to)
+    }
+
+    /// The value, if there is nothing that it depends on.
+    fn constant(&self) -> Option<bool> {
+        self.inputs.is_empty().then_some(self.contents & 1 == 1)
+    }
+}
+
+/// A signal, or the constant that it always is.
+pub(crate) fn known(signal: Signal, constants: &[Option<bool>]) -> Signal {
+    match signal {
+        Signal::Net(net) => match constants.get(net.0 as usize).copied().flatten() {
+            Some(true) => Signal::High,
+            Some(false) => Signal::Low,
+            None => signal,
+        },
+        Signal::Low | Signal::High => signal,
     }
 }
 

@@ -7,7 +7,7 @@ use super::configuration::{Configuration, Place};
 use super::database::Database;
 use crate::error::Error;
 use crate::gates::{
-    BlockRam, Carry, Edge, FlipFlop, Gates, Net, Reset, Signal, SinglePortRam, Table,
+    BlockRam, Carry, Edge, FlipFlop, Gates, Net, Reset, Signal, SinglePortRam, Table, known,
 };
 use crate::targets::Target;
 
@@ -19,6 +19,15 @@ const HARMLESS: &[&str] = &[
     "IoCtrl.cf_bit_",
     "IoCtrl.padeb_test_",
 ];
+
+/// Column, row and half of a pad.
+type Pad = (u8, u8, u8);
+
+/// Cells at the edge that hand an output of their block on: tile and index.
+type Passages = BTreeSet<(Place, usize)>;
+
+/// The table of such a cell: the third input.
+const PASSAGE: u16 = 0xf0f0;
 
 /// Where the sixteen entries of a table are among a logic cell's twenty bits.
 const TABLE_BITS: [usize; 16] = [4, 14, 15, 5, 6, 16, 17, 7, 3, 13, 12, 2, 1, 11, 10, 0];
@@ -55,7 +64,8 @@ pub(super) fn decode(
     };
     let logic = decoder.logic_cells(&mut database)?;
     let rams = decoder.block_rams(&database)?;
-    let single_port_rams = decoder.single_port_rams(&database)?;
+    let passages = decoder.passages()?;
+    let single_port_rams = decoder.single_port_rams(&database, &passages)?;
     let outputs = decoder.pads(&database, target)?;
     decoder.unknown_sources(&database)?;
     decoder.functions.all_understood()?;
@@ -69,12 +79,17 @@ pub(super) fn decode(
     for cell in &logic {
         cell.connect(&wires, gates)?;
     }
+    let passing = logic.iter().zip(&gates.tables);
+    let passing = passing.filter(|(cell, table)| cell.is_alone() && table.passes());
+    let passing_cells = count(passing.count());
     for ram in rams {
         gates.block_rams.push(ram.connect(&wires)?);
     }
+    // What wakes these memories comes from a table of ones.
+    let constants = gates.constants();
     for (index, ram) in single_port_rams.into_iter().enumerate() {
         let cell = &database.extra_cells[ram.cell];
-        let connected = ram.connect(&wires, &cell.pins, index)?;
+        let connected = ram.connect(&wires, &cell.pins, index, &constants)?;
         gates.single_port_rams.push(connected);
     }
     for (port, place, pad) in outputs {
@@ -83,7 +98,8 @@ pub(super) fn decode(
     }
     Ok(Decoded {
         gates: decoder.gates.settle()?,
-        logic_cells: u64::try_from(logic.len()).unwrap_or(u64::MAX),
+        logic_cells: count(logic.len()),
+        passing_cells,
     })
 }
 
@@ -144,7 +160,7 @@ impl Functions {
 fn connect_globals(
     configuration: &Configuration,
     database: &mut Database,
-) -> Result<BTreeMap<(u8, u8, u8), Vec<u8>>, Error> {
+) -> Result<BTreeMap<Pad, Vec<u8>>, Error> {
     let mut from_pads = BTreeSet::new();
     for bit in &configuration.extra_bits {
         let number = database
@@ -223,7 +239,7 @@ struct Decoder<'d> {
     gates: Gates,
     sources: BTreeMap<u32, Source>,
     /// Pads that drive global networks, and which.
-    global_pads: BTreeMap<(u8, u8, u8), Vec<u8>>,
+    global_pads: BTreeMap<Pad, Vec<u8>>,
 }
 
 /// A logic cell that is used.
@@ -318,12 +334,7 @@ impl Decoder<'_> {
                 };
                 let [out, direct, carry] =
                     ["out", "lout", "cout"].map(|name| format!("lutff_{index}/{name}"));
-                let contents = TABLE_BITS
-                    .iter()
-                    .enumerate()
-                    .fold(0u16, |all, (bit, place)| {
-                        all | u16::from(bits[*place]) << bit
-                    });
+                let contents = table_contents(&bits);
                 let name = format!("cell {},{},{index}", place.0, place.1);
                 let table = self.new_net(format!("{name} table"));
                 let register = bits[REGISTER_BIT].then(|| Register {
@@ -453,7 +464,46 @@ impl Decoder<'_> {
         Ok(rams)
     }
 
-    fn single_port_rams(&mut self, database: &Database) -> Result<Vec<SinglePort>, Error> {
+    /// The outputs of memories and multipliers at the edge reach the fabric through cells whose
+    /// third input is fixed to them. Place and route sets up all of these, used or not.
+    fn passages(&mut self) -> Result<Passages, Error> {
+        let mut found = BTreeSet::new();
+        for (place, tile) in &self.configuration.tiles {
+            let block = match tile.kind.as_str() {
+                "ipcon" => "IPCON".to_owned(),
+                kind => match kind.strip_prefix("dsp") {
+                    Some(number) => format!("MULT{number}"),
+                    None => continue,
+                },
+            };
+            for index in 0..8 {
+                let name = format!("LC_{index}");
+                let fixed = format!("Cascade.{block}_LC0{index}_inmux02_5");
+                match (
+                    self.functions.take_flag(*place, &fixed),
+                    self.functions.take(*place, &name),
+                ) {
+                    (false, None) => {}
+                    (true, Some(bits)) if is_passage(&bits) => {
+                        found.insert((*place, index));
+                    }
+                    _ => {
+                        return Err(Error::UnsupportedCell {
+                            place: format!("the cell {index} of the {} tile {place:?}", tile.kind),
+                            what: "more than an output of the block beside it".to_owned(),
+                        });
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn single_port_rams(
+        &mut self,
+        database: &Database,
+        passages: &Passages,
+    ) -> Result<Vec<SinglePort>, Error> {
         let mut found = Vec::new();
         for (cell, extra) in database.extra_cells.iter().enumerate() {
             let Some((place, bit)) = extra.pins.get("SPRAM_EN") else {
@@ -465,6 +515,13 @@ impl Decoder<'_> {
             let mut data_out = Vec::with_capacity(16);
             for bit in 0..16 {
                 let (place, wire) = pin(&extra.pins, &format!("DATAOUT_{bit}"))?;
+                let index = wire.strip_prefix("slf_op_").and_then(|n| n.parse().ok());
+                if !index.is_some_and(|index| passages.contains(&(place, index))) {
+                    return Err(Error::Undecodable {
+                        place: format!("tile {place:?}, wire `{wire}`"),
+                        what: format!("no way out for the {}", extra.name),
+                    });
+                }
                 let net = self.new_net(format!("{} data {bit}", extra.name));
                 self.drive(database, place, wire, Source::Net(net))?;
                 data_out.push(net);
@@ -542,7 +599,7 @@ impl Decoder<'_> {
     fn input_port(
         &mut self,
         database: &Database,
-        pad: (u8, u8, u8),
+        pad: Pad,
         port: String,
         described: &str,
     ) -> Result<(), Error> {
@@ -572,12 +629,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn unknown_pad(
-        &mut self,
-        database: &Database,
-        pad: (u8, u8, u8),
-        described: &str,
-    ) -> Result<(), Error> {
+    fn unknown_pad(&mut self, database: &Database, pad: Pad, described: &str) -> Result<(), Error> {
         let place = (pad.0, pad.1);
         let mut wires: Vec<String> = (0..2)
             .map(|input| format!("io_{}/D_IN_{input}", pad.2))
@@ -623,6 +675,11 @@ const SIMPLE_OUTPUT: u8 = 0b01_1001;
 const OUTPUT_BITS: u8 = 0b11_0000;
 
 impl LogicCell {
+    /// A table and nothing else.
+    fn is_alone(&self) -> bool {
+        self.carry.is_none() && self.register.is_none()
+    }
+
     fn connect(&self, wires: &Wires<'_>, gates: &mut Gates) -> Result<(), Error> {
         let mut table = self.table.clone();
         for (input, signal) in table.inputs.iter_mut().enumerate() {
@@ -698,6 +755,7 @@ impl SinglePort {
         wires: &Wires<'_>,
         pins: &BTreeMap<String, (Place, String)>,
         index: usize,
+        constants: &[Option<bool>],
     ) -> Result<SinglePortRam, Error> {
         let one = |name: &str| {
             let (place, wire) = pin(pins, name)?;
@@ -714,7 +772,7 @@ impl SinglePort {
             ("SLEEP", Signal::Low),
             ("STANDBY", Signal::Low),
         ] {
-            if one(pin)? != wanted {
+            if known(one(pin)?, constants) != wanted {
                 return Err(Error::UnsupportedCell {
                     place: name,
                     what: format!("the pin `{pin}` of a single-port RAM"),
@@ -732,6 +790,22 @@ impl SinglePort {
             data_out: self.data_out,
         })
     }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+fn table_contents(bits: &[bool]) -> u16 {
+    TABLE_BITS
+        .iter()
+        .enumerate()
+        .fold(0, |all, (bit, place)| all | u16::from(bits[*place]) << bit)
+}
+
+fn is_passage(bits: &[bool]) -> bool {
+    let others = [CARRY_BIT, REGISTER_BIT, SET_BIT, ASYNCHRONOUS_BIT];
+    table_contents(bits) == PASSAGE && others.iter().all(|bit| !bits[*bit])
 }
 
 fn pin<'p>(
