@@ -93,6 +93,10 @@ pub enum DataOp {
     Add(ValueId, ValueId),
     /// `left - right`.
     Subtract(ValueId, ValueId),
+    /// `left + right / 2^n`, the quotient rounded half up. The rounding costs no adder of its own.
+    AddRounded(ValueId, ValueId, u32),
+    /// `left - right / 2^n`, the quotient rounded half up. The rounding costs no adder of its own.
+    SubtractRounded(ValueId, ValueId, u32),
     /// `value * factor`, as shifts and additions of the factor's canonical signed digits.
     Scale(ValueId, i64),
     /// `left * right`.
@@ -130,6 +134,8 @@ impl DataOp {
             | DataOp::Not(a) => vec![a],
             DataOp::Add(a, b)
             | DataOp::Subtract(a, b)
+            | DataOp::AddRounded(a, b, _)
+            | DataOp::SubtractRounded(a, b, _)
             | DataOp::Multiply(a, b)
             | DataOp::Compare(a, _, b)
             | DataOp::And(a, b)
@@ -143,6 +149,16 @@ impl DataOp {
         match self {
             DataOp::Select(..) => position == 0,
             DataOp::And(..) | DataOp::Or(..) | DataOp::Not(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the circuit of this operation takes operand number `position` inverted: an iCE40's
+    /// carry chain only adds, so a difference needs the right side's complement.
+    fn wants_complement(&self, position: usize) -> bool {
+        match self {
+            DataOp::Subtract(..) => position == 1,
+            DataOp::Compare(_, comparison, _) => *comparison != Comparison::Equal && position == 1,
             _ => false,
         }
     }
@@ -205,10 +221,14 @@ pub struct DataPathSpec {
 /// belong together `latency` cycles after the inputs of stage 0. The block carries no valid bit:
 /// whoever feeds it knows the latency.
 ///
-/// Pipeline registers are 0 at power-up and have no reset.
+/// Pipeline registers are 0 at power-up and have no reset; those that are used as complements only
+/// hold the complement, so their value is -1 at power-up.
 ///
-/// Resources: an adder per addition, subtraction, comparison, rounding half up and digit of a
-/// factor but one; registers per stage that a value crosses ([`DataPath::register_bits`]).
+/// Resources: an adder per addition, subtraction, comparison, rounding half up on its own and digit
+/// of a factor but one; registers per stage that a value crosses ([`DataPath::register_bits`]). On
+/// an iCE40 a selection between a difference and its left side shares the adder's cells, and so
+/// does the register behind an adder. A leaky neuron with 24 bits takes 284 logic cells (Yosys 0.70
+/// for UP5K).
 #[derive(LogicBlock)]
 pub struct DataPath {
     /// Rising edge.
@@ -220,6 +240,8 @@ pub struct DataPath {
     _spec: DataPathSpec,
     // For each step, how many registers its value goes through at most.
     _delays: Vec<usize>,
+    // For each step, whether its registers hold its complement.
+    _inverted: Vec<bool>,
     // For each step, its value now and in each of its registers.
     _values: Vec<Vec<i64>>,
     // The inputs that `_values` was computed from; a pass that changes nothing is free.
@@ -251,6 +273,9 @@ impl DataPath {
         spec.outputs
             .iter()
             .for_each(|output| delay(output.value, spec.latency));
+        let inverted: Vec<bool> = (0..spec.steps.len())
+            .map(|k| delays[k] > 0 && is_complement(&spec, ValueId(k)))
+            .collect();
         let kinds: Vec<_> = spec.outputs.iter().map(|o| kind(&spec, o.value)).collect();
         Ok(Self {
             clock: Signal::default(),
@@ -263,7 +288,12 @@ impl DataPath {
                 .into_iter()
                 .map(|kind| DSignal::of(kind.signal_type()))
                 .collect(),
-            _values: delays.iter().map(|&delay| vec![0; delay + 1]).collect(),
+            _values: delays
+                .iter()
+                .zip(&inverted)
+                .map(|(&delay, &inverted)| vec![if inverted { -1 } else { 0 }; delay + 1])
+                .collect(),
+            _inverted: inverted,
             _delays: delays,
             _spec: spec,
             _seen: None,
@@ -306,18 +336,15 @@ impl DataPath {
                 DataOp::Constant(constant) => i128::from(constant),
                 DataOp::Add(a, b) => value(a) + value(b),
                 DataOp::Subtract(a, b) => value(a) - value(b),
+                DataOp::AddRounded(a, b, n) => value(a) + half_up(value(b), n),
+                DataOp::SubtractRounded(a, b, n) => value(a) - half_up(value(b), n),
                 DataOp::Scale(a, factor) => value(a) * i128::from(factor),
                 DataOp::Multiply(a, b) => value(a) * value(b),
                 DataOp::ShiftLeft(a, n) => value(a).checked_shl(n.min(64)).unwrap_or(0),
-                DataOp::ShiftRight(a, n, rounding) => {
-                    // Beyond 64 places only the sign is left, and rounding does not reach it.
-                    let n = n.min(65);
-                    let half = match rounding {
-                        Rounding::HalfUp if n > 0 => 1 << (n - 1),
-                        _ => 0,
-                    };
-                    (value(a) + half) >> n
-                }
+                DataOp::ShiftRight(a, n, rounding) => match rounding {
+                    Rounding::HalfUp => half_up(value(a), n),
+                    _ => value(a) >> n.min(65),
+                },
                 DataOp::Resize(a) => value(a),
                 DataOp::Saturate(a) => {
                     let limit = 1i128 << (step.width - 1);
@@ -377,10 +404,42 @@ impl Logic for DataPath {
             Printer {
                 spec: &self._spec,
                 delays: &self._delays,
+                inverted: &self._inverted,
             }
             .print(),
         )
     }
+}
+
+/// `value / 2^n`, rounded half up.
+fn half_up(value: i128, n: u32) -> i128 {
+    // Beyond 64 places only the sign is left, and rounding does not reach it.
+    let n = n.min(65);
+    let half = if n > 0 { 1 << (n - 1) } else { 0 };
+    (value + half) >> n
+}
+
+/// Whether every register of a value feeds operations that want its complement.
+fn is_complement(spec: &DataPathSpec, value: ValueId) -> bool {
+    let made = spec.steps[value.0];
+    let is_number = matches!(kind(spec, value), DataKind::Number { .. });
+    let goes_out = spec
+        .outputs
+        .iter()
+        .any(|output| output.value == value && spec.latency > made.stage);
+    is_number
+        && !goes_out
+        && spec.steps.iter().all(|step| {
+            step.op
+                .operands()
+                .into_iter()
+                .enumerate()
+                .all(|(position, operand)| {
+                    operand != value
+                        || step.stage == made.stage
+                        || step.op.wants_complement(position)
+                })
+        })
 }
 
 fn kind(spec: &DataPathSpec, value: ValueId) -> DataKind {
@@ -500,6 +559,7 @@ fn canonical_signed_digits(factor: i64) -> Vec<(usize, bool)> {
 struct Printer<'a> {
     spec: &'a DataPathSpec,
     delays: &'a [usize],
+    inverted: &'a [bool],
 }
 
 impl Printer<'_> {
@@ -511,18 +571,31 @@ impl Printer<'_> {
                 DataOp::Input(n) => format!(" // {}", one_line(&self.spec.inputs[n].name)),
                 _ => String::new(),
             };
+            if let Some((width, sum)) = self.carrying_sum(k) {
+                let range = self::range(width);
+                text.push_str(&format!("wire {range}value_{k}_sum = {sum};\n"));
+            }
             text.push_str(&format!(
                 "wire {range}value_{k} = {};{comment}\n",
                 self.expression(k)
             ));
+            let zero = sized_literal(0, step.width);
             for register in 1..=self.delays[k] {
                 let source = self.delayed(k, register - 1);
                 let target = self.delayed(k, register);
-                let zero = sized_literal(0, step.width);
+                if !self.inverted[k] {
+                    text.push_str(&format!(
+                        "reg {range}{target};\n\
+                         initial {target} = {zero};\n\
+                         always @(posedge clock) {target} <= {source};\n"
+                    ));
+                    continue;
+                }
                 text.push_str(&format!(
-                    "reg {range}{target};\n\
-                     initial {target} = {zero};\n\
-                     always @(posedge clock) {target} <= {source};\n"
+                    "reg {range}{target}_not;\n\
+                     initial {target}_not = {zero};\n\
+                     always @(posedge clock) {target}_not <= ~{source};\n\
+                     wire {range}{target} = ~{target}_not;\n"
                 ));
             }
         }
@@ -588,6 +661,51 @@ impl Printer<'_> {
         }
     }
 
+    /// A sum with a bit more than the value has, of which the expression takes what it needs: at
+    /// the bottom, to carry a rounding in, or at the top, to carry a comparison out.
+    fn carrying_sum(&self, k: usize) -> Option<(usize, String)> {
+        let DataStep { op, width, stage } = self.spec.steps[k];
+        let sum = match op {
+            // The last bit shifted out is what rounding adds; next to a one it becomes a carry.
+            DataOp::AddRounded(a, b, n) | DataOp::SubtractRounded(a, b, n) => {
+                let n = n as usize;
+                let left = self.bits(a, stage, 0, width);
+                let right = match n {
+                    0 => format!("{{{}, 1'h0}}", self.bits(b, stage, 0, width)),
+                    _ => format!(
+                        "{{{}, {}}}",
+                        self.bits(b, stage, n, width),
+                        self.bits(b, stage, n - 1, 1)
+                    ),
+                };
+                let complement = if matches!(op, DataOp::SubtractRounded(..)) {
+                    "~"
+                } else {
+                    ""
+                };
+                (width + 1, format!("{{{left}, 1'h1}} + {complement}{right}"))
+            }
+            // The sign of the difference, or of one less than it.
+            DataOp::Compare(a, comparison, b) if self.compares_by_carry(a, comparison, b) => {
+                let wide = self.width(a).max(self.width(b)) + 1;
+                let (left, right) = (self.bits(a, stage, 0, wide), self.bits(b, stage, 0, wide));
+                let operator = match comparison {
+                    Comparison::Greater => "+ ~",
+                    _ => "- ",
+                };
+                (wide, format!("{left} {operator}{right}"))
+            }
+            _ => return None,
+        };
+        Some(sum)
+    }
+
+    /// Yosys makes two inverters per bit of `>`, so it gets the carry chain, unless the bit on top
+    /// exceeds what constants are printed with.
+    fn compares_by_carry(&self, a: ValueId, comparison: Comparison, b: ValueId) -> bool {
+        comparison != Comparison::Equal && self.width(a).max(self.width(b)) < MAX_WIDTH
+    }
+
     fn expression(&self, k: usize) -> String {
         let DataStep { op, width, stage } = self.spec.steps[k];
         let resized = |value| self.bits(value, stage, 0, width);
@@ -597,6 +715,9 @@ impl Printer<'_> {
             DataOp::Constant(constant) => sized_literal(constant as u64, width).to_string(),
             DataOp::Add(a, b) => format!("{} + {}", resized(a), resized(b)),
             DataOp::Subtract(a, b) => format!("{} - {}", resized(a), resized(b)),
+            DataOp::AddRounded(..) | DataOp::SubtractRounded(..) => {
+                format!("value_{k}_sum[{width}:1]")
+            }
             DataOp::Scale(a, factor) => {
                 let mut text = String::new();
                 for (place, negative) in canonical_signed_digits(factor) {
@@ -655,6 +776,9 @@ impl Printer<'_> {
             }
             DataOp::Compare(a, comparison, b) => {
                 let common = self.width(a).max(self.width(b));
+                if self.compares_by_carry(a, comparison, b) {
+                    return format!("~value_{k}_sum[{common}]");
+                }
                 let operator = match comparison {
                     Comparison::Greater => ">",
                     Comparison::GreaterOrEqual => ">=",

@@ -12,8 +12,9 @@ use crate::leaf::Rounding;
 
 /// Additions in series, of about 24 bits, that a pipeline stage may hold.
 ///
-/// Chosen on the UP5K, the slowest target, where one takes about 10 ns.
-const ADDERS_PER_STAGE: f64 = 3.0;
+/// Chosen on the UP5K, the slowest target, where the carries of a series overlap: five take about
+/// 35 ns. Boards clock it at 12 MHz, so a stage more would buy nothing and cost its registers.
+const ADDERS_PER_STAGE: f64 = 5.0;
 
 /// The datapath of `program`. Inputs, in order: whether this is the sample's first tick
 /// (condition), the input sum of `input_bits` bits, the state variables, the parameters.
@@ -51,9 +52,11 @@ pub(crate) fn lower(program: &Program, input_bits: usize) -> DataPathSpec {
         })
         .collect();
     let mut values: Vec<ValueId> = Vec::with_capacity(program.steps.len());
+    let carried = carried_roundings(program);
     for step in &program.steps {
         let width = step.bits.index();
         let v = |id: spikeloom_ir::ValueId| values[id.0];
+        let carried = |id: spikeloom_ir::ValueId| carried[id.0];
         let value = match step.op {
             Op::State(n) => {
                 let state = &program.states[n];
@@ -70,13 +73,30 @@ pub(crate) fn lower(program: &Program, input_bits: usize) -> DataPathSpec {
             Op::Input(_) => ports[0],
             Op::Parameter(n) => ports[first_parameter + n - 1],
             Op::Constant(value) => b.push(DataOp::Constant(value), width, 0.0),
-            Op::Add(x, y) => b.push(DataOp::Add(v(x), v(y)), width, 1.0),
-            Op::Subtract(x, y) => b.push(DataOp::Subtract(v(x), v(y)), width, 1.0),
+            Op::Add(x, y) => {
+                let op = match (carried(x), carried(y)) {
+                    (_, Some(n)) => DataOp::AddRounded(v(x), v(y), n),
+                    (Some(n), None) => DataOp::AddRounded(v(y), v(x), n),
+                    (None, None) => DataOp::Add(v(x), v(y)),
+                };
+                b.push(op, width, 1.0)
+            }
+            Op::Subtract(x, y) => {
+                let op = match carried(y) {
+                    Some(n) => DataOp::SubtractRounded(v(x), v(y), n),
+                    None => DataOp::Subtract(v(x), v(y)),
+                };
+                b.push(op, width, 1.0)
+            }
             Op::Scale(x, factor) => b.scale(v(x), factor, width),
             Op::Multiply(x, y) => b.push(DataOp::Multiply(v(x), v(y)), width, 2.0),
             Op::ShiftLeft(x, n) => b.push(DataOp::ShiftLeft(v(x), n), width, 0.0),
             Op::ShiftRight(x, n, FixedRounding::Floor) => {
                 b.push(DataOp::ShiftRight(v(x), n, Rounding::Floor), width, 0.0)
+            }
+            // The addition that takes it shifts and rounds, with a carry in place of an adder.
+            Op::ShiftRight(x, _, _) if carried(spikeloom_ir::ValueId(values.len())).is_some() => {
+                v(x)
             }
             Op::ShiftRight(x, n, FixedRounding::NearestUp) => {
                 b.push(DataOp::ShiftRight(v(x), n, Rounding::HalfUp), width, 1.0)
@@ -120,18 +140,53 @@ pub(crate) fn lower(program: &Program, input_bits: usize) -> DataPathSpec {
         name: "spike".into(),
         value,
     }));
+    // No register in front of the outputs: memories register what they store, and so does the
+    // decoder.
     let latency = outputs
         .iter()
         .map(|o| b.steps[o.value.0].stage)
         .max()
-        .unwrap_or(0)
-        + 1;
+        .unwrap_or(0);
     DataPathSpec {
         inputs,
         steps: b.steps,
         outputs,
         latency,
     }
+}
+
+/// For each step that rounds half up and is used by one addition only, or on the right of one
+/// subtraction, its shift: the rounding is a carry into that adder. An operation's exact result
+/// fits its width, so leaving out the intermediate result changes nothing.
+fn carried_roundings(program: &Program) -> Vec<Option<u32>> {
+    let mut uses = vec![0; program.steps.len()];
+    let mut takes_carry = vec![false; program.steps.len()];
+    let operands = program.steps.iter().flat_map(|step| step.op.operands());
+    let leaving = program.next_states.iter().copied().chain(program.spike);
+    operands.chain(leaving).for_each(|id| uses[id.0] += 1);
+    let rounds = |id: spikeloom_ir::ValueId| {
+        matches!(
+            program.steps[id.0].op,
+            Op::ShiftRight(_, 1.., FixedRounding::NearestUp)
+        ) && uses[id.0] == 1
+    };
+    for step in &program.steps {
+        match step.op {
+            // An adder has one carry in.
+            Op::Add(_, y) | Op::Subtract(_, y) if rounds(y) => takes_carry[y.0] = true,
+            Op::Add(x, _) if rounds(x) => takes_carry[x.0] = true,
+            _ => {}
+        }
+    }
+    program
+        .steps
+        .iter()
+        .zip(takes_carry)
+        .map(|(step, takes_carry)| match step.op {
+            Op::ShiftRight(_, n, _) if takes_carry => Some(n),
+            _ => None,
+        })
+        .collect()
 }
 
 #[derive(Default)]
@@ -170,13 +225,37 @@ impl Builder {
         ValueId(self.steps.len() - 1)
     }
 
-    /// `value * factor` as a tree of additions over the factor's canonical signed digits.
+    /// `value * factor` with as few additions as found.
     fn scale(&mut self, value: ValueId, factor: i64, width: usize) -> ValueId {
+        let places = factor.checked_abs().map_or(0, i64::trailing_zeros) % 64;
+        let odd = factor >> places;
+        let product = match split(odd) {
+            // A product of two sparse factors, such as 205 = 5 * 41.
+            Some((small, large)) => {
+                let inner = self.sum_of_digits(value, small);
+                self.sum_of_digits(inner, large)
+            }
+            None => self.sum_of_digits(value, odd),
+        };
+        if places > 0 {
+            self.push(DataOp::ShiftLeft(product, places), width, 0.0)
+        } else if self.steps[product.0].width == width {
+            product
+        } else {
+            self.push(DataOp::Resize(product), width, 0.0)
+        }
+    }
+
+    /// `value * factor` as a tree of additions over the factor's canonical signed digits.
+    fn sum_of_digits(&mut self, value: ValueId, factor: i64) -> ValueId {
         let operand_width = self.steps[value.0].width;
-        // A partial sum is `value` times at most its `part`, the sum of the digits' magnitudes.
-        let width_of =
-            |part: i64| operand_width + (64 - part.unsigned_abs().leading_zeros()) as usize;
-        let mut terms: Vec<(ValueId, i64)> = signed_digits(factor)
+        // Of `value * part`. A negative part makes the largest value from the smallest.
+        let width_of = |part: i64| {
+            let reach = part.unsigned_abs() - u64::from(part > 0);
+            operand_width + (64 - reach.leading_zeros()) as usize
+        };
+        // A term stands for `value * part`, or for its opposite where the flag is set.
+        let mut terms: Vec<(ValueId, i64, bool)> = signed_digits(factor)
             .into_iter()
             .map(|(power, negative)| {
                 let part = 1i64 << power;
@@ -184,41 +263,43 @@ impl Builder {
                     0 => value,
                     _ => self.push(DataOp::ShiftLeft(value, power), width_of(part), 0.0),
                 };
-                (shifted, if negative { -part } else { part })
+                (shifted, part, negative)
             })
             .collect();
         while terms.len() > 1 {
             let mut next = Vec::with_capacity(terms.len().div_ceil(2));
             for pair in terms.chunks(2) {
-                let &[(a, part_a), (b, part_b)] = pair else {
+                let &[(a, part_a, negative_a), (b, part_b, negative_b)] = pair else {
                     next.push(pair[0]);
                     continue;
                 };
-                // A term stands for `sign(part) * id`; the sum of two keeps one sign outside.
-                let magnitude = part_a.abs() + part_b.abs();
-                let width = width_of(magnitude);
-                let sum = match (part_a > 0, part_b > 0) {
-                    (true, false) => (self.push(DataOp::Subtract(a, b), width, 1.0), true),
-                    (false, true) => (self.push(DataOp::Subtract(b, a), width, 1.0), true),
-                    (positive, _) => (self.push(DataOp::Add(a, b), width, 1.0), positive),
+                let (op, part, negative) = match (negative_a, negative_b) {
+                    (false, true) => (DataOp::Subtract(a, b), part_a - part_b, false),
+                    (true, false) => (DataOp::Subtract(b, a), part_b - part_a, false),
+                    (same, _) => (DataOp::Add(a, b), part_a + part_b, same),
                 };
-                next.push((sum.0, if sum.1 { magnitude } else { -magnitude }));
+                next.push((self.push(op, width_of(part), 1.0), part, negative));
             }
             terms = next;
         }
         match terms.first() {
-            None => self.push(DataOp::Constant(0), width, 0.0),
-            Some(&(v, part)) if part > 0 => {
-                if self.steps[v.0].width == width {
-                    v
-                } else {
-                    self.push(DataOp::Resize(v), width, 0.0)
-                }
-            }
-            Some(&(v, _)) => {
+            None => self.push(DataOp::Constant(0), 1, 0.0),
+            Some(&(product, _, false)) => product,
+            Some(&(product, part, true)) => {
                 let zero = self.push(DataOp::Constant(0), 1, 0.0);
-                self.push(DataOp::Subtract(zero, v), width, 1.0)
+                self.push(DataOp::Subtract(zero, product), width_of(-part), 1.0)
             }
         }
     }
+}
+
+/// Two factors, the smaller first, that together take fewer additions than their product.
+fn split(product: i64) -> Option<(i64, i64)> {
+    let additions = |factor: i64| signed_digits(factor).len().saturating_sub(1);
+    (1..32)
+        .flat_map(|power| [(1i64 << power) - 1, (1i64 << power) + 1])
+        .filter(|&small| small > 1 && small < product.abs() && product % small == 0)
+        .map(|small| (small, product / small))
+        .filter(|&(small, large)| additions(small) + additions(large) < additions(product))
+        .min_by_key(|&(small, large)| (additions(small) + additions(large), small))
 }
