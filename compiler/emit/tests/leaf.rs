@@ -10,7 +10,7 @@ use spikeloom_hdl::{
     Register, ResetRegister, RomMemory, Rounding, RowMemory, ShiftLeft, SignalType, SpramMemory,
     Unpack,
 };
-use support::{Case, Drive, Random, Stimulus, case, check_equal, yosys_run};
+use support::{Case, Drive, Random, Stimulus, case, cell_counts, check_equal, yosys_run};
 
 fn all(ports: &mut [DSignal<In>]) -> Vec<&mut dyn Drive> {
     ports
@@ -222,6 +222,7 @@ fn simulation_and_verilog_agree() {
     check_equal(&cases);
 }
 
+/// The cells that Yosys makes of a block, as `name count`.
 fn cells(block: impl Block, images: &[MemoryImage], synthesis: &str) -> Option<Vec<String>> {
     let mut block = block;
     block.connect_all();
@@ -233,16 +234,11 @@ fn cells(block: impl Block, images: &[MemoryImage], synthesis: &str) -> Option<V
         .map(|i| (i.name().to_owned(), i.to_hex()))
         .collect();
     let script = format!("read_verilog top.v; {synthesis} -top top; tee -o stat.txt stat");
-    let text = yosys_run(&emitted.verilog, &files, &script)?;
-    let (_, counts) = text.rsplit_once("Number of cells:")?;
-    let lines = counts
-        .lines()
-        .skip(1)
-        .map(str::trim)
-        .take_while(|line| line.starts_with("SB_"));
+    let report = yosys_run(&emitted.verilog, &files, &script)?;
+    let counts = cell_counts(&report).into_iter();
     Some(
-        lines
-            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        counts
+            .map(|(name, count)| format!("{name} {count}"))
             .collect(),
     )
 }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::path::{Path, PathBuf};
+#[path = "../../cosim/tests/support/tools.rs"]
+mod tools;
+
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use spikeloom_boards::{
     Transport as Line, TransportError,
 };
 use spikeloom_cosim::{
-    Initial, Instance, Model, Setup, Source, Traffic, Transport, UartPorts, Verilator, build,
+    Initial, Instance, Model, Setup, Source, Traffic, Transport, UartPorts, build,
 };
 use spikeloom_emit::emit;
 use spikeloom_hdl::link::{HostLink, UartHostLink};
@@ -58,24 +60,6 @@ const BUS_PORTS: &str = "\
 .bus_write_data(bus_write_data), .bus_read(bus_read), .bus_read_data(bus_read_data), \
 .bus_error(bus_error), .busy(busy)";
 
-fn verilator() -> Option<Verilator> {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let bin = variable("SPIKELOOM_VERILATOR_BIN")
-        .unwrap_or_else(|| Path::new("/usr/bin/verilator_bin").into());
-    let root = variable("SPIKELOOM_VERILATOR_ROOT")
-        .unwrap_or_else(|| Path::new("/usr/share/verilator").into());
-    let cxx = variable("SPIKELOOM_CXX").unwrap_or_else(|| "g++".into());
-    match Verilator::new(bin, root, cxx) {
-        Ok(verilator) => Some(verilator),
-        Err(error) => {
-            let required = std::env::var("SPIKELOOM_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
-            assert!(!required, "Verilator is required: {error}");
-            eprintln!("skipped: {error}");
-            None
-        }
-    }
-}
-
 fn model(
     top: &str,
     link: &str,
@@ -83,7 +67,7 @@ fn model(
     ports: &str,
     connections: &str,
 ) -> Option<Model> {
-    let verilator = verilator()?;
+    let verilator = tools::verilator()?;
     let verilog = format!(
         "{link_verilog}\nmodule {top}(input wire clock, {ports});\n{BUS}{DESIGN}\
          {link} link(.clock(clock), {connections}, {BUS_PORTS});\nendmodule\n"

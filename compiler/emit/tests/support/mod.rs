@@ -3,49 +3,28 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this module")]
 
-use std::env;
+#[path = "../../../../sim/cosim/tests/support/tools.rs"]
+pub mod tools;
+
+mod recording;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use rust_hdl_core::prelude::*;
+use spikeloom_bitstreams::Run;
+use spikeloom_cosim::{Instance, Optimisation, Setup, Source, build};
 use spikeloom_emit::{Direction, Emitted, Port, VERILATOR_WAIVERS, emit};
 use spikeloom_hdl::{DSignal, settle};
 
-/// A tool at its place in the environment, or where a distribution puts it. `None` means that the
-/// test is skipped, which `SPIKELOOM_REQUIRE_TOOLS=1` does not allow.
-fn tool(variable: &str, default: &str) -> Option<PathBuf> {
-    let path = env::var_os(variable).map_or_else(|| PathBuf::from(default), PathBuf::from);
-    if path.exists() {
-        return Some(path);
-    }
-    let required = env::var("SPIKELOOM_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
-    assert!(!required, "{} is missing (set {variable})", path.display());
-    eprintln!("skipped: {} is missing (set {variable})", path.display());
-    None
-}
-
-pub fn yosys() -> Option<PathBuf> {
-    tool("SPIKELOOM_YOSYS", "/usr/bin/yosys")
-}
-
-/// `verilator_bin` and its root directory.
-pub fn verilator() -> Option<(PathBuf, PathBuf)> {
-    Some((
-        tool("SPIKELOOM_VERILATOR_BIN", "/usr/bin/verilator_bin")?,
-        tool("SPIKELOOM_VERILATOR_ROOT", "/usr/share/verilator")?,
-    ))
-}
-
-/// Icarus Verilog is a second opinion with unknown values; nothing depends on it.
-fn icarus() -> Option<(PathBuf, PathBuf)> {
-    let found = (
-        PathBuf::from("/usr/bin/iverilog"),
-        PathBuf::from("/usr/bin/vvp"),
-    );
-    (found.0.exists() && found.1.exists()).then_some(found)
-}
+#[allow(
+    unused_imports,
+    reason = "each test file uses its own part of this module"
+)]
+pub use recording::{Recording, record};
 
 /// Runs a command and gives back what it printed; fails with all of it if the command does.
 pub fn run(command: &mut Command) -> String {
@@ -63,41 +42,119 @@ pub fn run(command: &mut Command) -> String {
     text
 }
 
-/// Verilator's linter with all warnings and the project's waivers: silent, or the test fails.
-pub fn lint(verilog: &str, top: &str) {
-    let Some((verilator, root)) = verilator() else {
-        return;
-    };
+/// What Verilator's linter says with all warnings on but those that are waived.
+pub fn lint_report(verilog: &str, top: &str, waivers: &str) -> Option<String> {
+    let verilator = tools::verilator()?;
     let folder = tempfile::tempdir().unwrap();
-    let (waivers, source) = (
-        folder.path().join("waivers.vlt"),
-        folder.path().join("top.v"),
-    );
-    fs::write(&waivers, VERILATOR_WAIVERS).unwrap();
-    fs::write(&source, verilog).unwrap();
-    let text = run(Command::new(verilator)
-        .env("VERILATOR_ROOT", root)
+    fs::write(folder.path().join("waivers.vlt"), waivers).unwrap();
+    fs::write(folder.path().join("top.v"), verilog).unwrap();
+    let output = Command::new(verilator.bin())
+        .env("VERILATOR_ROOT", verilator.root())
         .current_dir(folder.path())
-        .args([
-            "--lint-only",
-            "-Wall",
-            "--top-module",
-            top,
-            "waivers.vlt",
-            "top.v",
-        ]));
-    assert_eq!(text.trim(), "", "{verilog}");
+        .args(["--lint-only", "-Wall", "--top-module", top])
+        .args(["waivers.vlt", "top.v"])
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    // Later versions print times and sizes even when nothing is wrong.
+    let lines = text.lines().filter(|line| !line.starts_with("- "));
+    let mut report = lines.collect::<Vec<_>>().join("\n");
+    if !output.status.success() && report.is_empty() {
+        report = output.status.to_string();
+    }
+    Some(report)
 }
 
-/// Runs a script in Yosys on the text in `top.v`, beside the images.
+/// The linter is silent with the project's waivers, or the test fails.
+pub fn lint(verilog: &str, top: &str) {
+    if let Some(report) = lint_report(verilog, top, VERILATOR_WAIVERS) {
+        assert_eq!(report, "", "{verilog}");
+    }
+}
+
+/// Runs a script in Yosys on the text in `top.v`, beside the images, and gives back what it wrote
+/// to `stat.txt`; the WebAssembly build of Yosys prints nothing more once it has run ABC.
 pub fn yosys_run(verilog: &str, images: &[(String, String)], script: &str) -> Option<String> {
-    let yosys = yosys()?;
+    let yosys = tools::yosys()?;
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("top.v"), verilog).unwrap();
     write_images(folder.path(), images);
-    Some(run(Command::new(yosys)
-        .current_dir(folder.path())
-        .args(["-p", script])))
+    let run = Run::new(&yosys)
+        .folder(folder.path())
+        .arguments(["-p", script]);
+    run.output().unwrap_or_else(|error| panic!("{error}"));
+    Some(fs::read_to_string(folder.path().join("stat.txt")).unwrap_or_default())
+}
+
+/// Runs the module `all`, which reads the images and prints what it finds, for so many cycles in
+/// each simulator there is, and gives back what each printed.
+fn simulate_all(verilog: &str, images: &[(String, String)], n_cycles: usize) -> Vec<String> {
+    let mut reports = vec![];
+    if let Some(verilator) = tools::verilator() {
+        let mut source = Source::new("all");
+        source
+            .verilog
+            .push(("all.v".to_owned(), verilog.to_owned()));
+        source.optimisation = Optimisation::FastBuild;
+        source.images = images
+            .iter()
+            .map(|(name, text)| (name.clone(), text.clone().into_bytes()))
+            .collect();
+        let cache = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/emit-cache"));
+        let model = build(&verilator, cache, &source).unwrap_or_else(|error| panic!("{error}"));
+        let setup = Setup {
+            clock: Some("clk".to_owned()),
+            reset: None,
+            ..Setup::default()
+        };
+        let mut instance = Instance::new(&model, &setup).unwrap();
+        instance.clock_cycles(n_cycles as u64).unwrap();
+        reports.push(instance.take_messages());
+    }
+    if let Some((iverilog, vvp)) = tools::icarus() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("all.v"), verilog).unwrap();
+        write_images(folder.path(), images);
+        reports.push(run_icarus(folder.path(), &iverilog, &vvp, n_cycles));
+    }
+    reports
+}
+
+/// Values as one hexadecimal number, the first at the bottom, as the benches join ports.
+fn hex_row(values: &[u64], widths: impl Iterator<Item = usize>) -> String {
+    let bits: Vec<bool> = values
+        .iter()
+        .zip(widths)
+        .flat_map(|(&raw, width)| (0..width).map(move |i| (raw >> i) & 1 == 1))
+        .collect();
+    let digits = bits.chunks(4).map(|chunk| {
+        let value = chunk.iter().rev().fold(0, |v, &bit| 2 * v + u32::from(bit));
+        char::from_digit(value, 16).unwrap()
+    });
+    let text: String = digits.rev().collect();
+    if text.is_empty() {
+        "0".to_owned()
+    } else {
+        text
+    }
+}
+
+/// The cells of a design, from the last table that Yosys's `stat` has printed.
+pub fn cell_counts(report: &str) -> BTreeMap<String, u32> {
+    let (_, table) = report.rsplit_once("===").unwrap();
+    let counts: BTreeMap<_, _> = table
+        .lines()
+        .filter_map(|line| {
+            // The count stands behind the name in older versions and before it in later ones.
+            let words: Vec<_> = line.split_whitespace().collect();
+            let name = words.iter().find(|word| word.starts_with("SB_"))?;
+            let count = words.iter().find_map(|word| word.parse().ok())?;
+            Some(((*name).to_owned(), count))
+        })
+        .collect();
+    assert!(!counts.is_empty(), "no cells in the table:{table}");
+    counts
 }
 
 fn write_images(folder: &Path, images: &[(String, String)]) {
@@ -383,48 +440,32 @@ impl Case {
         text
     }
 
-    fn write(&self, folder: &Path) {
+    /// What the bench reads, and what the block reads.
+    fn files(&self) -> Vec<(String, String)> {
         let rows = |ports: &[Port], rows: &[Vec<u64>]| {
-            let mut text = String::new();
-            for row in rows {
-                // Bit by bit, the first port at the bottom, as `bench` joins them.
-                let bits: Vec<bool> = ports
-                    .iter()
-                    .zip(row)
-                    .flat_map(|(port, &raw)| (0..port.width).map(move |i| (raw >> i) & 1 == 1))
-                    .collect();
-                let mut digits: Vec<char> = bits
-                    .chunks(4)
-                    .map(|chunk| {
-                        let value = chunk.iter().rev().fold(0, |v, &bit| 2 * v + u32::from(bit));
-                        char::from_digit(value, 16).unwrap()
-                    })
-                    .collect();
-                digits.reverse();
-                text.extend(if digits.is_empty() { vec!['0'] } else { digits });
-                text.push('\n');
-            }
-            text
+            let widths = || ports.iter().map(|port| port.width);
+            rows.iter()
+                .map(|row| hex_row(row, widths()) + "\n")
+                .collect::<String>()
         };
-        fs::write(
-            folder.join(format!("{}.in", self.name())),
+        let mut files = self.images.clone();
+        files.push((
+            format!("{}.in", self.name()),
             rows(&self.inputs, &self.stimulus),
-        )
-        .unwrap();
-        fs::write(
-            folder.join(format!("{}.out", self.name())),
+        ));
+        files.push((
+            format!("{}.out", self.name()),
             rows(&self.outputs, &self.expected),
-        )
-        .unwrap();
-        write_images(folder, &self.images);
+        ));
+        files
     }
 }
 
 /// Compares all cases with their Verilog in one program, since a C++ compiler takes seconds; lints
 /// the Verilog of each and lets Yosys check it. Names of the cases must differ.
 pub fn check_equal(cases: &[Case]) {
-    let folder = tempfile::tempdir().unwrap();
     let (mut source, mut benches, mut n_rows) = (String::new(), String::new(), 0);
+    let mut images = vec![];
     for case in cases {
         lint(&case.emitted.verilog, case.name());
         let script = format!(
@@ -433,7 +474,7 @@ pub fn check_equal(cases: &[Case]) {
             case.name()
         );
         yosys_run(&case.emitted.verilog, &case.images, &script);
-        case.write(folder.path());
+        images.extend(case.files());
         source.push_str(&case.emitted.verilog);
         benches.push_str(&case.bench());
         n_rows = n_rows.max(case.stimulus.len());
@@ -443,14 +484,7 @@ pub fn check_equal(cases: &[Case]) {
         let _ = writeln!(benches, "bench_{0} b_{0}(.clk(clk));", case.name());
     }
     benches.push_str("endmodule\n");
-    fs::write(folder.path().join("all.v"), source + &benches).unwrap();
-    let mut reports = vec![];
-    if let Some((verilator, root)) = verilator() {
-        reports.push(run_verilator(folder.path(), &verilator, &root, n_rows));
-    }
-    if let Some((iverilog, vvp)) = icarus() {
-        reports.push(run_icarus(folder.path(), &iverilog, &vvp, n_rows));
-    }
+    let reports = simulate_all(&(source + &benches), &images, n_rows + 1);
     for report in reports {
         let lines: Vec<_> = report
             .lines()
@@ -479,75 +513,6 @@ pub fn check_equal(cases: &[Case]) {
             );
         }
     }
-}
-
-fn run_verilator(folder: &Path, verilator: &Path, root: &Path, n_rows: usize) -> String {
-    run(Command::new(verilator)
-        .env("VERILATOR_ROOT", root)
-        .current_dir(folder)
-        .args([
-            "--cc",
-            "--top-module",
-            "all",
-            "-O3",
-            "-Wno-fatal",
-            "-Wno-lint",
-            "-Wno-style",
-            "--Mdir",
-            "model",
-            "all.v",
-        ]));
-    let main = format!(
-        "#include \"Vall.h\"\n#include \"verilated.h\"\n\
-         int main() {{\n\
-             VerilatedContext context; context.threads(1);\n\
-             Vall top{{&context}};\n\
-             for (int i = 0; i <= {n_rows}; i++) {{\n\
-                 top.clk = 0; top.eval(); top.clk = 1; top.eval();\n\
-             }}\n\
-             top.final();\n\
-         }}\n"
-    );
-    fs::write(folder.join("model/main.cpp"), main).unwrap();
-    let mut sources = vec![];
-    for entry in fs::read_dir(folder.join("model")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "cpp") {
-            sources.push(path);
-        }
-    }
-    sources.sort();
-    let include = root.join("include");
-    sources.push(include.join("verilated.cpp"));
-    sources.push(include.join("verilated_threads.cpp"));
-    let program = folder.join("model/all");
-    run(Command::new("g++")
-        .args([
-            "-std=gnu++17",
-            "-O0",
-            "-pthread",
-            "-DVM_COVERAGE=0",
-            "-DVM_SC=0",
-            "-DVM_TRACE=0",
-        ])
-        .args([
-            "-DVM_TRACE_VCD=0",
-            "-DVM_TRACE_FST=0",
-            "-DVM_TRACE_SAIF=0",
-            "-DVM_TIMING=0",
-        ])
-        .args(["-DVERILATOR=1", "-faligned-new", "-w"])
-        .arg("-I")
-        .arg(&include)
-        .arg("-I")
-        .arg(include.join("vltstd"))
-        .arg("-I")
-        .arg(folder.join("model"))
-        .arg("-o")
-        .arg(&program)
-        .args(&sources)
-        .arg("-latomic"));
-    run(Command::new(program).current_dir(folder))
 }
 
 fn run_icarus(folder: &Path, iverilog: &Path, vvp: &Path, n_rows: usize) -> String {

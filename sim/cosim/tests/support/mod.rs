@@ -1,34 +1,13 @@
 //! What the tests share: the tools, the designs and a cache which stays warm between runs.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::path::{Path, PathBuf};
+#[path = "tools.rs"]
+mod tools;
+
+use std::path::Path;
 
 use spikeloom_cosim::{Instance, Model, Setup, Source, Verilator, build};
-
-/// The Verilator to test with, or nothing after a printed remark.
-///
-/// `SPIKELOOM_VERILATOR_BIN` (the program `verilator_bin`) and `SPIKELOOM_VERILATOR_ROOT` choose
-/// one; otherwise the system's is taken. `SPIKELOOM_CXX` names another compiler than `g++`. With
-/// `SPIKELOOM_REQUIRE_TOOLS=1` a missing one is a failure.
-pub fn verilator() -> Option<Verilator> {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let chosen = variable("SPIKELOOM_VERILATOR_BIN").zip(variable("SPIKELOOM_VERILATOR_ROOT"));
-    let system = (
-        PathBuf::from("/usr/bin/verilator_bin"),
-        "/usr/share/verilator".into(),
-    );
-    let (bin, root) = chosen.unwrap_or(system);
-    let cxx = variable("SPIKELOOM_CXX").unwrap_or_else(|| "g++".into());
-    match Verilator::new(bin, root, cxx) {
-        Ok(verilator) => Some(verilator),
-        Err(error) => {
-            let required = std::env::var_os("SPIKELOOM_REQUIRE_TOOLS").is_some_and(|v| v == "1");
-            assert!(!required, "Verilator is required: {error}");
-            eprintln!("skipped, no Verilator: {error}");
-            None
-        }
-    }
-}
+pub use tools::verilator;
 
 /// One cache for all tests of a target directory.
 pub fn cache() -> &'static Path {

@@ -1,0 +1,475 @@
+//! Whole designs: simulation against Verilog, Verilog against the golden model, lint, determinism.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use spikeloom_boards::frame::{CommandFrame, command};
+use spikeloom_boards::map::{Space, register};
+use spikeloom_boards::{ClientConfig, CycleRun, CycleTransport, Layout, Session, unpack_states};
+use spikeloom_cosim::{
+    Initial, Instance, Model, Probe, Setup, Source, StreamPorts, Transport, UartPorts, Warnings,
+    build,
+};
+use spikeloom_emit::{Emitted, VERILATOR_WAIVERS, emit_device, emit_top};
+use spikeloom_golden::{Golden, Sample};
+use spikeloom_hdl::{Device, DeviceConfig, Top};
+use spikeloom_ir::mapped::{Limits, MemoryKind};
+use spikeloom_ir::network::{
+    Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
+    ResetAt, Semantics, Source as From,
+};
+use spikeloom_ir::{Hertz, Origin, PopulationId, Quantized};
+use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize};
+use support::{Random, lint, lint_report, record, tools};
+
+const CLOCK_HZ: u32 = 12_000_000;
+
+const DESIGN_ID: u64 = 0x0123_4567_89ab_cdef;
+
+/// Cycles of a bit of the serial line: few, so that a test takes few.
+const CYCLES_PER_BIT: u32 = 5;
+
+/// What differs between the designs that are tested.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    seed: u64,
+    encoder: Encoder,
+    decoder: Decoder,
+    reset: Reset,
+    reset_at: ResetAt,
+    lanes: usize,
+    /// The first core's weights are in single-port memory and loaded by the host.
+    is_loaded: bool,
+}
+
+/// Every encoder, decoder, reset and memory once.
+const SHAPES: [Shape; 3] = [
+    Shape {
+        seed: 1,
+        encoder: Encoder::Direct { scale: 1.0 / 255.0 },
+        decoder: Decoder::SpikeCount,
+        reset: Reset::Subtract,
+        reset_at: ResetAt::SameTick,
+        lanes: 4,
+        is_loaded: false,
+    },
+    Shape {
+        seed: 2,
+        encoder: Encoder::Rate { seed: 77 },
+        decoder: Decoder::MembraneSum,
+        reset: Reset::ToValue,
+        reset_at: ResetAt::NextTick,
+        lanes: 1,
+        is_loaded: false,
+    },
+    Shape {
+        seed: 3,
+        encoder: Encoder::Direct { scale: 1.0 / 255.0 },
+        decoder: Decoder::SpikeCount,
+        reset: Reset::Subtract,
+        reset_at: ResetAt::NextTickInputLost,
+        lanes: 2,
+        is_loaded: true,
+    },
+];
+
+fn real(random: &mut Random) -> f32 {
+    (random.next() >> 40) as f32 / (1u64 << 24) as f32
+}
+
+/// A random network with one hidden population.
+fn network(shape: &Shape) -> Network {
+    let mut random = Random(shape.seed);
+    let r = &mut random;
+    let sizes = [
+        5 + r.next() as usize % 12,
+        4 + r.next() as usize % 8,
+        3 + r.next() as usize % 4,
+    ];
+    let populations = (0..2)
+        .map(|i| {
+            let n = sizes[i + 1];
+            let fires = i == 0 || shape.decoder == Decoder::SpikeCount;
+            Population {
+                name: format!("lif{i}"),
+                shape: vec![n],
+                neuron: Neuron {
+                    decay_mem: (0..n).map(|_| 0.5 + 0.5 * real(r)).collect(),
+                    gain: vec![1.0; n],
+                    v_leak: vec![0.1; n],
+                    v_init: vec![0.2; n],
+                    firing: fires.then(|| Firing {
+                        v_threshold: (0..n).map(|_| 0.5 + real(r)).collect(),
+                        reset: shape.reset,
+                        v_reset: vec![-0.1; n],
+                        reset_at: shape.reset_at,
+                        compare: Compare::Greater,
+                        refractory_ticks: i as u32,
+                    }),
+                },
+                origin: Origin::Synthetic,
+            }
+        })
+        .collect();
+    let projections = (0..2)
+        .map(|i| Projection {
+            name: format!("fc{i}"),
+            source: [From::Input, From::Population(PopulationId(0))][i].clone(),
+            target: PopulationId(i),
+            weights: (0..sizes[i] * sizes[i + 1])
+                .map(|_| 1.5 * (real(r) - 0.4))
+                .collect(),
+            n_pre: sizes[i],
+            n_post: sizes[i + 1],
+            bias: (i == 0).then(|| (0..sizes[1]).map(|_| 0.2 * real(r)).collect()),
+            delay: 0,
+            origin: Origin::Synthetic,
+        })
+        .collect();
+    Network {
+        name: format!("random {}", shape.seed),
+        semantics: Semantics::SnnTorch,
+        ticks: 4,
+        input: Input {
+            shape: vec![sizes[0]],
+            encoder: shape.encoder,
+            origin: Origin::Synthetic,
+        },
+        populations,
+        projections,
+        output: PopulationId(1),
+        decoder: shape.decoder,
+    }
+}
+
+/// A network at every level down to its Verilog.
+struct Design {
+    network: Quantized,
+    cfg: DeviceConfig,
+    layout: Layout,
+    samples: Vec<Vec<u8>>,
+}
+
+impl Design {
+    fn new(shape: &Shape) -> Self {
+        let network = normalise(&network(shape));
+        let (network, _) = quantize(&network, &QuantizeConfig::default()).unwrap();
+        let limits = Limits {
+            target: "test".into(),
+            clock_hz: Hertz(CLOCK_HZ.into()),
+            logic_cells: 100_000,
+            block_rams: 1000,
+            block_ram_shapes: vec![(256, 16)],
+            single_port_rams: 0,
+            single_port_shape: (16384, 16),
+        };
+        let lanes = Some(shape.lanes);
+        let mut mapped = map(&network, &limits, &MapConfig { lanes }).unwrap();
+        if shape.is_loaded {
+            // The pass does so with large weights only.
+            mapped.cores[0].weight_memory = MemoryKind::SinglePort;
+        }
+        let cfg = DeviceConfig::new(&network, &mapped, DESIGN_ID).unwrap();
+        let layout = Layout::new(&network, &mapped, DESIGN_ID).unwrap();
+        let mut random = Random(shape.seed + 1000);
+        let samples = (0..6)
+            .map(|_| {
+                (0..network.input.n_channels)
+                    .map(|_| match random.next() % 3 {
+                        0 => 0,
+                        _ => random.next() as u8,
+                    })
+                    .collect()
+            })
+            .collect();
+        Self {
+            network,
+            cfg,
+            layout,
+            samples,
+        }
+    }
+
+    fn images(&self) -> Vec<(String, String)> {
+        let images = self.cfg.images();
+        images
+            .iter()
+            .map(|i| (i.name().into(), i.to_hex()))
+            .collect()
+    }
+
+    /// What a host sends to load the weights, run two samples and read everything that they did.
+    fn traffic(&self) -> Vec<u8> {
+        let mut sequence = 0u8;
+        let mut bytes = vec![];
+        let mut send = |code, space, address, payload: &[u8]| {
+            sequence = sequence.wrapping_add(1);
+            let frame = CommandFrame::new(sequence, code, space, address, payload.to_vec());
+            bytes.extend(frame.unwrap().encode());
+        };
+        send(command::READ, Space::CONTROL, 0, &[20]);
+        for (core, layout) in self.layout.cores.iter().enumerate() {
+            let weights = layout.weights.as_deref().unwrap_or_default();
+            for (part, row) in weights.chunks(200).enumerate() {
+                let space = Space::weights(core).unwrap();
+                send(command::WRITE, space, 200 * part as u32, row);
+            }
+        }
+        for sample in &self.samples[..2] {
+            send(command::WRITE, Space::INPUT, 0, sample);
+            send(command::WRITE, Space::CONTROL, register::RUN, &[1]);
+            send(command::READ, Space::CONTROL, register::STATUS, &[1]);
+            send(command::READ, Space::RESULTS, 0, &[48]);
+            send(command::READ, Space::SCORES, 0, &[12]);
+            for core in 0..self.layout.cores.len() {
+                send(command::READ, Space::states(core).unwrap(), 0, &[32]);
+            }
+        }
+        // Refused: there is no such space, and no such command.
+        send(command::READ, Space(200), 0, &[1]);
+        send(9, Space::CONTROL, 0, &[]);
+        bytes
+    }
+
+    fn source(&self, emitted: &Emitted) -> Source {
+        let mut source = Source::new(&emitted.top);
+        let waivers = ("waivers.vlt".to_owned(), VERILATOR_WAIVERS.to_owned());
+        let file = format!("{}.v", emitted.top);
+        source.verilog = vec![waivers, (file, emitted.verilog.clone())];
+        source.warnings = Warnings::Deny;
+        source.images = self
+            .images()
+            .into_iter()
+            .map(|(name, text)| (name, text.into_bytes()))
+            .collect();
+        source
+    }
+}
+
+#[test]
+fn a_device_and_its_verilog_are_equal_in_each_cycle() {
+    for shape in &SHAPES {
+        let design = Design::new(shape);
+        let stream = design.traffic();
+        let (mut sent, mut offered) = (0, false);
+        let mut random = Random(shape.seed);
+        let mut idle = 0;
+        let device = Device::new(&design.cfg).unwrap();
+        let mut recording = record(
+            "device",
+            device,
+            design.images(),
+            |device| &mut device.clock,
+            |device, cycle, at_edge| {
+                let [rx_ready, tx_valid, ..] = *at_edge else {
+                    panic!("the first outputs are `rx_ready` and `tx_valid`");
+                };
+                sent += usize::from(offered) & rx_ready as usize;
+                // Rhythms change every 512 cycles, from full speed to stalls.
+                let (gap, stall) = [(0, 0), (3, 0), (0, 3), (2, 2)][(cycle / 512) as usize % 4];
+                offered = sent < stream.len() && random.next() % 4 >= gap;
+                device.rx_valid.next = offered;
+                let byte = stream.get(sent).copied().unwrap_or(0xff);
+                device.rx_data.next = u64::from(byte).into();
+                device.tx_ready.next = random.next() % 4 >= stall;
+                idle = if sent < stream.len() || tx_valid == 1 {
+                    0
+                } else {
+                    idle + 1
+                };
+                idle < 1_000
+            },
+        );
+        assert_eq!(sent, stream.len());
+        for core in 0..design.layout.cores.len() {
+            let n_records: u64 = recording.output(&format!("trace_valid_{core}")).sum();
+            let n_neurons = design.layout.cores[core].n_neurons as u64;
+            assert_eq!(n_records, 2 * 4 * n_neurons, "two samples of four ticks");
+            let names = ["index", "spike", "word"].map(|name| format!("trace_{name}_{core}"));
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            recording.qualify(&format!("trace_valid_{core}"), &names);
+        }
+        recording.check_equal();
+    }
+}
+
+#[test]
+fn a_top_and_its_verilog_are_equal_in_each_cycle() {
+    let design = Design::new(&SHAPES[0]);
+    let mut levels = vec![true; 20];
+    let stream = design.traffic();
+    for &byte in &stream {
+        let bits = (0..8).map(|bit| byte >> bit & 1 == 1);
+        for level in std::iter::once(false).chain(bits).chain([true]) {
+            levels.extend([level; CYCLES_PER_BIT as usize]);
+        }
+    }
+    levels.extend([true; 6_000]);
+    let top = Top::new(&design.cfg, CYCLES_PER_BIT).unwrap();
+    let recording = record(
+        "top",
+        top,
+        design.images(),
+        |top| &mut top.clock,
+        |top, cycle, _| {
+            let level = levels.get(cycle as usize).copied();
+            top.uart_rx.next = level.unwrap_or(true);
+            level.is_some()
+        },
+    );
+    let line: Vec<u64> = recording.output("uart_tx").collect();
+    let n_edges = line.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(n_edges > 500, "{n_edges} edges on the line");
+    assert_eq!(line.last(), Some(&1), "the last answer is complete");
+    recording.check_equal();
+}
+
+/// Runs the samples on emitted Verilog and compares classes, scores and final states with the
+/// golden model's, and each state and spike of each tick where there are trace ports.
+fn check_golden(design: &Design, model: &Model, transport: Transport, cfg: ClientConfig) {
+    let is_traced = matches!(transport, Transport::Stream(_));
+    let setup = Setup {
+        transport: Some(transport),
+        reset: None,
+        initial: Initial::Random { seed: 5 },
+        ..Setup::default()
+    };
+    let mut instance = Instance::new(model, &setup).unwrap();
+    if is_traced {
+        let stages = 0..design.layout.cores.len();
+        let probes: Vec<_> = stages
+            .map(|stage| {
+                let port = |name: &str| format!("trace_{name}_{stage}");
+                Probe {
+                    valid: Some(port("valid")),
+                    data: vec![port("index"), port("spike"), port("word")],
+                }
+            })
+            .collect();
+        instance.set_probes(&probes).unwrap();
+    }
+    let instance = RefCell::new(instance);
+    let line = CycleTransport::new(CLOCK_HZ, |input: &[u8], want: usize, max_cycles| {
+        let run = instance.borrow_mut().run_bytes(input, want, max_cycles);
+        let run = run.unwrap_or_else(|error| panic!("{error}"));
+        Ok(CycleRun {
+            output: run.output,
+            cycles: run.cycles,
+        })
+    });
+    let limit = Duration::from_secs(1);
+    let mut session = Session::open(line, cfg, design.layout.clone(), limit).unwrap();
+    session.load_weights().unwrap();
+    let mut golden = Golden::new(&design.network).unwrap();
+    for sample in &design.samples {
+        instance.borrow_mut().take_records();
+        let found = session.run(sample).unwrap();
+        let records = instance.borrow_mut().take_records();
+        let (expected, trace) = golden.trace(Sample::Values(sample)).unwrap();
+        assert_eq!(found.class, expected.class);
+        assert_eq!(found.scores, expected.scores);
+        for core in 0..design.layout.cores.len() {
+            let last = &trace.ticks.last().unwrap()[core];
+            assert_eq!(session.states(core).unwrap(), last.states, "core {core}");
+            if !is_traced {
+                continue;
+            }
+            let found = records.iter().filter(|record| record.probe == core);
+            let found: Vec<(u64, bool, Vec<i64>)> = found
+                .map(|record| {
+                    let bits = &design.layout.cores[core].state_bits;
+                    let states = unpack_states(record.data[2], bits);
+                    (record.data[0], record.data[1] == 1, states)
+                })
+                .collect();
+            let expected: Vec<_> = trace
+                .ticks
+                .iter()
+                .flat_map(|tick| {
+                    (0..design.layout.cores[core].n_neurons).map(|neuron| {
+                        let tick = &tick[core];
+                        let states = tick.states.iter().map(|state| state[neuron]).collect();
+                        let fired = tick.spikes.contains(&(neuron as u32));
+                        (neuron as u64, fired, states)
+                    })
+                })
+                .collect();
+            assert_eq!(found, expected, "core {core}");
+        }
+    }
+}
+
+#[test]
+fn emitted_designs_compute_what_the_golden_model_does() {
+    let Some(verilator) = tools::verilator() else {
+        return;
+    };
+    let cache = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/emit-cache"));
+    for shape in &SHAPES {
+        let design = Design::new(shape);
+        let device = design.source(&emit_device(&design.cfg).unwrap());
+        let device = build(&verilator, cache, &device).unwrap_or_else(|error| panic!("{error}"));
+        let stream = Transport::Stream(StreamPorts::default());
+        check_golden(&design, &device, stream, ClientConfig::default());
+
+        let top = design.source(&emit_top(&design.cfg, CYCLES_PER_BIT).unwrap());
+        let top = build(&verilator, cache, &top).unwrap_or_else(|error| panic!("{error}"));
+        let uart = Transport::Uart(UartPorts::new(CYCLES_PER_BIT));
+        let cfg = ClientConfig::for_baud(CLOCK_HZ / CYCLES_PER_BIT);
+        check_golden(&design, &top, uart, cfg);
+    }
+}
+
+#[test]
+fn designs_lint_clean() {
+    for shape in &SHAPES {
+        let design = Design::new(shape);
+        lint(&emit_device(&design.cfg).unwrap().verilog, "device");
+        let top = emit_top(&design.cfg, CYCLES_PER_BIT).unwrap();
+        lint(&top.verilog, "top");
+    }
+}
+
+#[test]
+fn each_waiver_is_needed_and_another_warning_is_not_waived() {
+    let design = Design::new(&SHAPES[0]);
+    let top = emit_top(&design.cfg, CYCLES_PER_BIT).unwrap();
+    let Some(report) = lint_report(&top.verilog, "top", "`verilator_config\n") else {
+        return;
+    };
+    let kinds: BTreeSet<&str> = report
+        .lines()
+        .filter_map(|line| line.strip_prefix("%Warning-")?.split(':').next())
+        .collect();
+    let waived: BTreeSet<&str> = VERILATOR_WAIVERS
+        .lines()
+        .filter_map(|line| line.strip_prefix("lint_off -rule "))
+        .collect();
+    assert_eq!(kinds, waived, "{report}");
+
+    let undriven = "module undriven(output wire y);\nwire x;\nassign y = x;\nendmodule\n";
+    let verilog = format!("{}\n{undriven}", top.verilog);
+    let report = lint_report(&verilog, "undriven", VERILATOR_WAIVERS).unwrap();
+    assert!(report.contains("%Warning-UNDRIVEN"), "{report}");
+}
+
+#[test]
+fn the_same_network_gives_the_same_bytes() {
+    for shape in &SHAPES {
+        let emit = || {
+            let design = Design::new(shape);
+            let device = emit_device(&design.cfg).unwrap();
+            let top = emit_top(&design.cfg, CYCLES_PER_BIT).unwrap();
+            (device, top, design.images())
+        };
+        // Hash maps are seeded anew in each thread.
+        let other = std::thread::scope(|scope| scope.spawn(emit).join().unwrap());
+        assert_eq!(emit(), other);
+    }
+}
