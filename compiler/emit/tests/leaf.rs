@@ -6,9 +6,9 @@ mod support;
 
 use rust_hdl_core::prelude::*;
 use spikeloom_hdl::{
-    Asr, BitRegister, BitResetRegister, DBits, DSignal, LaneSelect, MemoryImage, Multiply, Pack,
-    Register, ResetRegister, RomMemory, Rounding, RowMemory, ShiftLeft, SignalType, SpramMemory,
-    Unpack,
+    Asr, BitRegister, BitResetRegister, DBits, DSignal, Delay, LaneSelect, MemoryImage, Multiply,
+    Pack, Register, ResetRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft,
+    SignalType, SpramMemory, Unpack,
 };
 use support::{Case, Drive, Random, Stimulus, case, cell_counts, check_equal, yosys_run};
 
@@ -71,6 +71,14 @@ fn combinational() -> Vec<Case> {
             drivers
         }));
     }
+    for (index_bits, address_bits, rows) in
+        [(4, 8, 3), (4, 3, 5), (6, 6, 8), (1, 1, 1), (40, 64, 9)]
+    {
+        let block = RowAddress::new(index_bits, address_bits, rows);
+        cases.push(combinational_case(&name("row_address"), block, |b| {
+            vec![&mut b.index]
+        }));
+    }
     for (signal_type, shift) in [
         (SignalType::signed(4), 3),
         (SignalType::unsigned(1), 0),
@@ -106,7 +114,22 @@ fn registers() -> Vec<Case> {
         n_cycles: 50,
         limits: vec![],
     };
+    let delay = |name, width, stages| {
+        let block = Delay::new(width, stages);
+        let clock: fn(&mut Delay) -> &mut Signal<In, Clock> = |b| &mut b.clock;
+        case(
+            name,
+            block,
+            &stimulus,
+            |b| vec![&mut b.d],
+            Some(clock),
+            vec![],
+        )
+    };
     vec![
+        delay("delay_0", 5, 0),
+        delay("delay_1", 1, 1),
+        delay("delay_3", 64, 3),
         case(
             "plain_register",
             Register::with_value(DBits::signed(-3, 5)),
@@ -176,6 +199,7 @@ fn memories() -> Vec<Case> {
     };
     let image_file = |image: &MemoryImage| vec![(image.name().to_owned(), image.to_hex())];
     let (filled, rom) = (image("filled.hex"), image("rom.hex"));
+    // A single-port memory shows anything until it is read: it is compared in a whole device.
     vec![
         case(
             "row_memory",

@@ -50,6 +50,9 @@ impl Logic for RowAddress {
         // implicitly.
         let index = if bits > index_bits {
             format!("{{{}'h0, index}}", bits - index_bits)
+        } else if bits == index_bits {
+            // A single bit cannot be sliced.
+            "index".to_owned()
         } else {
             format!("index[{}:0]", bits - 1)
         };
