@@ -378,14 +378,20 @@ impl Cone {
     /// Takes out every input that is constant or makes no difference.
     pub(crate) fn fold(&mut self, constants: &[Option<bool>]) {
         for position in (0..self.inputs.len()).rev() {
-            let (low, high) = (self.with(position, false), self.with(position, true));
             self.contents = match known(self.inputs[position], constants) {
-                Signal::Low => low,
-                Signal::High => high,
-                Signal::Net(_) if low == high => low,
+                Signal::Low => self.with(position, false),
+                Signal::High => self.with(position, true),
                 Signal::Net(_) => continue,
             };
             self.inputs.remove(position);
+        }
+        // Only now: a constant may be what makes another input useless.
+        for position in (0..self.inputs.len()).rev() {
+            let (low, high) = (self.with(position, false), self.with(position, true));
+            if low == high {
+                self.contents = low;
+                self.inputs.remove(position);
+            }
         }
     }
 
@@ -842,5 +848,96 @@ impl Reader {
             }
         }
         Ok(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `out` is what the last of `tables` gives; each has its inputs and contents.
+    fn circuit(tables: &[([Signal; 4], u16)]) -> Gates {
+        let first = 1;
+        let net = |index: usize| Net(u32::try_from(index + first).unwrap());
+        Gates {
+            top: "top".to_owned(),
+            nets: (0..=tables.len()).map(|n| format!("n{n}")).collect(),
+            inputs: vec![("in".to_owned(), vec![Net(0)])],
+            outputs: vec![("out".to_owned(), vec![Signal::Net(net(tables.len() - 1))])],
+            tables: tables
+                .iter()
+                .enumerate()
+                .map(|(index, (inputs, contents))| Table {
+                    inputs: *inputs,
+                    contents: *contents,
+                    output: net(index),
+                })
+                .collect(),
+            ..Gates::default()
+        }
+    }
+
+    const INPUT: Signal = Signal::Net(Net(0));
+
+    #[test]
+    fn inputs_that_make_no_difference_are_taken_out() {
+        use Signal::{High, Low};
+        let fold = |inputs: [Signal; 4], contents| {
+            let mut cone = Cone::new(&inputs, contents);
+            cone.fold(&[]);
+            (cone.inputs, cone.contents)
+        };
+        let other = Signal::Net(Net(1));
+        // All four high, one of them never is.
+        assert_eq!(fold([INPUT, Low, High, other], 0x8000), (vec![], 0));
+        // The first and third and fourth, without the second: an and of two.
+        let and = (vec![INPUT, other], 0b1000);
+        assert_eq!(fold([INPUT, Low, High, other], 0x2000), and);
+        // The fourth, inverted, whatever the others are.
+        assert_eq!(fold([INPUT, Low, High, other], 0x00ff), (vec![other], 0b01));
+    }
+
+    #[test]
+    fn constants_spread_through_tables_and_carries() {
+        let net = |n| Signal::Net(Net(n));
+        // A table that reads itself where it does not look, a table of the first, a buffer.
+        let mut gates = circuit(&[
+            ([Signal::Low, INPUT, net(1), Signal::Low], 0x0055),
+            ([net(1), INPUT, INPUT, INPUT], 0x5555),
+            ([INPUT, Signal::Low, Signal::Low, Signal::Low], 0x0002),
+        ]);
+        gates.nets.push("carry".to_owned());
+        gates.carries.push(Carry {
+            inputs: [net(1), INPUT, Signal::High],
+            output: Net(4),
+        });
+        let values = gates.constants();
+        assert_eq!(values, [None, Some(true), Some(false), None, Some(true)]);
+        assert!(gates.tables[2].passes());
+        assert!(!gates.tables[0].passes());
+        assert_eq!(gates.folded().tables[1].inputs[0], Signal::High);
+        assert_eq!(gates.folded().carries[0].inputs[0], Signal::High);
+    }
+
+    #[test]
+    fn stuck_net_is_read_as_a_constant_everywhere() {
+        let mut gates = circuit(&[([INPUT; 4], 0x8000)]);
+        gates.stick(gates.net("n0").unwrap(), true);
+        assert_eq!(gates.tables[0].inputs, [Signal::High; 4]);
+        gates.stick(Net(1), false);
+        assert_eq!(gates.outputs[0].1, [Signal::Low]);
+        assert!(matches!(gates.net("x"), Err(Error::NoSuchNet { name }) if name == "x"));
+    }
+
+    #[test]
+    fn two_drivers_are_refused_and_none_reads_low() {
+        let gates = circuit(&[([Signal::Net(Net(2)); 4], 1), ([INPUT; 4], 2)]);
+        let mut twice = gates.clone();
+        twice.tables[1].output = Net(1);
+        let error = twice.settle().unwrap_err().to_string();
+        assert!(error.contains("`n1` has two drivers"), "{error}");
+        let mut open = gates;
+        open.tables.truncate(1);
+        assert_eq!(open.settle().unwrap().tables[0].inputs, [Signal::Low; 4]);
     }
 }

@@ -52,12 +52,14 @@ pub(super) fn shared_wanted_versions() -> Vec<(String, String)> {
 }
 
 pub(super) fn install(progress: &mut dyn FnMut(&str)) -> Result<Toolchain, Error> {
-    let missing: Vec<&str> = TOOLS
+    let mut missing: Vec<&str> = TOOLS
         .iter()
         .filter(|(_, _, file)| !Path::new(file).is_file())
         .map(|(_, package, _)| *package)
         .chain((!Path::new(DATABASE_FOLDERS[0]).is_dir()).then_some(DATABASE))
         .collect();
+    // One package has two of the tools.
+    missing.dedup();
     if !missing.is_empty() {
         install_packages(&missing, "the tools from Debian", progress)?;
     }
