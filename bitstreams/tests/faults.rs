@@ -1,0 +1,263 @@
+//! Damage that must be noticed: in a bitstream, in its bits, in a netlist.
+
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
+mod support;
+
+use spikeloom_bitstreams::{
+    Decoded, Error, Files, Gates, Net, Signal, Toolchain, decode, decode_text, fast_sources,
+};
+use support::{Bench, Built, Design, Noise, tools};
+
+fn carries() -> Design {
+    Design::new(&["harness.v", "carries.v"])
+}
+
+/// Lines of the placed design that are rows of a tile's bits.
+fn rows_of_bits(text: &str) -> Vec<usize> {
+    let mut in_tile = false;
+    let mut rows = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if line.starts_with('.') {
+            in_tile = line.contains("_tile ");
+        } else if in_tile && !line.is_empty() {
+            rows.push(number);
+        }
+    }
+    rows
+}
+
+/// The text with one bit turned over.
+fn flipped(text: &str, line: usize, column: usize) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let bit = if &lines[line][column..=column] == "1" {
+        "0"
+    } else {
+        "1"
+    };
+    lines[line].replace_range(column..=column, bit);
+    lines.join("\n") + "\n"
+}
+
+/// Whether a changed placed design is refused, or at least not taken for the right one.
+fn noticed(text: &str, built: &Built, tools: &Toolchain) -> bool {
+    match decode_text(text, &built.target, tools) {
+        Err(_) => true,
+        Ok(decoded) => {
+            decoded.gates != built.decoded.gates
+                || decoded.check(&built.synthesised, &built.placed).is_err()
+        }
+    }
+}
+
+#[test]
+fn cleared_bit_is_noticed() {
+    let Some(tools) = tools() else { return };
+    let built = Built::new(&carries(), &tools, "icebreaker");
+    let text = built.text(Files::PLACED);
+    let lines: Vec<&str> = text.lines().collect();
+    // A logic tile has no bits but of tables, registers, carries and connections, and those of the
+    // global networks in its eighth column. Elsewhere there are electrical settings too.
+    let mut set = Vec::new();
+    let mut in_logic = false;
+    for (number, line) in lines.iter().enumerate() {
+        if line.starts_with('.') {
+            in_logic = line.starts_with(".logic_tile");
+        } else if in_logic {
+            let bits = line.match_indices('1').map(|(column, _)| (number, column));
+            set.extend(bits.filter(|(_, column)| *column != 7));
+        }
+    }
+    assert!(set.len() > 1000);
+    let mut noise = Noise(77);
+    for _ in 0..12 {
+        let (line, column) = set[noise.below(set.len())];
+        assert!(
+            noticed(&flipped(&text, line, column), &built, &tools),
+            "line {}, column {column}",
+            line + 1
+        );
+    }
+}
+
+#[test]
+fn damaged_bitstream_is_refused() {
+    let Some(tools) = tools() else { return };
+    let built = Built::new(&carries(), &tools, "hx8k-breakout");
+    let bytes = std::fs::read(built.path(Files::BITSTREAM)).unwrap();
+    let damaged = built.path("damaged.bin");
+    let decode_bytes = |bytes: &[u8]| {
+        std::fs::write(&damaged, bytes).unwrap();
+        decode(&damaged, &built.target, &tools)
+    };
+    assert_eq!(decode_bytes(&bytes).unwrap(), built.decoded);
+    let mut noise = Noise(5);
+    for _ in 0..3 {
+        let mut changed = bytes.clone();
+        // Behind the header, before the end marks.
+        let at = 200 + noise.below(bytes.len() - 400);
+        changed[at] ^= 1 << noise.below(8);
+        let error = decode_bytes(&changed).unwrap_err();
+        let refused = matches!(&error, Error::ToolFailed { command, .. }
+            if command.starts_with("iceunpack"));
+        assert!(refused, "byte {at}: {error}");
+    }
+    let error = decode_bytes(&bytes[..bytes.len() / 2]).unwrap_err();
+    assert!(matches!(error, Error::ToolFailed { .. }), "{error}");
+    assert!(decode_bytes(b"").is_err());
+}
+
+#[test]
+fn bitstream_of_another_build_is_told_apart() {
+    let Some(tools) = tools() else { return };
+    let built = Built::new(&carries(), &tools, "icebreaker");
+    let other = Design::new(&["harness.v", "flip_flops.v", "rising.v"]);
+    let other = Built::new(&other, &tools, "icebreaker");
+    let error = other
+        .decoded
+        .check(&built.synthesised, &built.placed)
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::CellsDiffer {
+                what: "flip-flops",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let changed = |change: &dyn Fn(&mut Decoded)| {
+        let mut decoded = built.decoded.clone();
+        change(&mut decoded);
+        decoded.check(&built.synthesised, &built.placed)
+    };
+    changed(&|_| {}).unwrap();
+    assert!(changed(&|d| drop(d.gates.flip_flops.pop())).is_err());
+    assert!(changed(&|d| d.gates.tables.truncate(10)).is_err());
+    assert!(changed(&|d| d.logic_cells -= 2).is_err());
+    assert!(changed(&|d| d.logic_cells += 20).is_err());
+    // The right bits for the wrong board: the pins are elsewhere.
+    let upduino = spikeloom_bitstreams::target("upduino").unwrap();
+    let error = decode_text(&built.text(Files::PLACED), &upduino, &tools).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::UnsupportedCell { .. } | Error::Undecodable { .. }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn stuck_net_changes_what_the_circuit_does() {
+    let Some(tools) = tools() else { return };
+    let built = Built::new(&carries(), &tools, "icebreaker");
+    let whole = &built.decoded.gates;
+    let mut bench = Bench::new(&tools);
+    bench.form("the whole circuit", fast_sources(whole).unwrap());
+    let mut noise = Noise(3);
+    let mut broken: Vec<(String, Gates)> = Vec::new();
+    let mut stick = |kind: &str, net: Net| {
+        for value in [false, true] {
+            let mut gates = whole.clone();
+            gates.stick(net, value);
+            assert_ne!(gates, *whole);
+            broken.push((format!("{kind} {} stuck at {value}", net.0), gates));
+        }
+    };
+    for _ in 0..4 {
+        let flip_flop = &whole.flip_flops[noise.below(whole.flip_flops.len())];
+        stick("flip-flop", flip_flop.output);
+    }
+    // The carry into bit 30 of an adder of 48, found from the register that the sum goes to.
+    let netlist = &built.netlist;
+    let sum = netlist.net("accumulator[30]").unwrap();
+    let register = netlist.flip_flops.iter().find(|ff| ff.output == sum);
+    let data = register.unwrap().data;
+    let table = netlist
+        .tables
+        .iter()
+        .find(|table| Signal::Net(table.output) == data);
+    let carry = netlist
+        .carries
+        .iter()
+        .find(|carry| table.unwrap().inputs.contains(&Signal::Net(carry.output)))
+        .unwrap();
+    for value in [false, true] {
+        let mut gates = netlist.clone();
+        gates.stick(carry.output, value);
+        broken.push((format!("carry stuck at {value}"), gates));
+    }
+    for (name, gates) in &broken {
+        bench.form(name, fast_sources(gates).unwrap());
+    }
+    let outputs = bench.run();
+    let differences = outputs.differences();
+    assert_eq!(differences.len(), 10);
+    for (name, difference) in differences {
+        assert!(difference.is_some(), "{name} is not noticed");
+    }
+}
+
+#[test]
+fn flipped_bit_of_a_table_changes_what_the_circuit_does() {
+    let Some(tools) = tools() else { return };
+    let built = Built::new(&carries(), &tools, "icebreaker");
+    let text = built.text(Files::PLACED);
+    let rows = rows_of_bits(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let mut noise = Noise(9);
+    let mut bench = Bench::new(&tools);
+    let whole = fast_sources(&built.decoded.gates).unwrap();
+    bench.form("the whole circuit", whole.clone());
+    let mut tried = 0;
+    while tried < 4 {
+        let line = rows[noise.below(rows.len())];
+        let column = 36 + noise.below(8);
+        let bits = lines[line];
+        // Logic tiles have 54 columns, and their cells are in these.
+        if bits.len() != 54 || bits.as_bytes()[column] != b'1' {
+            continue;
+        }
+        let Ok(decoded) = decode_text(&flipped(&text, line, column), &built.target, &tools) else {
+            continue;
+        };
+        let Ok(sources) = fast_sources(&decoded.gates) else {
+            continue;
+        };
+        // Many entries of a table belong to an input that is always low.
+        if sources == whole {
+            continue;
+        }
+        bench.form(&format!("line {line}, column {column}"), sources);
+        tried += 1;
+    }
+    let outputs = bench.run();
+    let found = outputs
+        .differences()
+        .iter()
+        .filter(|(_, d)| d.is_some())
+        .count();
+    // A table entry may be one that no state of the circuit reaches; most are not.
+    assert!(found >= 3, "{:?}", outputs.differences());
+}
+
+#[test]
+fn same_input_gives_the_same_bytes() {
+    let Some(tools) = tools() else { return };
+    for board in ["icebreaker", "hx8k-breakout"] {
+        let [first, second] = [(); 2].map(|()| Built::new(&carries(), &tools, board));
+        for file in [
+            Files::NETLIST_JSON,
+            Files::NETLIST_VERILOG,
+            Files::PLACED,
+            Files::BITSTREAM,
+        ] {
+            let read = |built: &Built| std::fs::read(built.path(file)).unwrap();
+            assert!(read(&first) == read(&second), "{file} on {board}");
+        }
+        assert_eq!(first.decoded, second.decoded);
+        assert_eq!(first.placed, second.placed);
+    }
+}
