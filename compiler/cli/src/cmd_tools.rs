@@ -13,7 +13,10 @@ pub struct Tools {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Installs pinned versions into the user's cache; nothing else on the machine is touched.
+    /// Installs pinned versions into the user's cache.
+    ///
+    /// As root it also installs the system packages that are needed and missing: a C++ compiler,
+    /// Python, or with `--from apt` the tools themselves.
     Install(Install),
 }
 

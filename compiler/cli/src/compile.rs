@@ -99,9 +99,9 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     remarks
         .iter()
         .for_each(|r| steps.note(format!("remark: {r}")));
-    dump(request, Level::Network, || network_text(&network));
+    dump(request, Level::Network, || network.to_string());
     let network = normalise(&network);
-    dump(request, Level::Normalised, || network_text(&network));
+    dump(request, Level::Normalised, || network.to_string());
 
     let quantize_cfg = QuantizeConfig {
         weight_bits: request.project.bits.unwrap_or(DEFAULT_BITS),
@@ -384,70 +384,6 @@ fn dump(request: &Request, level: Level, text: impl FnOnce() -> String) {
     if request.dump == Some(level) {
         print!("{}", text());
     }
-}
-
-/// The Network level for people: everything but the weights themselves.
-fn network_text(network: &Network) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    let range = |values: &[f32]| {
-        let low = values.iter().copied().fold(f32::INFINITY, f32::min);
-        let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        if low == high {
-            format!("{low}")
-        } else {
-            format!("{low} to {high}")
-        }
-    };
-    let _ = writeln!(
-        text,
-        "network {}: {:?}, {} ticks\ninput: {:?}, {:?}",
-        network.name, network.semantics, network.ticks, network.input.shape, network.input.encoder
-    );
-    for (n, p) in network.populations.iter().enumerate() {
-        let neuron = &p.neuron;
-        let _ = writeln!(
-            text,
-            "population {n} {}: {:?}, decay {}, gain {}, v_leak {}, starts at {}",
-            p.name,
-            p.shape,
-            range(&neuron.decay_mem),
-            range(&neuron.gain),
-            range(&neuron.v_leak),
-            range(&neuron.v_init)
-        );
-        if let Some(f) = &neuron.firing {
-            let _ = writeln!(
-                text,
-                "  fires {:?} {}, reset {:?} {:?}, refractory {}",
-                f.compare,
-                range(&f.v_threshold),
-                f.reset,
-                f.reset_at,
-                f.refractory_ticks
-            );
-        }
-    }
-    for (n, p) in network.projections.iter().enumerate() {
-        let _ = writeln!(
-            text,
-            "projection {n} {}: {:?} -> population {}, {} x {}, weights {}, bias {}, delay {}",
-            p.name,
-            p.source,
-            p.target,
-            p.n_post,
-            p.n_pre,
-            range(&p.weights),
-            p.bias.as_deref().map_or("none".into(), range),
-            p.delay
-        );
-    }
-    let _ = writeln!(
-        text,
-        "output: population {}, {:?}",
-        network.output, network.decoder
-    );
-    text
 }
 
 fn yaml<T: serde::Serialize>(level: &T) -> miette::Result<String> {

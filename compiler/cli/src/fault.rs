@@ -198,22 +198,22 @@ pub fn choose(
     network: &Quantized,
     samples: &[Vec<u8>],
 ) -> Result<Vec<Fault>, spikeloom_ladder::Error> {
-    let flipped = || {
-        // The channel that carries most, to the neuron on which its weight is largest.
-        let sum = |c: usize| samples.iter().map(|s| u64::from(s[c])).sum::<u64>();
-        let pre = (0..network.input.n_channels)
-            .max_by_key(|&c| (sum(c), std::cmp::Reverse(c)))
-            .unwrap_or(0);
+    let flipped = || -> Result<(usize, usize), spikeloom_ladder::Error> {
+        // The neuron that fires most, and the channel that drives it most.
+        let post = busiest(network, samples)?;
+        let sum = |c: usize| samples.iter().map(|s| i64::from(s[c])).sum::<i64>();
         let p = &network.projections[0];
-        let n_post = p.weights.len() / p.n_pre.max(1);
-        let post = (0..n_post)
-            .max_by_key(|&n| (p.weights[n * p.n_pre + pre].abs(), std::cmp::Reverse(n)))
+        let pre = (0..p.n_pre)
+            .max_by_key(|&c| {
+                let w = i64::from(p.weights[post * p.n_pre + c]);
+                (w.abs() * sum(c), std::cmp::Reverse(c))
+            })
             .unwrap_or(0);
-        (pre, post)
+        Ok((pre, post))
     };
     Ok(match rung {
         Rung::Float => {
-            let (pre, post) = flipped();
+            let (pre, post) = flipped()?;
             vec![Fault::FlippedWeightBit {
                 projection: ProjectionId(0),
                 post,
@@ -223,7 +223,7 @@ pub fn choose(
         Rung::Golden => narrow_value(network, samples)?.into_iter().collect(),
         Rung::Hdl => threshold(network, samples)?.into_iter().collect(),
         Rung::Verilator => {
-            let (pre, post) = flipped();
+            let (pre, post) = flipped()?;
             let mut faults = vec![
                 Fault::FlippedWeightBit {
                     projection: ProjectionId(0),
@@ -253,21 +253,27 @@ fn threshold(
     else {
         return Ok(None);
     };
-    let mut golden = Golden::new(network)?;
-    let mut counts = vec![0u64; network.populations[population].n_neurons];
-    let Some(sample) = samples.first() else {
-        return Ok(None);
-    };
-    let (_, trace) = golden.trace(Sample::Values(sample))?;
-    for tick in &trace.ticks {
-        for &spike in &tick[population].spikes {
-            counts[spike as usize] += 1;
+    let neuron = busiest(network, samples)?;
+    Ok(parameter
+        .bits
+        .holds(parameter.values[neuron] + 1)
+        .then_some(Fault::ThresholdOffByOne { population, neuron }))
+}
+
+/// The neuron of the first population that fires most in the first sample.
+fn busiest(network: &Quantized, samples: &[Vec<u8>]) -> Result<usize, spikeloom_ladder::Error> {
+    let mut counts = vec![0u64; network.populations[0].n_neurons];
+    if let Some(sample) = samples.first() {
+        let (_, trace) = Golden::new(network)?.trace(Sample::Values(sample))?;
+        for tick in &trace.ticks {
+            for &spike in &tick[0].spikes {
+                counts[spike as usize] += 1;
+            }
         }
     }
     Ok((0..counts.len())
-        .filter(|&n| counts[n] > 0 && parameter.bits.holds(parameter.values[n] + 1))
         .max_by_key(|&n| (counts[n], std::cmp::Reverse(n)))
-        .map(|neuron| Fault::ThresholdOffByOne { population, neuron }))
+        .unwrap_or(0))
 }
 
 /// The widest width that some value of the first population's program overflows.

@@ -67,6 +67,8 @@ impl Completions {
 }
 
 fn main() -> ExitCode {
+    // `spikeloom ... | head` ends quietly instead of failing to print.
+    sigpipe::reset();
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Quickstart(c) => c.run(),

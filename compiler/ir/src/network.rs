@@ -13,6 +13,8 @@
 //!
 //! The exact place of a delayed reset in that order is part of [`ResetAt`].
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Origin, PopulationId};
@@ -212,4 +214,96 @@ pub struct Projection {
     pub delay: u32,
     /// Where the weight node stands.
     pub origin: Origin,
+}
+
+/// The lowest and the highest value, or the one value that all have.
+struct Range<'a>(&'a [f32]);
+
+impl fmt::Display for Range<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let low = self.0.iter().copied().reduce(f32::min);
+        let high = self.0.iter().copied().reduce(f32::max);
+        match low.zip(high) {
+            None => f.write_str("nothing"),
+            Some((low, high)) if low == high => write!(f, "{low}"),
+            Some((low, high)) => write!(f, "{low} to {high}"),
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let semantics = match self.semantics {
+            Semantics::SnnTorch => "snntorch",
+            Semantics::Norse => "norse",
+            Semantics::Sinabs => "sinabs",
+            Semantics::Nir => "nir",
+        };
+        let encoder = match self.input.encoder {
+            Encoder::Direct { scale } => format!("direct, scale {scale}"),
+            Encoder::Rate { seed } => format!("rate, seed {seed:#010x}"),
+            Encoder::Events => "events".to_owned(),
+        };
+        writeln!(
+            f,
+            "network {}: {semantics}, {} ticks",
+            self.name, self.ticks
+        )?;
+        writeln!(f, "input: shape {:?}, {encoder}", self.input.shape)?;
+        for (n, p) in self.populations.iter().enumerate() {
+            let neuron = &p.neuron;
+            writeln!(f, "\npopulation {n} {}: shape {:?}", p.name, p.shape)?;
+            writeln!(f, "  decay_mem {}", Range(&neuron.decay_mem))?;
+            writeln!(f, "  gain {}", Range(&neuron.gain))?;
+            writeln!(f, "  v_leak {}", Range(&neuron.v_leak))?;
+            writeln!(f, "  v_init {}", Range(&neuron.v_init))?;
+            let Some(firing) = &neuron.firing else {
+                writeln!(f, "  no spike")?;
+                continue;
+            };
+            let compare = match firing.compare {
+                Compare::Greater => ">",
+                Compare::GreaterOrEqual => ">=",
+            };
+            let reset = match firing.reset {
+                Reset::None => "no reset".to_owned(),
+                Reset::Subtract => "reset by subtraction".to_owned(),
+                Reset::ToValue => format!("reset to {}", Range(&firing.v_reset)),
+            };
+            let reset_at = match firing.reset_at {
+                ResetAt::SameTick => "in the same tick",
+                ResetAt::NextTick => "at the next tick",
+                ResetAt::NextTickInputLost => "at the next tick, whose input is lost",
+            };
+            writeln!(
+                f,
+                "  spike where v_mem {compare} {}",
+                Range(&firing.v_threshold)
+            )?;
+            writeln!(f, "  {reset} {reset_at}")?;
+            if firing.refractory_ticks > 0 {
+                writeln!(f, "  refractory_ticks {}", firing.refractory_ticks)?;
+            }
+        }
+        for (n, p) in self.projections.iter().enumerate() {
+            let source = match p.source {
+                Source::Input => "input".to_owned(),
+                Source::Population(id) => format!("population {id}"),
+            };
+            writeln!(
+                f,
+                "\nprojection {n} {}: {source} -> population {}, {} x {}, delay {}",
+                p.name, p.target, p.n_post, p.n_pre, p.delay
+            )?;
+            writeln!(f, "  weights {}", Range(&p.weights))?;
+            if let Some(bias) = &p.bias {
+                writeln!(f, "  bias {}", Range(bias))?;
+            }
+        }
+        let decoder = match self.decoder {
+            Decoder::SpikeCount => "spike count",
+            Decoder::MembraneSum => "sum of v_mem",
+        };
+        writeln!(f, "\noutput: population {}, {decoder}", self.output)
+    }
 }

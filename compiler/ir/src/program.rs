@@ -208,6 +208,25 @@ pub enum ProgramError {
         /// The value.
         value: ValueId,
     },
+    /// A shift by more bits than any value has.
+    #[error("step {step} shifts by {bits} bits, and values have at most {max}", max = BitWidth::MAX)]
+    #[diagnostic(code(spikeloom::ir::program::shift))]
+    Shift {
+        /// Offending step.
+        step: usize,
+        /// By how much.
+        bits: u32,
+    },
+    /// A state variable starts at a value that it cannot hold, or at a parameter that is missing
+    /// or wider.
+    #[error("state variable {name} cannot start at {init:?}")]
+    #[diagnostic(code(spikeloom::ir::program::init))]
+    Init {
+        /// Its name.
+        name: String,
+        /// Its initial value.
+        init: Init,
+    },
     /// A parameter does not have one value a neuron, or one that does not fit its width.
     #[error("parameter {name} has {found} usable values for {n_neurons} neurons")]
     #[diagnostic(code(spikeloom::ir::program::parameter))]
@@ -235,6 +254,18 @@ impl Program {
                 });
             }
         }
+        for state in &self.states {
+            let fits = match state.init {
+                Init::Value(value) => state.bits.holds(value),
+                Init::Parameter(n) => self.parameters.get(n).is_some_and(|p| p.bits <= state.bits),
+            };
+            if !fits {
+                return Err(ProgramError::Init {
+                    name: state.name.clone(),
+                    init: state.init,
+                });
+            }
+        }
         for (step, Step { op, bits }) in self.steps.iter().enumerate() {
             let range = |kind, index, count| {
                 if index < count {
@@ -258,6 +289,9 @@ impl Program {
                         bits: *bits,
                         value,
                     });
+                }
+                Op::ShiftLeft(_, n) | Op::ShiftRight(_, n, _) if n > BitWidth::MAX.get() => {
+                    return Err(ProgramError::Shift { step, bits: n });
                 }
                 _ => {}
             }

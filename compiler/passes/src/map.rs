@@ -340,13 +340,17 @@ fn does_not_fit(
     }
 }
 
-/// A change that fits, tried, not guessed: fewer weight bits, or the number of hidden neurons.
+/// A change that fits, tried, not guessed: another number of lanes, fewer weight bits, or the
+/// number of hidden neurons.
 fn advice(network: &Quantized, limits: &Limits) -> String {
-    let fits = |candidate: &Quantized| {
-        LANES_TRIED
-            .iter()
-            .any(|&lanes| overflow(&place(candidate, limits, lanes)).is_none())
+    let lanes_that_fit = |candidate: &Quantized| {
+        let mut lanes = LANES_TRIED.into_iter();
+        lanes.find(|&lanes| overflow(&place(candidate, limits, lanes)).is_none())
     };
+    let fits = |candidate: &Quantized| lanes_that_fit(candidate).is_some();
+    if let Some(lanes) = lanes_that_fit(network) {
+        return format!("`--lanes {lanes}` fits");
+    }
     let bits = network
         .projections
         .iter()

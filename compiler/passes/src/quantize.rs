@@ -532,8 +532,9 @@ fn build_program(
     let delayed = threshold
         .as_ref()
         .filter(|(f, ..)| f.reset_at != ResetAt::SameTick);
+    let refractory_ticks = neuron.firing.as_ref().map_or(0, |f| f.refractory_ticks);
     let fired_before = delayed
-        .filter(|(f, ..)| f.reset != Reset::None)
+        .filter(|(f, ..)| f.reset != Reset::None && refractory_ticks == 0)
         .map(|&(f, theta, ..)| b.push(Op::Compare(before, f.compare, theta)));
 
     // Reset of the tick before, where it comes before the decay.
@@ -588,23 +589,20 @@ fn build_program(
         v = b.saturate(v, width);
     }
 
-    // Spike, refractory period and reset of this tick.
+    // Spike, reset of this tick and refractory period.
     let mut spike = None;
     let mut waiting = None;
     if let Some((f, theta, v_reset, _)) = &threshold {
         let mut fires = b.push(Op::Compare(v, f.compare, *theta));
+        let mut rest = None;
         if f.refractory_ticks > 0 {
             b.draft.init.push(Init::Value(0));
             let left = b.push(Op::State(1));
-            let (zero, one) = (b.push(Op::Constant(0)), b.push(Op::Constant(1)));
-            let full = b.push(Op::Constant(f.refractory_ticks.into()));
+            let zero = b.push(Op::Constant(0));
             let resting = b.push(Op::Compare(left, network::Compare::Greater, zero));
             let awake = b.push(Op::Not(resting));
             fires = b.push(Op::And(fires, awake));
-            v = b.push(Op::Select(resting, before, v));
-            let fewer = b.push(Op::Subtract(left, one));
-            let rest = b.push(Op::Select(resting, fewer, zero));
-            waiting = Some(b.push(Op::Select(fires, full, rest)));
+            rest = Some((left, zero, resting));
         }
         if f.reset_at == ResetAt::SameTick {
             match (f.reset, v_reset) {
@@ -615,6 +613,29 @@ fn build_program(
                 (Reset::ToValue, Some(v_reset)) => v = b.push(Op::Select(fires, *v_reset, v)),
                 _ => {}
             }
+        }
+        if let Some((left, zero, resting)) = rest {
+            let one = b.push(Op::Constant(1));
+            let full = b.push(Op::Constant(f.refractory_ticks.into()));
+            // A delayed reset falls into the first tick of rest, and a neuron rests after every
+            // spike, so that no other tick has one.
+            let mut held = before;
+            if delayed.is_some() && f.reset != Reset::None {
+                let compare = network::Compare::GreaterOrEqual;
+                let fired_before = b.push(Op::Compare(left, compare, full));
+                let mut after = match v_reset {
+                    Some(v_reset) => *v_reset,
+                    None => b.push(Op::Subtract(before, *theta)),
+                };
+                if let Some(width) = saturation {
+                    after = b.saturate(after, width);
+                }
+                held = b.push(Op::Select(fired_before, after, before));
+            }
+            v = b.push(Op::Select(resting, held, v));
+            let fewer = b.push(Op::Subtract(left, one));
+            let fewer = b.push(Op::Select(resting, fewer, zero));
+            waiting = Some(b.push(Op::Select(fires, full, fewer)));
         }
         spike = Some(fires);
     }

@@ -133,11 +133,23 @@ pub(crate) fn analyse(
                             high: i128::from(holds(v(a).high, v(b).low)),
                         }
                     }
-                    Op::Select(c, a, b) => match v(c) {
-                        Interval { low: 1, .. } => v(a),
-                        Interval { high: 0, .. } => v(b),
-                        _ => v(a).join(v(b)),
-                    },
+                    Op::Select(c, a, b) => {
+                        let mut chosen = v(a);
+                        if let Op::Subtract(x, y) = draft.steps[a.0].0
+                            && reaches(draft, c, x, y)
+                        {
+                            // A threshold subtracted only where it is reached leaves no debt.
+                            chosen = Interval {
+                                low: chosen.low.max(0),
+                                high: chosen.high.max(0),
+                            };
+                        }
+                        match v(c) {
+                            Interval { low: 1, .. } => chosen,
+                            Interval { high: 0, .. } => v(b),
+                            _ => chosen.join(v(b)),
+                        }
+                    }
                     Op::And(a, b) => Interval {
                         low: v(a).low.min(v(b).low),
                         high: v(a).high.min(v(b).high),
@@ -187,6 +199,15 @@ pub(crate) fn analyse(
         states: vec![Interval::point(0); draft.init.len()],
         saturating: Vec::new(),
     })
+}
+
+/// Whether `x >= y` wherever `condition` is 1.
+fn reaches(draft: &Draft, condition: ValueId, x: ValueId, y: ValueId) -> bool {
+    match draft.steps[condition.0].0 {
+        Op::Compare(left, _, right) => left == x && right == y,
+        Op::And(left, right) => reaches(draft, left, x, y) || reaches(draft, right, x, y),
+        _ => false,
+    }
 }
 
 impl Interval {

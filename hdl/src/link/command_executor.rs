@@ -34,7 +34,7 @@ enum ExecuteState {
 /// | port | direction | meaning |
 /// | --- | --- | --- |
 /// | `clock` | in | rising edge |
-/// | `end_pointer` | in | behind the last byte of the last right frame |
+/// | `last_pointer` | in | behind the last byte of the last right frame |
 /// | `read_pointer` | out | the oldest byte still needed |
 /// | `buffer_read_address`, `buffer_read_data` | out, in | the frame buffer, data one cycle later |
 /// | `bus_space`, `bus_address` | out | where; both hold during an access |
@@ -60,7 +60,7 @@ pub struct CommandExecutor {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
     /// Behind the last byte of the last right frame.
-    pub end_pointer: DSignal<In>,
+    pub last_pointer: DSignal<In>,
     /// The oldest byte still needed.
     pub read_pointer: DSignal<Out>,
     /// Byte of the frame buffer to read.
@@ -144,7 +144,7 @@ impl Default for CommandExecutor {
     fn default() -> Self {
         Self {
             clock: Signal::default(),
-            end_pointer: DSignal::new(BUFFER_BITS),
+            last_pointer: DSignal::new(BUFFER_BITS),
             read_pointer: DSignal::new(BUFFER_BITS),
             buffer_read_address: DSignal::new(BUFFER_BITS),
             buffer_read_data: DSignal::new(BYTE_BITS),
@@ -226,7 +226,7 @@ impl Logic for CommandExecutor {
             read_wait
         );
         self.in_header.next = self.state.q.val() == ExecuteState::Header;
-        self.available.next = self.pointer.q.val() != self.end_pointer.val();
+        self.available.next = self.pointer.q.val() != self.last_pointer.val();
         self.at_end.next = self.byte_idx.q.val() == self.length.q.val();
         self.hold.next = self.busy.val() & self.space.q.val().any();
         self.header_idx.next = self.byte_idx.q.val().get_bits::<3>(0);

@@ -36,12 +36,12 @@ enum ReceiveState {
 /// | `rx_ready` | out | it is taken |
 /// | `buffer_write_en`, `buffer_write_address`, `buffer_write_data` | out | store to the buffer |
 /// | `read_pointer` | in | the oldest byte still needed |
-/// | `end_pointer` | out | behind the last byte of the last right frame |
+/// | `last_pointer` | out | behind the last byte of the last right frame |
 ///
 /// Protocol:
 /// 1. Bytes are dropped until the sync byte 0xA5.
-/// 2. Length, header and payload are stored behind `end_pointer` and enter the checksum.
-/// 3. If the two bytes behind them are the checksum, `end_pointer` moves behind the frame;
+/// 2. Length, header and payload are stored behind `last_pointer` and enter the checksum.
+/// 3. If the two bytes behind them are the checksum, `last_pointer` moves behind the frame;
 ///    otherwise the frame is forgotten. Either way the hunt starts again with the byte after.
 /// 4. If no byte comes for 2^`silence_bits` cycles inside a frame, the frame is forgotten too.
 ///    Cycles in which `rx_ready` is low do not count.
@@ -70,7 +70,7 @@ pub struct FrameReceiver {
     /// The oldest byte still needed.
     pub read_pointer: DSignal<In>,
     /// Behind the last byte of the last right frame.
-    pub end_pointer: DSignal<Out>,
+    pub last_pointer: DSignal<Out>,
     state: StateRegister<ReceiveState>,
     header_idx: Register,
     payload_left: Register,
@@ -130,7 +130,7 @@ impl FrameReceiver {
             buffer_write_address: DSignal::new(BUFFER_BITS),
             buffer_write_data: DSignal::new(BYTE_BITS),
             read_pointer: DSignal::new(BUFFER_BITS),
-            end_pointer: DSignal::new(BUFFER_BITS),
+            last_pointer: DSignal::new(BUFFER_BITS),
             state: StateRegister::new(ReceiveState::Hunt),
             header_idx: Register::new(HEADER_BITS),
             payload_left: Register::new(BYTE_BITS),
@@ -303,6 +303,6 @@ impl Logic for FrameReceiver {
         self.buffer_write_en.next = self.store.val();
         self.buffer_write_address.next = self.write_pointer.q.val();
         self.buffer_write_data.next = self.rx_data.val();
-        self.end_pointer.next = self.committed.q.val();
+        self.last_pointer.next = self.committed.q.val();
     }
 }

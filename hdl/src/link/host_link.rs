@@ -162,7 +162,7 @@ impl Logic for HostLink {
         self.frames.write_data[0].next = self.receiver.buffer_write_data.val();
         self.frames.read_address.next = self.executor.buffer_read_address.val();
 
-        self.executor.end_pointer.next = self.receiver.end_pointer.val();
+        self.executor.last_pointer.next = self.receiver.last_pointer.val();
         self.executor.buffer_read_data.next = self.frames.read_data[0].val();
         self.executor.bus_read_data.next = self.bus_read_data.val();
         self.executor.bus_error.next = self.bus_error.val();

@@ -8,12 +8,15 @@
     reason = "criterion's macros write undocumented functions"
 )]
 
+#[path = "../tests/support/device.rs"]
+mod device;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use device::RealDevice;
 use spikeloom_cosim::{
     Instance, Probe, Setup, StreamPorts, Traffic, Transport, UartPorts, Verilator, build,
 };
@@ -131,5 +134,69 @@ fn builds(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, run, builds);
+/// The whole device at work: samples run one after the other.
+fn devices(criterion: &mut Criterion) {
+    let Some(verilator) = verilator() else { return };
+    let real = RealDevice::new();
+    let mut group = criterion.benchmark_group("device");
+    group
+        .throughput(Throughput::Elements(CYCLES))
+        .sample_size(10);
+    for (name, source, transport) in [
+        (
+            "784-128-10 behind a byte stream",
+            real.device(),
+            Transport::Stream(StreamPorts::default()),
+        ),
+        (
+            "784-128-10 behind a serial line",
+            real.top(),
+            Transport::Uart(UartPorts::new(device::CYCLES_PER_BIT)),
+        ),
+    ] {
+        let model = model(&verilator, &source);
+        let setup = Setup {
+            reset: None,
+            transport: Some(transport),
+            ..Setup::default()
+        };
+        let mut instance = Instance::new(&model, &setup).unwrap();
+        let start = real.start_of_a_long_run();
+        instance.run_bytes(&start, 0, u64::MAX).unwrap();
+        instance.clock_cycles(10_000).unwrap();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| instance.clock_cycles(CYCLES).unwrap());
+        });
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("device build");
+    group.sample_size(10);
+    let mut variant = 0;
+    for (name, source) in [
+        ("784-128-10, runtime cached", real.device()),
+        (
+            "784-128-10 with its serial line, runtime cached",
+            real.top(),
+        ),
+    ] {
+        let cache = tempfile::tempdir().unwrap();
+        build(&verilator, cache.path(), &support::source("counter.v")).unwrap();
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(
+                || {
+                    variant += 1;
+                    let mut changed = source.clone();
+                    changed.verilog[1].1 += &format!("// variant {variant}\n");
+                    changed
+                },
+                |changed| build(&verilator, cache.path(), &changed).unwrap(),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, devices, run, builds);
 criterion_main!(benches);

@@ -1,7 +1,7 @@
 //! The executor of the integer network.
 
 use spikeloom_ir::quantized::{Decoder, Encoder, Source, xorshift32};
-use spikeloom_ir::{PopulationId, Quantized, QuantizedError};
+use spikeloom_ir::{Op, PopulationId, Quantized, QuantizedError};
 
 use crate::engine::{Engine, append_indices};
 use crate::synapses::Synapses;
@@ -143,7 +143,8 @@ impl Golden {
             .map(|p| {
                 let hold: Vec<bool> = p.accumulators.iter().map(|a| a.hold).collect();
                 let narrow = p.program.steps.iter().all(|s| s.bits.get() <= 32)
-                    && p.program.states.iter().all(|s| s.bits.get() <= 32);
+                    && p.program.states.iter().all(|s| s.bits.get() <= 32)
+                    && p.program.steps.iter().all(|s| fits_narrow(s.op));
                 if narrow {
                     AnyEngine::Narrow(Engine::new(&p.program, p.n_neurons, &hold))
                 } else {
@@ -419,6 +420,15 @@ impl Golden {
 
 fn widen<W: crate::word::Word>(state: &[W]) -> Vec<i64> {
     state.iter().map(|&v| v.to_i64()).collect()
+}
+
+/// Whether an operation's own numbers fit 32-bit arithmetic; its values are asked for elsewhere.
+fn fits_narrow(op: Op) -> bool {
+    match op {
+        Op::Scale(_, factor) => i32::try_from(factor).is_ok(),
+        Op::ShiftLeft(_, bits) | Op::ShiftRight(_, bits, _) => bits < 32,
+        _ => true,
+    }
 }
 
 /// A `u32` as a position; a `usize` is at least that wide on every machine this runs on.

@@ -18,7 +18,9 @@ mod rung;
 
 pub use compare::{Case, Divergence, Expected, compare_outcome, compare_traces};
 pub use error::Error;
-pub use executor::{Access, DeviceRun, Simulated, Workload, check_outcomes, check_traces, open, wave};
+pub use executor::{
+    Access, DeviceRun, Simulated, Workload, check_outcomes, check_traces, open, wave,
+};
 pub use float::{FloatAgreement, check_float};
 pub use hdl::check_hdl;
 pub use rung::{Report, Rung, Verdict};

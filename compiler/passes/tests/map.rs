@@ -1,0 +1,303 @@
+//! Placing: what fits, what does not and which change is advised, and how rows are packed.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic")]
+#![allow(dead_code, reason = "the support module serves several tests")]
+
+mod support;
+
+use proptest::prelude::*;
+use spikeloom_ir::mapped::{
+    Limits, MAX_SCORE_BITS, Mapped, MemoryKind, row_stride_bytes, weight_rows,
+};
+use spikeloom_ir::network::{Encoder, Network, Neuron, Source};
+use spikeloom_ir::{Hertz, PopulationId, Quantized};
+use spikeloom_passes::{Error, MAX_LANES, MapConfig, QuantizeConfig, map, normalise, quantize};
+use support::{Random, any_network};
+
+/// An iCE40 UP5K, but with as many logic cells as anyone could want: how many a design needs is
+/// calibrated against synthesis, not here.
+fn limits() -> Limits {
+    Limits {
+        target: "test".into(),
+        clock_hz: Hertz(12_000_000),
+        logic_cells: 1_000_000,
+        block_rams: 30,
+        block_ram_shapes: vec![(256, 16), (512, 8), (1024, 4), (2048, 2)],
+        single_port_rams: 4,
+        single_port_shape: (16_384, 16),
+    }
+}
+
+fn dense(sizes: [usize; 3], weight_bits: u32, encoder: Encoder) -> Quantized {
+    let r = &mut Random::new(9);
+    let mut weights = |n: usize| -> Vec<f32> { (0..n).map(|_| r.real(-1.0, 1.0)).collect() };
+    let weights = [weights(sizes[0] * sizes[1]), weights(sizes[1] * sizes[2])];
+    let neuron = |n: usize| Neuron {
+        decay_mem: vec![0.9; n],
+        gain: vec![1.0; n],
+        v_leak: vec![0.0; n],
+        v_init: vec![0.0; n],
+        firing: Some(spikeloom_ir::network::Firing {
+            v_threshold: vec![1.0; n],
+            reset: spikeloom_ir::network::Reset::Subtract,
+            v_reset: vec![0.0; n],
+            reset_at: spikeloom_ir::network::ResetAt::NextTick,
+            compare: spikeloom_ir::network::Compare::Greater,
+            refractory_ticks: 0,
+        }),
+    };
+    let neurons = [neuron(sizes[1]), neuron(sizes[2])];
+    let network = support::network("dense", encoder, 25, neurons, weights, [None, None]);
+    quantized(&network, weight_bits)
+}
+
+fn quantized(network: &Network, weight_bits: u32) -> Quantized {
+    let cfg = QuantizeConfig {
+        weight_bits,
+        ..QuantizeConfig::default()
+    };
+    quantize(&normalise(network), &cfg).unwrap().0
+}
+
+fn mnist(weight_bits: u32) -> Quantized {
+    dense(
+        [784, 128, 10],
+        weight_bits,
+        Encoder::Direct { scale: 1.0 / 255.0 },
+    )
+}
+
+/// What every placed network keeps.
+fn check_mapped(network: &Quantized, mapped: &Mapped) {
+    let limits = &mapped.limits;
+    assert!(mapped.estimate.block_rams <= limits.block_rams);
+    assert!(mapped.estimate.single_port_rams <= limits.single_port_rams);
+    assert!(mapped.estimate.logic_cells <= limits.logic_cells);
+    assert!(mapped.score_bits <= MAX_SCORE_BITS);
+    assert_eq!(mapped.cores.len(), network.populations.len());
+    for m in &mapped.memories {
+        let bits = match m.kind {
+            MemoryKind::Block => {
+                let (words, bits) = limits.block_ram_shapes[0];
+                words * bits
+            }
+            MemoryKind::SinglePort => limits.single_port_shape.0 * limits.single_port_shape.1,
+        };
+        assert!(m.blocks * bits >= m.rows * m.row_bits, "{m:?}");
+    }
+    for core in &mapped.cores {
+        let p = &network.projections[core.projection.0];
+        let population = &network.populations[core.population.0];
+        assert_eq!(p.target, core.population);
+        assert!(core.lanes.is_power_of_two() && core.lanes <= MAX_LANES);
+        assert!(core.lanes * core.n_groups >= population.n_neurons);
+        assert!(core.n_groups >= 2);
+        // No set of events, and no order of them, leaves a lane's sum.
+        let half = 1i64 << (core.lane_bits - 1);
+        for row in p.weights.chunks(p.n_pre) {
+            let low: i64 = row.iter().filter(|w| **w < 0).map(|w| i64::from(*w)).sum();
+            let high: i64 = row.iter().filter(|w| **w > 0).map(|w| i64::from(*w)).sum();
+            assert!(-half <= low && high < half, "{low} to {high} in {core:?}");
+        }
+    }
+}
+
+#[test]
+fn the_mnist_network_fits_a_up5k() {
+    for bits in [8, 4] {
+        let network = mnist(bits);
+        let mapped = map(&network, &limits(), &MapConfig::default()).unwrap();
+        check_mapped(&network, &mapped);
+        // At 8 bits 784 x 128 weights need all four; at 4 bits their 16 lanes are as wide as four.
+        assert_eq!(mapped.cores[0].weight_memory, MemoryKind::SinglePort);
+        assert_eq!(mapped.estimate.single_port_rams, 4);
+        assert_eq!(mapped.cores[1].weight_memory, MemoryKind::Block);
+    }
+}
+
+#[test]
+fn the_number_of_lanes_is_the_one_asked_for() {
+    let network = mnist(4);
+    for lanes in [2, 4, 8, 16] {
+        let cfg = MapConfig { lanes: Some(lanes) };
+        let mapped = map(&network, &limits(), &cfg).unwrap();
+        check_mapped(&network, &mapped);
+        assert_eq!(mapped.cores[0].lanes, lanes);
+        assert_eq!(mapped.cores[0].n_groups, 128usize.div_ceil(lanes));
+        assert_eq!(
+            mapped.estimate.event_cycles[0],
+            128u64.div_ceil(lanes as u64)
+        );
+    }
+    for lanes in [0, MAX_LANES + 1] {
+        let error = map(&network, &limits(), &MapConfig { lanes: Some(lanes) }).unwrap_err();
+        assert_eq!(
+            error,
+            Error::Lanes {
+                found: lanes,
+                limit: MAX_LANES
+            }
+        );
+    }
+}
+
+#[test]
+fn the_advised_width_fits_and_the_next_one_does_not() {
+    let small = Limits {
+        single_port_rams: 2,
+        ..limits()
+    };
+    let error = map(&mnist(8), &small, &MapConfig::default()).unwrap_err();
+    let Error::DoesNotFit {
+        resource,
+        need,
+        limit,
+        over,
+        advice,
+        consumer,
+        ..
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(*resource, "block RAMs");
+    assert_eq!((*limit, *over), (small.block_rams, need - limit));
+    assert_eq!(consumer, "memory lif0.weights");
+    let bits: u32 = advice
+        .strip_prefix("`--bits ")
+        .and_then(|rest| rest.strip_suffix("` fits"))
+        .and_then(|bits| bits.parse().ok())
+        .unwrap();
+    assert_eq!(bits, 4);
+    assert!(map(&mnist(bits), &small, &MapConfig::default()).is_ok());
+    assert!(map(&mnist(bits + 1), &small, &MapConfig::default()).is_err());
+}
+
+#[test]
+fn the_advised_size_fits() {
+    let none = Limits {
+        single_port_rams: 0,
+        ..limits()
+    };
+    let error = map(&mnist(2), &none, &MapConfig::default()).unwrap_err();
+    let Error::DoesNotFit { advice, .. } = &error else {
+        panic!("{error}");
+    };
+    let sizes = advice
+        .strip_prefix("at 2 bits, populations of [")
+        .and_then(|rest| rest.strip_suffix("] neurons would fit"))
+        .unwrap();
+    let sizes: Vec<usize> = sizes.split(", ").map(|n| n.parse().unwrap()).collect();
+    assert_eq!(sizes[1], 10);
+    assert!(sizes[0] < 128);
+    let smaller = dense([784, sizes[0], sizes[1]], 2, Encoder::Direct { scale: 1.0 });
+    assert!(map(&smaller, &none, &MapConfig::default()).is_ok());
+}
+
+#[test]
+fn another_number_of_lanes_is_advised_before_fewer_bits() {
+    // One lane makes the rows so narrow that the large memories stay three quarters empty.
+    let network = mnist(4);
+    let asked = MapConfig { lanes: Some(1) };
+    let error = map(&network, &limits(), &asked).unwrap_err();
+    let Error::DoesNotFit { advice, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(advice, "`--lanes 16` fits");
+    let advised = MapConfig { lanes: Some(16) };
+    assert!(map(&network, &limits(), &advised).is_ok());
+}
+
+#[test]
+fn a_device_for_nothing_is_told_so() {
+    let nothing = Limits {
+        block_rams: 1,
+        single_port_rams: 0,
+        ..limits()
+    };
+    let error = map(&mnist(8), &nothing, &MapConfig::default()).unwrap_err();
+    let Error::DoesNotFit { advice, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(
+        advice,
+        "no smaller width or size of this network fits; choose a larger target"
+    );
+}
+
+#[test]
+fn what_has_no_circuit_is_refused() {
+    let refused = |network: &Quantized| match map(network, &limits(), &MapConfig::default()) {
+        Err(Error::NoCircuit { feature, .. }) => feature,
+        other => panic!("{other:?}"),
+    };
+    let chain = dense([20, 8, 4], 8, Encoder::Rate { seed: 1 });
+    assert!(map(&chain, &limits(), &MapConfig::default()).is_ok());
+
+    let events = dense([20, 8, 4], 8, Encoder::Events);
+    assert_eq!(refused(&events), "the encoder `events`");
+
+    let mut recurrent = chain.clone();
+    let mut again = chain.projections[1].clone();
+    again.source = Source::Population(PopulationId(1));
+    again.delay = 1;
+    recurrent.projections.push(again);
+    assert_eq!(refused(&recurrent), "the connectivity of population lif1");
+
+    let mut delayed = chain.clone();
+    delayed.projections[1].delay = 1;
+    assert_eq!(refused(&delayed), "the connectivity of population lif1");
+
+    let mut early = chain.clone();
+    early.output = PopulationId(0);
+    assert_eq!(refused(&early), "an output that is not the last population");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn whatever_is_placed_keeps_to_the_limits(seed in any::<u64>(), weight_bits in 2u32..=8) {
+        let mut network = any_network(seed);
+        network.projections.truncate(2);
+        if network.input.encoder == Encoder::Events {
+            network.input.encoder = Encoder::Rate { seed: 1 };
+        }
+        let network = quantized(&network, weight_bits);
+        match map(&network, &limits(), &MapConfig::default()) {
+            Ok(mapped) => check_mapped(&network, &mapped),
+            Err(Error::DoesNotFit { need, limit, over, .. }) => prop_assert_eq!(need, limit + over),
+            Err(Error::NoCircuit { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn packed_rows_hold_every_weight_once(
+        n_pre in 1usize..20,
+        n_post in 1usize..40,
+        lane_bits in 0u32..5,
+        seed in any::<u64>(),
+    ) {
+        let r = &mut Random::new(seed);
+        let lanes = 1usize << lane_bits;
+        let n_groups = n_post.div_ceil(lanes).max(2);
+        let weights: Vec<i32> = (0..n_pre * n_post).map(|_| 1 + r.below(100) as i32).collect();
+        let rows = weight_rows(&weights, n_pre, lanes, n_groups);
+        prop_assert_eq!(rows.len(), n_pre * n_groups * lanes);
+        for (at, &found) in rows.iter().enumerate() {
+            let (pre, group, lane) = (at / lanes / n_groups, at / lanes % n_groups, at % lanes);
+            let post = group * lanes + lane;
+            let expected = if post < n_post { weights[post * n_pre + pre] } else { 0 };
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_row_fits_its_stride(row_bits in 1usize..1000) {
+        let stride = row_stride_bytes(row_bits);
+        prop_assert!(stride.is_power_of_two());
+        prop_assert!(stride * 8 >= row_bits);
+        prop_assert!(stride == 1 || stride / 2 * 8 < row_bits);
+    }
+}

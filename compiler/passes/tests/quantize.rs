@@ -1,0 +1,343 @@
+//! Laws of quantising, on random networks and against the executors of both levels.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic")]
+#![allow(dead_code, reason = "the support module serves several tests")]
+
+mod support;
+
+use proptest::prelude::*;
+use spikeloom_golden::Golden;
+use spikeloom_ir::network::{Encoder, Network};
+use spikeloom_ir::{Op, Quantized};
+use spikeloom_passes::{Error, QuantizeConfig, ScaleRule, normalise, quantize, search_scales};
+use support::{Sample, any_network, exact_network};
+
+fn config(weight_bits: u32, state_bits: Option<u32>) -> QuantizeConfig {
+    QuantizeConfig {
+        weight_bits,
+        state_bits,
+        ..QuantizeConfig::default()
+    }
+}
+
+/// Refractory periods and odd widths can ask for too much; then the error is the right one.
+fn quantized(network: &Network, cfg: &QuantizeConfig) -> Option<Quantized> {
+    match quantize(&normalise(network), cfg) {
+        Ok((quantized, _)) => Some(quantized),
+        Err(Error::MixedInputs { .. } | Error::TooWide { .. }) => None,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// The proof of the range analysis holds: no value of any step leaves its width.
+    #[test]
+    fn no_value_leaves_its_width(
+        seed in any::<u64>(),
+        weight_bits in 2u32..=8,
+        state_bits in proptest::option::of(8u32..=32),
+    ) {
+        let network = any_network(seed);
+        if let Some(quantized) = quantized(&network, &config(weight_bits, state_bits)) {
+            let mut golden = Golden::new(&quantized).unwrap();
+            for sample in Sample::some(&network, seed) {
+                let overflow = golden.find_overflow(sample.golden(&network)).unwrap();
+                prop_assert_eq!(overflow, None, "{}", quantized);
+            }
+        }
+    }
+
+    /// `--state-bits` is a promise, kept by saturating where nothing else helps.
+    #[test]
+    fn the_membrane_keeps_to_the_width_asked_for(
+        seed in any::<u64>(),
+        weight_bits in 2u32..=8,
+        state_bits in 16u32..=24,
+    ) {
+        let network = any_network(seed);
+        if let Some(quantized) = quantized(&network, &config(weight_bits, Some(state_bits))) {
+            for population in &quantized.populations {
+                let found = population.program.states[0].bits.get();
+                prop_assert!(found <= state_bits, "{found} bits\n{quantized}");
+            }
+        }
+    }
+
+    /// Where no number needs rounding, quantising changes nothing: every spike and every
+    /// membrane is the float reference's. This pins the order of all operations in a tick.
+    #[test]
+    fn exact_networks_behave_as_the_float_reference(seed in any::<u64>()) {
+        let network = exact_network(seed);
+        let normal = normalise(&network);
+        // The widest state, so that no fraction bits are given up.
+        let (quantized, report) = quantize(&normal, &config(8, Some(32))).unwrap();
+        prop_assert!(report.populations.iter().all(|p| p.decay_error == 0.0 && !p.saturates));
+        let mut golden = Golden::new(&quantized).unwrap();
+        for sample in Sample::some(&network, seed) {
+            let float = spikeloom_float::run(&network, sample.float(&network)).unwrap();
+            let (outcome, trace) = golden.trace(sample.golden(&network)).unwrap();
+            for (tick, populations) in trace.ticks.iter().enumerate() {
+                for (p, population) in populations.iter().enumerate() {
+                    let reference = &float.populations[p];
+                    let spikes: Vec<u32> = (0u32..)
+                        .zip(&reference.spikes[tick])
+                        .filter(|(_, s)| **s)
+                        .map(|(n, _)| n)
+                        .collect();
+                    prop_assert_eq!(
+                        &population.spikes, &spikes, "population {}, tick {}\n{}", p, tick, quantized
+                    );
+                    // One membrane fixes the unit, all others must be in it.
+                    let pairs = || population.states[0].iter().zip(&reference.v_mem[tick]);
+                    let unit = pairs().find(|(q, _)| **q != 0).map(|(q, v)| f64::from(*v) / *q as f64);
+                    for (q, v) in pairs() {
+                        prop_assert_eq!(*q as f64 * unit.unwrap_or(0.0), f64::from(*v));
+                    }
+                }
+            }
+            prop_assert_eq!(outcome.class, float.class);
+        }
+    }
+
+    /// A neuron whose weights, bias and potentials are all multiplied by a power of two is the
+    /// same integer neuron: the scale is folded away entirely.
+    #[test]
+    fn a_scaled_neuron_is_the_same_integer_neuron(
+        seed in any::<u64>(),
+        exponent in -6i32..6,
+        weight_bits in 2u32..=8,
+    ) {
+        let network = any_network(seed);
+        let mut scaled = network.clone();
+        let factor = 2f32.powi(exponent);
+        let times = |values: &mut Vec<f32>| values.iter_mut().for_each(|v| *v *= factor);
+        let neuron = &mut scaled.populations[0].neuron;
+        times(&mut neuron.v_leak);
+        times(&mut neuron.v_init);
+        let firing = neuron.firing.as_mut().unwrap();
+        times(&mut firing.v_threshold);
+        times(&mut firing.v_reset);
+        times(&mut scaled.projections[0].weights);
+        if let Some(bias) = scaled.projections[0].bias.as_mut() {
+            times(bias);
+        }
+        let cfg = config(weight_bits, None);
+        prop_assert_eq!(quantized(&network, &cfg), quantized(&scaled, &cfg));
+    }
+
+    /// The decay written in the program differs from the model's by what the report says, and
+    /// by no more than was asked for.
+    #[test]
+    fn the_decay_error_is_as_stated(seed in any::<u64>(), tolerance_bits in 5u32..16) {
+        let network = normalise(&any_network(seed));
+        let cfg = QuantizeConfig {
+            decay_tolerance: f64::from(2u32.pow(tolerance_bits)).recip(),
+            ..config(8, None)
+        };
+        if let Ok((quantized, report)) = quantize(&network, &cfg) {
+            for (p, population) in network.populations.iter().enumerate() {
+                let leaks = leaks(&quantized, p);
+                let error = leaks.iter().zip(&population.neuron.decay_mem)
+                    .map(|(leak, decay)| (leak - (1.0 - f64::from(*decay))).abs())
+                    .fold(0f64, f64::max);
+                prop_assert!((error - report.populations[p].decay_error).abs() < 1e-12);
+                prop_assert!(error <= cfg.decay_tolerance, "{error}");
+            }
+        }
+    }
+
+    /// Without saturation the weights are the nearest multiples of a scale, whatever its rule.
+    #[test]
+    fn weights_are_the_nearest_multiples_of_their_scale(
+        seed in any::<u64>(),
+        weight_bits in 2u32..=8,
+    ) {
+        let network = normalise(&any_network(seed));
+        let cfg = QuantizeConfig { scale: ScaleRule::LargestWeight, ..config(weight_bits, None) };
+        if let Ok((quantized, _)) = quantize(&network, &cfg) {
+            let highest = f64::from((1 << (weight_bits - 1)) - 1);
+            for (target, population) in network.populations.iter().enumerate() {
+                for neuron in 0..population.n_neurons() {
+                    let rows: Vec<(&[f32], &[i32])> = network.projections.iter()
+                        .zip(&quantized.projections)
+                        .filter(|(p, _)| p.target.0 == target)
+                        .map(|(p, q)| {
+                            let row = neuron * p.n_pre..(neuron + 1) * p.n_pre;
+                            (&p.weights[row.clone()], &q.weights[row])
+                        })
+                        .collect();
+                    let largest = rows.iter().flat_map(|(p, _)| p.iter())
+                        .fold(0f64, |m, w| m.max(f64::from(w.abs())));
+                    if largest == 0.0 {
+                        continue;
+                    }
+                    let scale = largest / highest;
+                    for (w, q) in rows.iter().flat_map(|(p, q)| p.iter().zip(q.iter())) {
+                        let error = (f64::from(*w) / scale - f64::from(*q)).abs();
+                        prop_assert!(error <= 0.5 + 1e-9, "{w} became {q} at scale {scale}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a program takes off a membrane of 1, for each neuron.
+fn leaks(quantized: &Quantized, population: usize) -> Vec<f64> {
+    let population = &quantized.populations[population];
+    let program = &population.program;
+    let n = population.n_neurons;
+    let product = program
+        .steps
+        .iter()
+        .position(|s| matches!(s.op, Op::Scale(..) | Op::Multiply(..)));
+    let Some(product) = product else {
+        return vec![0.0; n];
+    };
+    let factors: Vec<i64> = match program.steps[product].op {
+        Op::Scale(_, factor) => vec![factor; n],
+        Op::Multiply(_, factor) => match program.steps[factor.0].op {
+            Op::Parameter(p) => program.parameters[p].values.clone(),
+            _ => unreachable!("a leak is a parameter"),
+        },
+        _ => unreachable!("the search found a product"),
+    };
+    let shift = match program.steps[product + 1].op {
+        Op::ShiftRight(_, bits, _) => bits,
+        _ => unreachable!("a product is shifted"),
+    };
+    factors
+        .iter()
+        .map(|&k| k as f64 / f64::from(2u32.pow(shift)))
+        .collect()
+}
+
+#[test]
+fn the_better_rule_wins_and_the_first_of_equals() {
+    let network = normalise(&any_network(3));
+    let rules = [
+        ScaleRule::LargestWeight,
+        ScaleRule::Clip(0.5),
+        ScaleRule::LeastSquares,
+    ];
+    let search = |scores: [f64; 3]| {
+        let mut next = scores.iter();
+        let found = search_scales(&network, &config(4, None), &rules, |_| {
+            Ok::<_, Error>(*next.next().unwrap())
+        });
+        found.unwrap().1.scale
+    };
+    assert_eq!(search([0.1, 0.9, 0.5]), ScaleRule::Clip(0.5));
+    assert_eq!(search([0.7, 0.7, 0.7]), ScaleRule::LargestWeight);
+    assert_eq!(search([0.7, 0.7, 0.8]), ScaleRule::LeastSquares);
+}
+
+#[test]
+fn the_scale_search_stops_at_the_first_error_of_its_judge() {
+    let network = normalise(&any_network(3));
+    let mut asked = 0;
+    let found = search_scales(
+        &network,
+        &config(8, None),
+        &[ScaleRule::LargestWeight, ScaleRule::LeastSquares],
+        |_| {
+            asked += 1;
+            Err(Error::NoInput {
+                population: "judge".into(),
+            })
+        },
+    );
+    assert!(matches!(found, Err(Error::NoInput { .. })));
+    assert_eq!(asked, 1);
+}
+
+#[test]
+fn quantising_twice_gives_the_same_bytes() {
+    for seed in 0..20 {
+        let network = normalise(&any_network(seed));
+        let first = quantize(&network, &QuantizeConfig::default());
+        assert_eq!(first, quantize(&network, &QuantizeConfig::default()));
+    }
+}
+
+#[test]
+fn what_cannot_be_quantised_says_why() {
+    let network = normalise(&exact_network(1));
+    let refusal = |change: &dyn Fn(&mut Network), cfg: &QuantizeConfig| {
+        let mut network = network.clone();
+        change(&mut network);
+        quantize(&network, cfg).unwrap_err()
+    };
+    let default = QuantizeConfig::default();
+    let same = |_: &mut Network| {};
+    for bits in [0, 1, 9] {
+        let error = refusal(&same, &config(bits, None));
+        assert!(matches!(error, Error::Width { found, low: 2, high: 8, .. } if found == bits));
+    }
+    for bits in [7, 33, 64] {
+        let error = refusal(&same, &config(8, Some(bits)));
+        assert!(matches!(error, Error::Width { found, low: 8, high: 32, .. } if found == bits));
+    }
+    for value in [f32::NAN, f32::INFINITY] {
+        let error = refusal(&|n| n.projections[0].weights[0] = value, &default);
+        assert!(matches!(
+            error,
+            Error::UnusableValue {
+                parameter: "weight",
+                neuron: 0,
+                ..
+            }
+        ));
+        let firing = |n: &mut Network| {
+            n.populations[0].neuron.firing.as_mut().unwrap().v_threshold[0] = value;
+        };
+        let error = refusal(&firing, &default);
+        assert!(
+            matches!(
+                error,
+                Error::UnusableValue {
+                    parameter: "v_threshold",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        let error = refusal(&|n| n.populations[0].neuron.decay_mem[0] = value, &default);
+        assert!(
+            matches!(
+                error,
+                Error::UnusableValue {
+                    parameter: "decay",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+    let error = refusal(&|n| n.populations[0].neuron.decay_mem[0] = -0.5, &default);
+    assert!(matches!(
+        error,
+        Error::UnusableValue {
+            parameter: "decay",
+            ..
+        }
+    ));
+    let error = refusal(&|n| drop(n.projections.remove(0)), &default);
+    assert!(matches!(error, Error::NoInput { .. }));
+    let mixed = |n: &mut Network| {
+        n.input.encoder = Encoder::Direct { scale: 1.0 };
+        let mut recurrent = n.projections[0].clone();
+        let size = n.populations[0].n_neurons();
+        recurrent.source = spikeloom_ir::network::Source::Population(recurrent.target);
+        recurrent.delay = 1;
+        recurrent.n_pre = size;
+        recurrent.weights = vec![1.0; size * size];
+        n.projections.push(recurrent);
+    };
+    assert!(matches!(
+        refusal(&mixed, &default),
+        Error::MixedInputs { .. }
+    ));
+}

@@ -1,0 +1,551 @@
+//! The golden model against a second, plain interpreter, on random programs and networks.
+//!
+//! The interpreter below takes the documentation of `spikeloom_ir::quantized` and
+//! `spikeloom_ir::program` at its word: one neuron and one operation at a time, in `i128`, with
+//! divisions instead of shifts. It shares no arithmetic with the golden model.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic")]
+
+use proptest::prelude::*;
+use spikeloom_fixed::{BitWidth, Rounding};
+use spikeloom_golden::{Golden, Sample};
+use spikeloom_ir::network::Compare;
+use spikeloom_ir::quantized::{
+    Accumulator, Decoder, Encoder, Input, Population, Projection, Source,
+};
+use spikeloom_ir::{
+    Init, Op, Origin, Parameter, PopulationId, Program, Quantized, StateVariable, Step, ValueId,
+};
+
+/// What one population did in one tick: `[state][neuron]`, and who fired.
+type Activity = (Vec<Vec<i128>>, Vec<u32>);
+
+#[derive(Debug, PartialEq)]
+struct Run {
+    /// `[tick][population]`.
+    ticks: Vec<Vec<Activity>>,
+    scores: Vec<i128>,
+    class: usize,
+    spikes: Vec<u64>,
+    input_events: u64,
+    synaptic_operations: u64,
+}
+
+fn divide(value: i128, bits: u32, rounding: Rounding) -> i128 {
+    let divisor = 2i128.pow(bits);
+    match rounding {
+        Rounding::Floor => value.div_euclid(divisor),
+        Rounding::NearestUp => (2 * value + divisor).div_euclid(2 * divisor),
+    }
+}
+
+/// One neuron, one tick: the new states and whether it fires.
+fn neuron(program: &Program, n: usize, states: &[i128], inputs: &[i128]) -> (Vec<i128>, bool) {
+    let mut values: Vec<i128> = Vec::new();
+    for step in &program.steps {
+        let v = |id: ValueId| values[id.0];
+        let truth = |condition: bool| if condition { 1 } else { 0 };
+        let value = match step.op {
+            Op::State(s) => states[s],
+            Op::Input(i) => inputs[i],
+            Op::Parameter(p) => program.parameters[p].values[n].into(),
+            Op::Constant(c) => c.into(),
+            Op::Add(a, b) => v(a) + v(b),
+            Op::Subtract(a, b) => v(a) - v(b),
+            Op::Scale(a, factor) => v(a) * i128::from(factor),
+            Op::Multiply(a, b) => v(a) * v(b),
+            Op::ShiftLeft(a, bits) => v(a) * 2i128.pow(bits),
+            Op::ShiftRight(a, bits, rounding) => divide(v(a), bits, rounding),
+            Op::Saturate(a) => {
+                let half = 2i128.pow(step.bits.get() - 1);
+                v(a).clamp(-half, half - 1)
+            }
+            Op::Compare(a, Compare::Greater, b) => truth(v(a) > v(b)),
+            Op::Compare(a, Compare::GreaterOrEqual, b) => truth(v(a) >= v(b)),
+            Op::Select(c, a, b) => [v(b), v(a)][usize::from(v(c) == 1)],
+            Op::And(a, b) => truth(v(a) == 1 && v(b) == 1),
+            Op::Or(a, b) => truth(v(a) == 1 || v(b) == 1),
+            Op::Not(a) => truth(v(a) == 0),
+        };
+        values.push(value);
+    }
+    let next = program.next_states.iter().map(|id| values[id.0]).collect();
+    (next, program.spike.is_some_and(|id| values[id.0] == 1))
+}
+
+fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
+    // The input's (channel, payload) pairs, before the first tick and in every tick.
+    let mut first = Vec::new();
+    let mut inputs: Vec<Vec<(usize, i128)>> = vec![Vec::new(); network.ticks as usize];
+    match (sample, network.input.encoder) {
+        (Sample::Values(values), Encoder::Direct) => {
+            let pairs = values.iter().map(|&v| i128::from(v)).enumerate();
+            first = pairs.filter(|(_, v)| *v != 0).collect();
+        }
+        (Sample::Values(values), Encoder::Rate { seed }) => {
+            let mut state = u64::from(seed);
+            for tick in &mut inputs {
+                for (channel, &value) in values.iter().enumerate() {
+                    state = (state ^ (state << 13)) & 0xffff_ffff;
+                    state ^= state >> 17;
+                    state = (state ^ (state << 5)) & 0xffff_ffff;
+                    if u64::from(value) * 256 + u64::from(value) > state >> 16 {
+                        tick.push((channel, 1));
+                    }
+                }
+            }
+        }
+        (Sample::Events(events), _) => {
+            for (tick, events) in inputs.iter_mut().zip(events) {
+                tick.extend(events.iter().map(|&channel| (channel as usize, 1)));
+            }
+        }
+        (Sample::Values(_), Encoder::Events) => unreachable!("this test gives events"),
+    }
+
+    let mut run = Run {
+        ticks: Vec::new(),
+        scores: vec![0; network.populations[network.output.0].n_neurons],
+        class: 0,
+        spikes: vec![0; network.populations.len()],
+        input_events: (first.len() + inputs.iter().map(Vec::len).sum::<usize>()) as u64,
+        synaptic_operations: 0,
+    };
+    let mut held: Vec<Vec<Vec<i128>>> = Vec::new();
+    let mut states: Vec<Vec<Vec<i128>>> = Vec::new();
+    for population in &network.populations {
+        held.push(vec![
+            vec![0; population.n_neurons];
+            population.accumulators.len()
+        ]);
+        let program = &population.program;
+        let start = |s: &StateVariable, n: usize| match s.init {
+            Init::Value(value) => i128::from(value),
+            Init::Parameter(p) => program.parameters[p].values[n].into(),
+        };
+        states.push(
+            program
+                .states
+                .iter()
+                .map(|s| (0..population.n_neurons).map(|n| start(s, n)).collect())
+                .collect(),
+        );
+    }
+    // Adds the events of a projection to one accumulator.
+    let add = |p: &Projection, events: &[(usize, i128)], sums: &mut [i128]| -> u64 {
+        for &(pre, payload) in events {
+            for (post, sum) in sums.iter_mut().enumerate() {
+                *sum += i128::from(p.weights[post * p.n_pre + pre]) * payload;
+            }
+        }
+        (events.len() * sums.len()) as u64
+    };
+    for p in network
+        .projections
+        .iter()
+        .filter(|p| p.source == Source::Input)
+    {
+        let sums = &mut held[p.target.0][p.accumulator];
+        run.synaptic_operations += add(p, &first, sums);
+    }
+    for tick in 0..network.ticks as usize {
+        let mut now: Vec<Activity> = Vec::new();
+        for (id, population) in network.populations.iter().enumerate() {
+            let mut sums = held[id].clone();
+            for p in network.projections.iter().filter(|p| p.target.0 == id) {
+                let Some(then) = tick.checked_sub(p.delay as usize) else {
+                    continue;
+                };
+                let spikes = |activity: &Activity| -> Vec<(usize, i128)> {
+                    activity.1.iter().map(|&n| (n as usize, 1)).collect()
+                };
+                let events = match p.source {
+                    Source::Input => inputs[then].clone(),
+                    Source::Population(source) if then == tick => spikes(&now[source.0]),
+                    Source::Population(source) => spikes(&run.ticks[then][source.0]),
+                };
+                run.synaptic_operations += add(p, &events, &mut sums[p.accumulator]);
+            }
+            let mut fired = Vec::new();
+            for n in 0..population.n_neurons {
+                let own: Vec<i128> = states[id].iter().map(|s| s[n]).collect();
+                let inputs: Vec<i128> = sums.iter().map(|s| s[n]).collect();
+                let (next, fires) = neuron(&population.program, n, &own, &inputs);
+                for (state, value) in states[id].iter_mut().zip(next) {
+                    state[n] = value;
+                }
+                if fires {
+                    fired.push(n as u32);
+                }
+            }
+            run.spikes[id] += fired.len() as u64;
+            now.push((states[id].clone(), fired));
+        }
+        let output = &now[network.output.0];
+        match network.decoder {
+            Decoder::SpikeCount => output.1.iter().for_each(|&n| run.scores[n as usize] += 1),
+            Decoder::StateSum { state } => {
+                for (score, v) in run.scores.iter_mut().zip(&output.0[state]) {
+                    *score += v;
+                }
+            }
+        }
+        run.ticks.push(now);
+    }
+    let best = *run.scores.iter().max().unwrap();
+    run.class = run.scores.iter().position(|&s| s == best).unwrap();
+    run
+}
+
+fn check(network: &Quantized, sample: Sample<'_>) {
+    let expected = interpret(network, sample);
+    let mut golden = Golden::new(network).unwrap();
+    // Twice: the second run must not see anything of the first.
+    for _ in 0..2 {
+        let (outcome, trace) = golden.trace(sample).unwrap();
+        for (tick, (found, expected)) in trace.ticks.iter().zip(&expected.ticks).enumerate() {
+            for (p, (found, expected)) in found.iter().zip(expected).enumerate() {
+                let at = format!("tick {tick}, population {p} of\n{network}");
+                let states: Vec<Vec<i128>> = found
+                    .states
+                    .iter()
+                    .map(|s| s.iter().map(|&v| v.into()).collect())
+                    .collect();
+                assert_eq!(states, expected.0, "states at {at}");
+                assert_eq!(found.spikes, expected.1, "spikes at {at}");
+            }
+        }
+        assert_eq!(trace.ticks.len(), expected.ticks.len());
+        let scores: Vec<i128> = outcome.scores.iter().map(|&s| s.into()).collect();
+        assert_eq!(scores, expected.scores);
+        assert_eq!(outcome.class, expected.class);
+        assert_eq!(outcome.spikes, expected.spikes);
+        assert_eq!(outcome.input_events, expected.input_events);
+        assert_eq!(outcome.synaptic_operations, expected.synaptic_operations);
+        assert_eq!(golden.find_overflow(sample).unwrap(), None, "{network}");
+        assert_eq!(golden.run(sample).unwrap(), outcome);
+    }
+}
+
+/// A small generator, so that a case is its seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 20) % n
+    }
+    fn count(&mut self, low: u64, high: u64) -> usize {
+        (low + self.below(high - low + 1)) as usize
+    }
+    fn signed(&mut self, bits: u32) -> i64 {
+        self.below(1 << bits) as i64 - (1 << (bits - 1))
+    }
+}
+
+fn width(bits: u32) -> BitWidth {
+    BitWidth::new(bits).unwrap()
+}
+
+/// Any program whose widths hold by construction, from the widths of the operands alone.
+/// `most` bounds the widths, so that both word sizes of the golden model are met.
+fn program(r: &mut Random, n: usize, inputs: &[u32], most: u32) -> Program {
+    let states: Vec<StateVariable> = (0..r.count(1, 3))
+        .map(|s| {
+            let bits = 1 + r.below(u64::from(most.min(30))) as u32;
+            StateVariable {
+                name: format!("s{s}"),
+                bits: width(bits),
+                init: Init::Value(r.signed(bits)),
+            }
+        })
+        .collect();
+    let parameters: Vec<Parameter> = (0..r.count(0, 2))
+        .map(|p| {
+            let bits = 1 + r.below(16) as u32;
+            Parameter {
+                name: format!("p{p}"),
+                bits: width(bits),
+                values: (0..n).map(|_| r.signed(bits)).collect(),
+            }
+        })
+        .collect();
+    let mut steps: Vec<Step> = Vec::new();
+    for (at, s) in states.iter().enumerate() {
+        steps.push(Step {
+            op: Op::State(at),
+            bits: s.bits,
+        });
+    }
+    for (at, &bits) in inputs.iter().enumerate() {
+        steps.push(Step {
+            op: Op::Input(at),
+            bits: width(bits),
+        });
+    }
+    for (at, p) in parameters.iter().enumerate() {
+        steps.push(Step {
+            op: Op::Parameter(at),
+            bits: p.bits,
+        });
+    }
+    let constant = r.signed(12);
+    steps.push(Step {
+        op: Op::Constant(constant),
+        bits: width(12),
+    });
+    for _ in 0..r.below(24) {
+        let of = |steps: &[Step], condition: bool, r: &mut Random| -> Option<(ValueId, u32)> {
+            let all: Vec<usize> = (0..steps.len())
+                .filter(|&k| steps[k].op.is_condition() == condition)
+                .collect();
+            (!all.is_empty()).then(|| {
+                let k = all[r.below(all.len() as u64) as usize];
+                (ValueId(k), steps[k].bits.get())
+            })
+        };
+        let (a, wa) = of(&steps, false, r).unwrap();
+        let (b, wb) = of(&steps, false, r).unwrap();
+        let small = 1 + r.below(9) as u32;
+        let rounding = [Rounding::Floor, Rounding::NearestUp][r.below(2) as usize];
+        let compare = [Compare::Greater, Compare::GreaterOrEqual][r.below(2) as usize];
+        let (op, bits) = match (r.below(12), of(&steps, true, r), of(&steps, true, r)) {
+            (0, ..) => (Op::Add(a, b), wa.max(wb) + 1),
+            (1, ..) => (Op::Subtract(a, b), wa.max(wb) + 1),
+            (2, ..) => (Op::Scale(a, r.signed(small)), wa + small),
+            (3, ..) => (Op::Multiply(a, b), wa + wb),
+            (4, ..) => (Op::ShiftLeft(a, small), wa + small),
+            (5, ..) => {
+                // One bit more than floor needs: nearest can round up to the next power.
+                let shift = r.below(20) as u32;
+                (
+                    Op::ShiftRight(a, shift, rounding),
+                    wa.saturating_sub(shift).max(1) + 1,
+                )
+            }
+            (6, ..) => (Op::Saturate(a), 1 + r.below(u64::from(wa)) as u32),
+            (7, Some((c, _)), _) => (Op::Select(c, a, b), wa.max(wb)),
+            (8, Some((c, _)), Some((d, _))) => (Op::And(c, d), 1),
+            (9, Some((c, _)), Some((d, _))) => (Op::Or(c, d), 1),
+            (10, Some((c, _)), _) => (Op::Not(c), 1),
+            _ => (Op::Compare(a, compare, b), 1),
+        };
+        if bits <= most {
+            steps.push(Step {
+                op,
+                bits: width(bits),
+            });
+        }
+    }
+    let numbers: Vec<usize> = (0..steps.len())
+        .filter(|&k| !steps[k].op.is_condition())
+        .collect();
+    let next_states = states
+        .iter()
+        .map(|s| {
+            // The later values are the more interesting ones.
+            let k = numbers[numbers.len() - 1 - r.below(numbers.len().min(4) as u64) as usize];
+            steps.push(Step {
+                op: Op::Saturate(ValueId(k)),
+                bits: s.bits,
+            });
+            ValueId(steps.len() - 1)
+        })
+        .collect();
+    let condition = (0..steps.len()).rev().find(|&k| steps[k].op.is_condition());
+    Program {
+        states,
+        parameters,
+        steps,
+        next_states,
+        spike: condition.map(ValueId),
+    }
+}
+
+/// Any network: several accumulators, delays, loops, all encoders and decoders, and populations
+/// on both sides of the golden model's tile sizes.
+fn network(seed: u64) -> Quantized {
+    let r = &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let n_channels = r.count(1, 40);
+    let encoder = match r.below(3) {
+        0 => Encoder::Direct,
+        1 => Encoder::Rate {
+            seed: 1 + r.below(u64::from(u32::MAX)) as u32,
+        },
+        _ => Encoder::Events,
+    };
+    let sizes: Vec<usize> = (0..r.count(1, 3))
+        .map(|_| [r.count(1, 9), r.count(10, 40), r.count(60, 150)][r.below(3) as usize])
+        .collect();
+    let mut accumulators: Vec<Vec<Accumulator>> = sizes.iter().map(|_| Vec::new()).collect();
+    let mut projections = Vec::new();
+    for target in 0..sizes.len() {
+        for at in 0..r.count(1, 3) {
+            let source = match r.below(3) {
+                0 => Source::Input,
+                _ => Source::Population(PopulationId(r.below(sizes.len() as u64) as usize)),
+            };
+            let (n_pre, least_delay) = match source {
+                Source::Input => (n_channels, 0),
+                Source::Population(id) => (sizes[id.0], u64::from(id.0 >= target)),
+            };
+            let hold = source == Source::Input && encoder == Encoder::Direct;
+            let bits = [2, 4, 8, 12, 16][r.below(5) as usize];
+            let n_weights = n_pre * sizes[target];
+            let heavy = r.below(4) == 0;
+            let lowest = -(1i64 << (bits - 1)) as i32;
+            let weight = |r: &mut Random| if heavy { lowest } else { r.signed(bits) as i32 };
+            accumulators[target].push(Accumulator {
+                name: format!("a{at}"),
+                // 16-bit weights, 150 events and payloads of 8 bits stay below 2^31.
+                bits: width(32),
+                hold,
+            });
+            projections.push(Projection {
+                name: format!("p{at}"),
+                source,
+                target: PopulationId(target),
+                accumulator: at,
+                n_pre,
+                weight_bits: width(bits),
+                delay: if hold {
+                    0
+                } else {
+                    r.count(least_delay, 3) as u32
+                },
+                weights: (0..n_weights).map(|_| weight(r)).collect(),
+                origin: Origin::Synthetic,
+            });
+        }
+    }
+    let most = [32, 63][r.below(2) as usize];
+    let populations: Vec<Population> = sizes
+        .iter()
+        .zip(accumulators)
+        .enumerate()
+        .map(|(id, (&n, accumulators))| {
+            let widths: Vec<u32> = accumulators.iter().map(|a| a.bits.get()).collect();
+            Population {
+                name: format!("n{id}"),
+                n_neurons: n,
+                program: program(r, n, &widths, most),
+                accumulators,
+                origin: Origin::Synthetic,
+            }
+        })
+        .collect();
+    let output = PopulationId(r.below(sizes.len() as u64) as usize);
+    Quantized {
+        name: format!("seed {seed}"),
+        ticks: r.count(1, 8) as u32,
+        input: Input {
+            n_channels,
+            encoder,
+        },
+        decoder: match r.below(2) {
+            0 => Decoder::SpikeCount,
+            _ => {
+                let n_states = populations[output.0].program.states.len();
+                Decoder::StateSum {
+                    state: r.below(n_states as u64) as usize,
+                }
+            }
+        },
+        populations,
+        projections,
+        output,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn golden_agrees_with_a_plain_interpreter(seed in any::<u64>()) {
+        let network = network(seed);
+        network.check().unwrap();
+        let r = &mut Random(seed | 1);
+        for density in [0, 3, 10] {
+            let values: Vec<u8> = (0..network.input.n_channels)
+                .map(|_| if density == 10 { 255 } else { r.below(256) as u8 * u8::from(r.below(10) < density) })
+                .collect();
+            let events: Vec<Vec<u32>> = (0..network.ticks)
+                .map(|_| {
+                    (0..network.input.n_channels as u32).filter(|_| r.below(10) < density).collect()
+                })
+                .collect();
+            match network.input.encoder {
+                Encoder::Direct => check(&network, Sample::Values(&values)),
+                Encoder::Events => check(&network, Sample::Events(&events)),
+                Encoder::Rate { .. } => {
+                    check(&network, Sample::Values(&values));
+                    check(&network, Sample::Events(&events));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_value_that_leaves_its_width_is_found() {
+    let mut network = (0..)
+        .map(network)
+        .find(|n| n.input.encoder == Encoder::Events)
+        .unwrap();
+    let events = vec![Vec::new(); network.ticks as usize];
+    let program = &mut network.populations[0].program;
+    let constant = program
+        .steps
+        .iter()
+        .position(|s| matches!(s.op, Op::Constant(_)))
+        .unwrap();
+    // Twice a constant of 100 takes 9 bits, not 8.
+    program.steps[constant].op = Op::Constant(100);
+    program.steps.push(Step {
+        op: Op::Add(ValueId(constant), ValueId(constant)),
+        bits: width(8),
+    });
+    let step = program.steps.len() - 1;
+    let mut golden = Golden::new(&network).unwrap();
+    let found = golden.find_overflow(Sample::Events(&events)).unwrap();
+    assert_eq!(found, Some((0, step, 0, 200)));
+}
+
+#[test]
+fn a_sample_of_the_wrong_kind_is_refused() {
+    let direct = (0..)
+        .map(network)
+        .find(|n| n.input.encoder == Encoder::Direct)
+        .unwrap();
+    let mut golden = Golden::new(&direct).unwrap();
+    let n = direct.input.n_channels;
+    assert!(golden.run(Sample::Values(&vec![0; n])).is_ok());
+    let long = golden.run(Sample::Values(&vec![0; n + 1])).unwrap_err();
+    assert_eq!(
+        long.to_string(),
+        format!(
+            "the sample has {} values but the network has {n} input channels",
+            n + 1
+        )
+    );
+    let events = golden.run(Sample::Events(&[])).unwrap_err();
+    assert_eq!(
+        events.to_string(),
+        "this network's encoder takes values, not events"
+    );
+
+    let spiking = (0..)
+        .map(network)
+        .find(|n| n.input.encoder == Encoder::Events)
+        .unwrap();
+    let mut golden = Golden::new(&spiking).unwrap();
+    let n = spiking.input.n_channels;
+    assert!(golden.run(Sample::Values(&vec![0; n])).is_err());
+    let beyond = vec![vec![], vec![n as u32]];
+    assert_eq!(
+        golden.run(Sample::Events(&beyond)).unwrap_err().to_string(),
+        format!("tick 1 has an event on channel {n}, but there are {n} channels")
+    );
+}
