@@ -63,6 +63,25 @@ impl Samples {
             Samples::Events(v) => spikeloom_golden::Sample::Events(&v[n]),
         }
     }
+
+    /// The samples as bytes a channel; of events, the share of ticks with a spike.
+    pub fn to_values(&self, n_channels: usize) -> Vec<Vec<u8>> {
+        let events = match self {
+            Samples::Values(v) => return v.clone(),
+            Samples::Events(v) => v,
+        };
+        let values = |sample: &Vec<Vec<u32>>| {
+            let mut counts = vec![0usize; n_channels];
+            for &channel in sample.iter().flatten() {
+                if let Some(count) = counts.get_mut(channel as usize) {
+                    *count += 1;
+                }
+            }
+            let share = |n: usize| u8::try_from(255 * n / sample.len()).unwrap_or(u8::MAX);
+            counts.into_iter().map(share).collect()
+        };
+        events.iter().map(values).collect()
+    }
 }
 
 /// Why a data set cannot be used.

@@ -1,7 +1,6 @@
 //! Faults put into an executor on purpose, to see that verification finds them.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use spikeloom_bitstreams::{Gates, Net, Signal};
 use spikeloom_fixed::BitWidth;
@@ -51,38 +50,44 @@ pub enum Fault {
     },
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Fault {
+    /// The fault in words, with the names of the network.
+    pub fn describe(&self, network: &Quantized) -> String {
+        let population = |n: usize| &network.populations[n].name;
         match self {
             Fault::FlippedWeightBit {
                 projection,
                 post,
                 pre,
-            } => write!(
-                f,
-                "flipped bit in the weight {pre} -> {post} of projection {projection}"
-            ),
-            Fault::ThresholdOffByOne { population, neuron } => write!(
-                f,
-                "threshold of neuron {neuron} of population {population} off by one"
+            } => {
+                let target = network.projections[projection.0].target.0;
+                format!(
+                    "flipped bit in the weight {pre} -> {post} of population `{}`",
+                    population(target)
+                )
+            }
+            Fault::ThresholdOffByOne {
+                population: n,
+                neuron,
+            } => format!(
+                "threshold of neuron {neuron} of population `{}` off by one",
+                population(*n)
             ),
             Fault::NarrowValue {
-                population,
+                population: n,
                 step,
                 bits,
-            } => write!(
-                f,
-                "value %{step} of population {population} limited to {bits} bits"
+            } => format!(
+                "value %{step} of population `{}` limited to {bits} bits",
+                population(*n)
             ),
-            Fault::DroppedEvent { channel } => write!(f, "events of channel {channel} dropped"),
+            Fault::DroppedEvent { channel } => format!("events of channel {channel} dropped"),
             Fault::StuckBit { memory, bit } => {
-                write!(f, "read data bit {bit} of memory {memory} stuck at 0")
+                format!("read data bit {bit} of memory {memory} stuck at 0")
             }
         }
     }
-}
 
-impl Fault {
     /// Whether a divergence names the place of the fault: it must be the faulty neuron itself, or,
     /// where one event or memory bit serves many, a neuron's state in a tick.
     pub fn is_located_by(&self, first: &Divergence, network: &Quantized) -> bool {

@@ -59,7 +59,7 @@ pub fn self_test(
             };
             let trial = Trial {
                 rung,
-                fault: fault.to_string(),
+                fault: fault.describe(&build.quantized),
                 located: first
                     .as_ref()
                     .is_some_and(|f| fault.is_located_by(f, &build.quantized)),

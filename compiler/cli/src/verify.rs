@@ -249,8 +249,18 @@ impl<'a> Ladder<'a> {
             }
             return Ok(fault::stuck_bit(&self.gates(rung)?).into_iter().collect());
         }
-        let few = first(self.samples, self.counts.hdl.max(1));
-        Ok(fault::choose(rung, &self.build.quantized, few)?)
+        // The fault must show in what the rung runs.
+        let own;
+        let samples = match self.reference {
+            Some(reference) if rung == Rung::Float => {
+                own = reference
+                    .samples
+                    .to_values(self.build.quantized.input.n_channels);
+                own.as_slice()
+            }
+            _ => first(self.samples, self.counts.hdl.max(1)),
+        };
+        Ok(fault::choose(rung, &self.build.quantized, samples)?)
     }
 
     fn case(&self) -> Case<'_> {

@@ -48,16 +48,22 @@ impl fmt::Display for Divergence {
         }
         write!(
             f,
-            ", population {}, neuron {}, {}: expected {} ({:#x}), found {} ({:#x})",
+            ", population `{}`, neuron {}, {}: expected {} ({}), found {} ({})",
             self.population,
             self.neuron,
             self.variable,
             self.expected,
-            self.expected,
+            hexadecimal(self.expected),
             self.found,
-            self.found
+            hexadecimal(self.found)
         )
     }
+}
+
+/// Sign and magnitude: the width of the value is not known here, so there is no other sign bit.
+fn hexadecimal(value: i64) -> String {
+    let sign = if value < 0 { "-" } else { "" };
+    format!("{sign}{:#x}", value.unsigned_abs())
 }
 
 /// What the golden model says of a set of samples.
