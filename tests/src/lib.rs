@@ -1,1 +1,23 @@
-//! End-to-end tests of the whole project.
+//! What the tests of several crates share.
+//!
+//! [`nir_file`] makes a model file out of a few lines of YAML, [`render`] shows a diagnostic as a
+//! user sees it, [`Workshop`] runs the program in a folder of its own, and [`case`] reads the
+//! files in `tests/cases`. The tests themselves stand beside the crate they test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test's helpers may panic"
+)]
+
+pub mod case;
+mod models;
+mod nir;
+mod render;
+pub mod tools;
+mod workshop;
+
+pub use models::{data, folder, model_files, models};
+pub use nir::nir_file;
+pub use render::render;
+pub use workshop::{Output, Workshop, keys};

@@ -1,18 +1,16 @@
 //! Bad models and project files, one file a case, with what the user gets to read.
 //!
 //! A new case is a new file in `cases/error` (a NIR graph written as YAML, see
-//! `common::nir_file`, with `options` as in a project file) or in `cases/project` (a project
+//! `spikeloom_tests::nir_file`, with `options` as in a project file) or in `cases/project` (a project
 //! file as it is). Good ones may stand there too: their remarks are shown.
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
-mod common;
-
 use std::path::Path;
 
-use common::{nir_file, render};
 use serde_yaml::Mapping;
 use spikeloom_frontend::{ProjectFile, load};
+use spikeloom_tests::{nir_file, render};
 
 #[test]
 fn bad_models_are_explained() {

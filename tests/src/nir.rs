@@ -1,50 +1,7 @@
-//! Helpers of the front end's tests: NIR files out of YAML, and rendered diagnostics.
-
-#![allow(clippy::unwrap_used, dead_code, reason = "a test's helpers may panic")]
-
-use std::path::PathBuf;
+//! NIR files out of short descriptions.
 
 use hdf5_pure::{FileBuilder, FinishedGroup};
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_yaml::{Mapping, Value};
-
-/// The folder of the project's test models.
-pub fn models() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/models")
-}
-
-/// All model files with their names, in a fixed order.
-pub fn model_files() -> Vec<(String, Vec<u8>)> {
-    let mut files = Vec::new();
-    for folder in std::fs::read_dir(models()).unwrap() {
-        let folder = folder.unwrap().path();
-        if !folder.is_dir() {
-            continue;
-        }
-        for file in std::fs::read_dir(&folder).unwrap() {
-            let path = file.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "nir") {
-                let name = path.strip_prefix(models()).unwrap().display().to_string();
-                files.push((name.replace('\\', "/"), std::fs::read(path).unwrap()));
-            }
-        }
-    }
-    files.sort();
-    assert!(files.len() >= 15, "the models are missing");
-    files
-}
-
-/// As a user sees it, without colours.
-pub fn render(error: &dyn Diagnostic) -> String {
-    let mut text = String::new();
-    GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
-        .with_width(100)
-        .with_links(false)
-        .render_report(&mut text, error)
-        .unwrap();
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    lines.join("\n")
-}
 
 /// A NIR file. `graph` has `nodes` and `edges` as NIR names them, and may have a `version`.
 ///

@@ -1,0 +1,127 @@
+//! Cases as files: a command line, and what is there when it is run.
+//!
+//! The first line of a case is a comment with the command line. Below it, all optional:
+//!
+//! | key | content |
+//! | --- | --- |
+//! | `nodes`, `edges`, … | `model.nir`, as [`nir_file`](crate::nir_file) takes it |
+//! | `files` | other files by name, see below |
+//! | `before` | command lines that are run first and succeed |
+//! | `edits` | then: `{file: NAME, remove: true}`, `{file: NAME, replace: [OLD, NEW]}` or `{file: NAME, append: TEXT}` |
+//!
+//! A file is a text, or one of
+//! `{nir: GRAPH}`;
+//! `{copy: PATH}`, a file of the `tests` folder, of which `first: N` bytes may be taken;
+//! `{npz: {NAME: {shape: [2, 3], fill: 1}}}`, arrays of bytes;
+//! `{idx: {shape: [2, 3], fill: 1}}`, of which `first: N` bytes may be taken.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use ndarray::{ArrayD, IxDyn};
+use ndarray_npy::NpzWriter;
+use serde_yaml::{Mapping, Value};
+
+use crate::{Workshop, folder, nir_file};
+
+/// A case that was read.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The command line.
+    pub line: String,
+    content: Mapping,
+}
+
+impl Case {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap();
+        let first = text.lines().next().unwrap_or_default();
+        let line = first
+            .strip_prefix("# ")
+            .unwrap_or_else(|| panic!("{}: the first line is no command", path.display()));
+        let content: Value = serde_yaml::from_str(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self {
+            line: line.to_owned(),
+            content: content.as_mapping().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Writes its files, and does what comes before the command line.
+    pub fn prepare(&self, workshop: &Workshop) {
+        if self.content.contains_key("nodes") {
+            workshop.write("model.nir", nir_file(&self.content));
+        }
+        if let Some(files) = self.content.get("files") {
+            for (name, content) in files.as_mapping().unwrap() {
+                workshop.write(name.as_str().unwrap(), file(content));
+            }
+        }
+        for line in list(self.content.get("before")) {
+            workshop.succeeds(line.as_str().unwrap());
+        }
+        for change in list(self.content.get("edits")) {
+            edit(workshop, change);
+        }
+    }
+}
+
+fn list(value: Option<&Value>) -> &[Value] {
+    value.map_or(&[], |v| v.as_sequence().unwrap())
+}
+
+fn edit(workshop: &Workshop, change: &Value) {
+    let name = change["file"].as_str().unwrap();
+    if change.get("remove").is_some() {
+        std::fs::remove_file(workshop.path(name)).unwrap();
+    } else if let Some(pair) = change.get("replace") {
+        let [old, new] = [0, 1].map(|n| pair[n].as_str().unwrap());
+        workshop.replace(name, old, new);
+    } else {
+        let text = workshop.text(name) + change["append"].as_str().unwrap();
+        workshop.write(name, text);
+    }
+}
+
+fn file(content: &Value) -> Vec<u8> {
+    if let Some(text) = content.as_str() {
+        return text.as_bytes().to_vec();
+    }
+    let mut bytes = if let Some(graph) = content.get("nir") {
+        nir_file(graph.as_mapping().unwrap())
+    } else if let Some(path) = content.get("copy") {
+        std::fs::read(folder().join(path.as_str().unwrap())).unwrap()
+    } else if let Some(arrays) = content.get("npz") {
+        let mut npz = NpzWriter::new(Cursor::new(Vec::new()));
+        for (name, array) in arrays.as_mapping().unwrap() {
+            let array = ArrayD::from_elem(IxDyn(&shape(array)), fill(array));
+            npz.add_array(name.as_str().unwrap(), &array).unwrap();
+        }
+        npz.finish().unwrap().into_inner()
+    } else {
+        let array = &content["idx"];
+        let shape = shape(array);
+        let mut bytes = vec![0, 0, 8, u8::try_from(shape.len()).unwrap()];
+        for n in &shape {
+            bytes.extend(u32::try_from(*n).unwrap().to_be_bytes());
+        }
+        bytes.extend(vec![fill(array); shape.iter().product()]);
+        bytes
+    };
+    if let Some(n) = content.get("first") {
+        bytes.truncate(n.as_u64().unwrap().try_into().unwrap());
+    }
+    bytes
+}
+
+fn shape(array: &Value) -> Vec<usize> {
+    list(array.get("shape"))
+        .iter()
+        .map(|n| n.as_u64().unwrap().try_into().unwrap())
+        .collect()
+}
+
+fn fill(array: &Value) -> u8 {
+    array["fill"].as_u64().unwrap().try_into().unwrap()
+}
