@@ -59,7 +59,7 @@ impl Default for QuantizeConfig {
             weight_bits: 8,
             state_bits: None,
             scale: ScaleRule::LeastSquares,
-            threshold_bits: 12,
+            threshold_bits: 10,
             decay_tolerance: 1.0 / 8192.0,
         }
     }

@@ -4,7 +4,7 @@
 //! over all ticks of a sample. The result is a proof: no value leaves its width for any input,
 //! because every operation's interval contains all results over its operands' intervals.
 
-use spikeloom_fixed::{BitWidth, saturate, shift_right};
+use spikeloom_fixed::{BitWidth, Rounding, saturate, shift_right};
 use spikeloom_ir::network::Compare;
 use spikeloom_ir::{Init, Op, Parameter, ValueId};
 
@@ -102,9 +102,16 @@ pub(crate) fn analyse(
                         low: v(a).low + v(b).low,
                         high: v(a).high + v(b).high,
                     },
-                    Op::Subtract(a, b) => Interval {
-                        low: v(a).low - v(b).high,
-                        high: v(a).high - v(b).low,
+                    Op::Subtract(a, b) => match leak_factor(draft, a, b, &values) {
+                        // Of both bounds, since what leaks never grows faster than its value.
+                        Some((factor, bits, rounding)) => v(a).map(|x| {
+                            let leak = i64::try_from(x * factor);
+                            leak.map_or(x, |leak| x - i128::from(shift_right(leak, bits, rounding)))
+                        }),
+                        None => Interval {
+                            low: v(a).low - v(b).high,
+                            high: v(a).high - v(b).low,
+                        },
                     },
                     Op::Scale(a, factor) => v(a).map(|x| x * i128::from(factor)),
                     Op::Multiply(a, b) => {
@@ -199,6 +206,30 @@ pub(crate) fn analyse(
         states: vec![Interval::point(0); draft.init.len()],
         saturating: Vec::new(),
     })
+}
+
+/// The factor, shift and rounding of a leak, where `leak` is `(value * factor) >> bits` with a
+/// factor of at most 1: the two move together, and intervals that forget it grow without end.
+fn leak_factor(
+    draft: &Draft,
+    value: ValueId,
+    leak: ValueId,
+    values: &[Interval],
+) -> Option<(i128, u32, Rounding)> {
+    let Op::ShiftRight(product, bits, rounding) = draft.steps[leak.0].0 else {
+        return None;
+    };
+    let factor = match draft.steps[product.0].0 {
+        Op::Scale(x, factor) if x == value => i128::from(factor),
+        Op::Multiply(x, factor) if x == value => {
+            let Interval { low, high } = values[factor.0];
+            (low == high).then_some(low)?
+        }
+        _ => return None,
+    };
+    (0..=1 << bits)
+        .contains(&factor)
+        .then_some((factor, bits, rounding))
 }
 
 /// Whether `x >= y` wherever `condition` is 1.

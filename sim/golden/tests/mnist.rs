@@ -29,7 +29,7 @@ fn correct<const N: usize>(encoding: Encoding, n: usize, weight_bits: [u32; N]) 
 #[test]
 fn direct_accuracy_is_the_frameworks() {
     let found = correct(Encoding::Direct, 10_000, [8, 4, 2]);
-    assert_eq!(found, [9_784, 9_773, 9_471]);
+    assert_eq!(found, [9_787, 9_777, 9_472]);
     assert!(found[0] >= 9_778 - 30 && found[1] >= 9_778 - 100);
 }
 
