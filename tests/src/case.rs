@@ -7,7 +7,7 @@
 //! | `nodes`, `edges`, … | `model.nir`, as [`nir_file`](crate::nir_file) takes it |
 //! | `files` | other files by name, see below |
 //! | `before` | command lines that are run first and succeed |
-//! | `edits` | then: `{file: NAME, remove: true}`, `{file: NAME, replace: [OLD, NEW]}` or `{file: NAME, append: TEXT}` |
+//! | `edits` | then: a `file` each, with `remove: true`, `first: N` bytes that stay, `copy: PATH` instead of it, `replace: [OLD, NEW]` or `append: TEXT` |
 //!
 //! A file is a text, or one of
 //! `{nir: GRAPH}`;
@@ -38,12 +38,12 @@ impl Case {
         let text = std::fs::read_to_string(path).unwrap();
         let first = text.lines().next().unwrap_or_default();
         let line = first
-            .strip_prefix("# ")
+            .strip_prefix('#')
             .unwrap_or_else(|| panic!("{}: the first line is no command", path.display()));
         let content: Value = serde_yaml::from_str(&text)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self {
-            line: line.to_owned(),
+            line: line.trim().to_owned(),
             content: content.as_mapping().cloned().unwrap_or_default(),
         }
     }
@@ -75,6 +75,12 @@ fn edit(workshop: &Workshop, change: &Value) {
     let name = change["file"].as_str().unwrap();
     if change.get("remove").is_some() {
         std::fs::remove_file(workshop.path(name)).unwrap();
+    } else if let Some(n) = change.get("first") {
+        let mut bytes = std::fs::read(workshop.path(name)).unwrap();
+        bytes.truncate(n.as_u64().unwrap().try_into().unwrap());
+        workshop.write(name, bytes);
+    } else if change.get("copy").is_some() {
+        workshop.write(name, file(change));
     } else if let Some(pair) = change.get("replace") {
         let [old, new] = [0, 1].map(|n| pair[n].as_str().unwrap());
         workshop.replace(name, old, new);
@@ -93,12 +99,19 @@ fn file(content: &Value) -> Vec<u8> {
     } else if let Some(path) = content.get("copy") {
         std::fs::read(folder().join(path.as_str().unwrap())).unwrap()
     } else if let Some(arrays) = content.get("npz") {
-        let mut npz = NpzWriter::new(Cursor::new(Vec::new()));
-        for (name, array) in arrays.as_mapping().unwrap() {
-            let array = ArrayD::from_elem(IxDyn(&shape(array)), fill(array));
-            npz.add_array(name.as_str().unwrap(), &array).unwrap();
-        }
-        npz.finish().unwrap().into_inner()
+        let arrays = arrays.as_mapping().unwrap().iter();
+        let arrays: Vec<(&str, Vec<usize>, Vec<u8>)> = arrays
+            .map(|(name, array)| {
+                let shape = shape(array);
+                let values = vec![fill(array); shape.iter().product()];
+                (name.as_str().unwrap(), shape, values)
+            })
+            .collect();
+        let arrays: Vec<(&str, &[usize], &[u8])> = arrays
+            .iter()
+            .map(|(name, shape, values)| (*name, shape.as_slice(), values.as_slice()))
+            .collect();
+        npz(&arrays)
     } else {
         let array = &content["idx"];
         let shape = shape(array);
@@ -113,6 +126,16 @@ fn file(content: &Value) -> Vec<u8> {
         bytes.truncate(n.as_u64().unwrap().try_into().unwrap());
     }
     bytes
+}
+
+/// An NPZ archive of arrays of bytes: name, shape, values.
+pub fn npz(arrays: &[(&str, &[usize], &[u8])]) -> Vec<u8> {
+    let mut npz = NpzWriter::new(Cursor::new(Vec::new()));
+    for (name, shape, values) in arrays {
+        let array = ArrayD::from_shape_vec(IxDyn(shape), values.to_vec()).unwrap();
+        npz.add_array(*name, &array).unwrap();
+    }
+    npz.finish().unwrap().into_inner()
 }
 
 fn shape(array: &Value) -> Vec<usize> {

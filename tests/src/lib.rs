@@ -17,6 +17,7 @@ mod render;
 pub mod tools;
 mod workshop;
 
+pub use case::npz;
 pub use models::{data, folder, model_files, models};
 pub use nir::nir_file;
 pub use render::render;

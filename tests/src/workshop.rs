@@ -149,7 +149,8 @@ impl Workshop {
 }
 
 impl Output {
-    /// Standard error for a snapshot: without times, and without what changes with a tool's version.
+    /// Standard error for a snapshot: without times, and without what
+    /// changes with a version.
     pub fn messages(&self) -> String {
         stable(&self.stderr)
     }
@@ -162,25 +163,42 @@ impl Output {
 
 fn stable(text: &str) -> String {
     text.lines()
-        .map(|line| without_digest(&without_time(line)))
+        .map(|line| without_design(&without_digest(&without_time(line))))
         .collect::<Vec<_>>()
         .join("\n")
 }
 
 /// `  0.12 s` becomes ` TIME`, however long it took.
 fn without_time(line: &str) -> String {
-    let Some(end) = line
-        .find(" s")
-        .filter(|&end| line[end + 2..].is_empty() || line[end + 2..].starts_with(' '))
-    else {
-        return line.trim_end().to_owned();
-    };
-    let is_number = |c: char| c.is_ascii_digit() || c == '.';
-    let before = line[..end].trim_end_matches(is_number);
-    if before.len() == end {
-        return line.trim_end().to_owned();
+    for (end, _) in line.match_indices(" s") {
+        let after = &line[end + 2..];
+        let before = line[..end].trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        if before.len() < end && (after.is_empty() || after.starts_with(' ')) {
+            return format!("{} TIME{after}", before.trim_end());
+        }
     }
-    format!("{} TIME{}", before.trim_end(), &line[end + 2..])
+    line.trim_end().to_owned()
+}
+
+/// The identity of a design changes with everything that is in it, so only that it is one is kept.
+fn without_design(line: &str) -> String {
+    let is_design = |word: &str| {
+        word.len() == 16
+            && word
+                .chars()
+                .all(|c| c.is_ascii_hexdigit() && !c.is_uppercase())
+    };
+    let mut text = String::new();
+    for part in line.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        if is_design(word) {
+            text += "DESIGN";
+            text += &part[word.len()..];
+        } else {
+            text += part;
+        }
+    }
+    text
 }
 
 /// The folder of a set of tools ends with a digest of its versions.
@@ -240,6 +258,10 @@ mod tests {
             "[1/5] read TIME  failed"
         );
         assert_eq!(stable("it has s in it "), "it has s in it");
+        assert_eq!(
+            stable("make 505e1d3ae76404ba, not x: 0123"),
+            "make DESIGN, not x: 0123"
+        );
         assert_eq!(stable("cache/pypi-0123abcd/x"), "cache/pypi-DIGEST/x");
     }
 

@@ -1,12 +1,13 @@
 //! Groups of options that several commands share.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use spikeloom::data::{self, DataSet, Samples};
-use spikeloom::{Build, Error};
+use spikeloom::Build;
+use spikeloom::data::{self, DataSet};
 use spikeloom_bitstreams::ToolSource;
 use spikeloom_frontend::Choice;
+use spikeloom_ir::quantized::Encoder;
 
 /// A parser of one of the names of a choice, with their meanings in `--help`.
 pub fn choice<C: Choice + Send + Sync>() -> impl TypedValueParser<Value = C> {
@@ -51,26 +52,13 @@ impl DataArgs {
             return Ok(None);
         };
         let mut data = data::read(path, self.labels.as_deref(), build.quantized.ticks)?;
-        if data.samples.is_empty() {
-            return Err(Error::NoData.into());
-        }
         if let Some(n) = self.samples {
             data.truncate(n as usize);
         }
-        check_channels(&data.samples, build, path)?;
+        let input = &build.quantized.input;
+        let takes_events = matches!(input.encoder, Encoder::Events);
+        data.samples.check(takes_events, input.n_channels, path)?;
         Ok(Some(data))
-    }
-}
-
-fn check_channels(samples: &Samples, build: &Build, path: &Path) -> Result<(), Error> {
-    let wanted = build.quantized.input.n_channels;
-    match samples {
-        Samples::Values(v) if v[0].len() != wanted => Err(Error::SampleSize {
-            path: path.to_owned(),
-            found: v[0].len(),
-            wanted,
-        }),
-        _ => Ok(()),
     }
 }
 

@@ -88,14 +88,28 @@ impl Build {
         let found = design_id(&network_yaml, &quantized, &layout_yaml);
         if report.design_id != format!("{found:016x}") {
             let what = format!(
-                "its files make design {found:016x}, not {}",
+                "{}, {} and {} make design {found:016x}, but {} says {}: one of them was changed",
+                file::NETWORK,
+                file::WEIGHTS,
+                file::LAYOUT,
+                file::REPORT,
                 report.design_id
             );
             return Err(wrong(what).into());
         }
-        let project = ProjectFile::parse(&text(file::PROJECT)?, file::PROJECT)?;
-        let (network, _) =
-            spikeloom_frontend::load(&bytes(file::MODEL)?, &project.options("model"))?;
+        let model = bytes(file::MODEL)?;
+        let project_yaml = text(file::PROJECT)?;
+        if report.source_digest != source_digest(&model, &project_yaml) {
+            let what = format!(
+                "{} or {} was changed after {} was written",
+                file::MODEL,
+                file::PROJECT,
+                file::REPORT
+            );
+            return Err(wrong(what).into());
+        }
+        let project = ProjectFile::parse(&project_yaml, file::PROJECT)?;
+        let (network, _) = spikeloom_frontend::load(&model, &project.options("model"))?;
         let network = spikeloom_passes::normalise(&network);
         Ok(Self {
             folder: folder.to_owned(),
@@ -149,6 +163,16 @@ pub fn design_id(network_yaml: &str, quantized: &Quantized, layout_yaml: &str) -
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
     u64::from_le_bytes(first)
+}
+
+/// A digest of what was compiled: other networks than the one that the design was made from are
+/// not to stand beside it.
+pub fn source_digest(model: &[u8], project_yaml: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(model);
+    hash.update(project_yaml);
+    let digest = hash.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The array of a projection in the weights file.

@@ -108,6 +108,7 @@ impl Verify {
         let mut ladder = Ladder::new(build, samples, reference, counts)?;
         let to = self.to.unwrap_or(ladder.last_rung());
         ladder.check_available(to)?;
+        ladder.find_tools(to, self.tools.from)?;
         if self.self_test {
             return self.find_faults(build, &mut ladder, to);
         }

@@ -14,7 +14,7 @@ use spikeloom_passes::{
     MapConfig, QuantizeConfig, QuantizeReport, ScaleRule, map, normalise, quantize, search_scales,
 };
 
-use crate::build::{design_id, file, write_weights};
+use crate::build::{design_id, file, source_digest, write_weights};
 use crate::data::{DataSet, Samples};
 use crate::error::Error;
 use crate::project;
@@ -82,12 +82,6 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         StopAt::Bitstream => 8,
     };
     let mut steps = Steps::new(total, request.quiet);
-    // Asked for before the work starts, so that a missing tool is known at once.
-    let tools = match request.stop_at {
-        StopAt::Verilog => None,
-        StopAt::Netlist | StopAt::Bitstream => Some(Toolchain::find(request.tools)?),
-    };
-
     let name = request
         .project
         .name
@@ -100,6 +94,14 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         .iter()
         .for_each(|r| steps.note(format!("remark: {r}")));
     dump(request, Level::Network, || network.to_string());
+    if let Some(data) = &request.calibration {
+        let path = request.project.calibration.as_ref();
+        let path = path.and_then(|c| c.data.as_deref());
+        let takes_events = network.input.encoder == spikeloom_ir::network::Encoder::Events;
+        let n_channels = network.input.shape.iter().product();
+        let path = Path::new(path.unwrap_or("the calibration data"));
+        data.samples.check(takes_events, n_channels, path)?;
+    }
     let network = normalise(&network);
     dump(request, Level::Normalised, || network.to_string());
 
@@ -132,20 +134,23 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     note_mapped(&steps, &mapped);
     dump(request, Level::Mapped, || mapped.to_string());
 
-    let parent = request
-        .output
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    let unwritable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Unwritable { path, source }
+    // Asked for as soon as the model is known to be good and to fit: what is wrong with it is told
+    // where no tool is installed too, and a missing tool is told before the long work starts.
+    let tools = match request.stop_at {
+        StopAt::Verilog => None,
+        StopAt::Netlist | StopAt::Bitstream => Some(Toolchain::find(request.tools)?),
     };
-    std::fs::create_dir_all(parent).map_err(unwritable(parent))?;
+
+    // On the same file system as the output, and without making a folder that a failure would
+    // leave behind.
+    let existing = existing_ancestor(&request.output);
     let staging = tempfile::Builder::new()
         .prefix(".spikeloom-build-")
-        .tempdir_in(parent)
-        .map_err(unwritable(parent))?;
+        .tempdir_in(&existing)
+        .map_err(|source| Error::Unwritable {
+            path: existing,
+            source,
+        })?;
     let write = |name: &str, bytes: &[u8]| {
         let path = staging.path().join(name);
         std::fs::write(&path, bytes).map_err(|source| Error::Unwritable { path, source })
@@ -167,6 +172,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
 
     let layout = Layout::new(&quantized, &mapped, id)?;
     let mut loaded = Vec::new();
+    let mut source = String::new();
     steps.run("write the memory images", || {
         write(file::MODEL, &request.model)?;
         let resolved = ProjectFile {
@@ -179,7 +185,9 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             output: None,
             ..request.project.clone()
         };
-        write(file::PROJECT, project::to_yaml(&resolved).as_bytes())?;
+        let project_yaml = project::to_yaml(&resolved);
+        source = source_digest(&request.model, &project_yaml);
+        write(file::PROJECT, project_yaml.as_bytes())?;
         write(file::NETWORK, network_yaml.as_bytes())?;
         write(file::LAYOUT, layout_yaml.as_bytes())?;
         write(file::DEVICE, device.verilog.as_bytes())?;
@@ -206,6 +214,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         model: name,
         target: target.name.clone(),
         design_id: format!("{id:016x}"),
+        source_digest: source,
         stopped_at: request.stop_at,
         clock_hz: target.clock_hz,
         cycles_per_bit,
@@ -270,12 +279,41 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
 /// Refuses to replace a folder that is not a build folder.
 fn check_output(output: &Path) -> Result<(), Error> {
     let is_empty = || std::fs::read_dir(output).is_ok_and(|mut entries| entries.next().is_none());
-    if output.exists() && !output.join(file::REPORT).exists() && !is_empty() {
+    // `.` and `/` have no name by which a finished folder could be moved to their place.
+    let has_name = output.file_name().is_some();
+    if !has_name || output.exists() && !is_build_folder(output) && !is_empty() {
         return Err(Error::OutputInUse {
             path: output.to_owned(),
         });
     }
+    let existing = existing_ancestor(output);
+    if !existing.is_dir() {
+        return Err(Error::Unwritable {
+            path: existing,
+            source: std::io::ErrorKind::NotADirectory.into(),
+        });
+    }
     Ok(())
+}
+
+/// Whether a folder holds a report of this program's. That of another version counts too: a file
+/// of the same name that somebody else wrote does not.
+fn is_build_folder(folder: &Path) -> bool {
+    std::fs::read_to_string(folder.join(file::REPORT))
+        .ok()
+        .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
+        .is_some_and(|report| {
+            report.get("spikeloom").is_some() && report.get("design_id").is_some()
+        })
+}
+
+/// What is nearest to a path, on the way up, of all that is there.
+fn existing_ancestor(path: &Path) -> PathBuf {
+    path.ancestors()
+        .skip(1)
+        .find(|p| p.exists())
+        .unwrap_or(Path::new("."))
+        .to_owned()
 }
 
 /// Moves the finished folder to its place; an older build folder there is replaced.
@@ -285,6 +323,9 @@ fn publish(staging: tempfile::TempDir, output: &Path) -> Result<(), Error> {
         source,
     };
     check_output(output)?;
+    if let Some(parent) = output.parent() {
+        std::fs::create_dir_all(parent).map_err(unwritable)?;
+    }
     if output.exists() {
         std::fs::remove_dir_all(output).map_err(unwritable)?;
     }

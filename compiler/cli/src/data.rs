@@ -43,6 +43,48 @@ impl DataSet {
 }
 
 impl Samples {
+    /// Fails unless a network with that encoder and so many channels can take every sample.
+    ///
+    /// # Errors
+    /// If they are of the other kind or of another size; `path` is for messages.
+    pub fn check(
+        &self,
+        takes_events: bool,
+        n_channels: usize,
+        path: &Path,
+    ) -> Result<(), crate::Error> {
+        const VALUES: &str = "bytes";
+        const EVENTS: &str = "spike trains";
+        let kind = |found, wanted| crate::Error::DataKind {
+            found,
+            what: "the network",
+            wanted,
+        };
+        if self.is_empty() {
+            return Err(crate::Error::EmptyData {
+                path: path.to_owned(),
+            });
+        }
+        let found = match self {
+            Samples::Values(_) if takes_events => return Err(kind(VALUES, EVENTS)),
+            Samples::Events(_) if !takes_events => return Err(kind(EVENTS, VALUES)),
+            Samples::Values(v) => v.iter().map(Vec::len).find(|&len| len != n_channels),
+            // An event train does not say how many channels there are, only which were used.
+            Samples::Events(e) => {
+                let channels = e.iter().flatten().flatten().map(|&c| c as usize + 1);
+                channels.max().filter(|&n| n > n_channels)
+            }
+        };
+        match found {
+            Some(found) => Err(crate::Error::SampleSize {
+                path: path.to_owned(),
+                found,
+                wanted: n_channels,
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         match self {
@@ -92,7 +134,7 @@ pub enum DataError {
     #[error("cannot read {}", path.display())]
     #[diagnostic(
         code(spikeloom::data::unreadable),
-        help("check the path given to `--data`")
+        help("check the path and its permissions")
     )]
     Unreadable {
         /// The file.

@@ -64,10 +64,10 @@ pub enum Error {
         what: String,
     },
     /// A rung needs a step that the build folder was stopped before.
-    #[error("{rung} needs the {needs}, and {} was compiled with `--stop-at {stopped_at}`", path.display())]
+    #[error("rung {rung} needs the {needs}, and {} was compiled with `--stop-at {stopped_at}`", path.display())]
     #[diagnostic(
         code(spikeloom::stopped_before),
-        help("compile again without `--stop-at`, or verify with `--to verilator`")
+        help("compile again without `--stop-at`, or verify with `--to {last}`")
     )]
     StoppedBefore {
         /// What was asked for.
@@ -76,6 +76,8 @@ pub enum Error {
         needs: &'static str,
         /// Where compilation stopped.
         stopped_at: String,
+        /// The last rung that the build folder has.
+        last: &'static str,
         /// The build folder.
         path: PathBuf,
     },
@@ -88,6 +90,18 @@ pub enum Error {
         )
     )]
     NoData,
+    /// A file of data without any sample.
+    #[error("{} holds no samples", path.display())]
+    #[diagnostic(
+        code(spikeloom::empty_data),
+        help(
+            "give data with at least one sample: an array `[n, …]` or an IDX file with n of 1 or more"
+        )
+    )]
+    EmptyData {
+        /// The file.
+        path: PathBuf,
+    },
     /// The build folder's network takes bytes and the data are spikes, or the other way round.
     #[error("the data are {found}, but {what} takes {wanted}")]
     #[diagnostic(

@@ -52,6 +52,15 @@ impl Reference {
                 path: path.to_owned(),
                 what: e.to_string(),
             })?;
+        if let Samples::Values(values) = &samples {
+            let wanted: usize = network.input.shape.iter().product();
+            let found = values.iter().map(Vec::len).find(|&len| len != wanted);
+            if let Some(found) = found {
+                return Err(array_error(format!(
+                    "a sample of `input` has {found} values, and the network takes {wanted}"
+                )));
+            }
+        }
         let n = samples.len();
         let mut spikes = vec![vec![Vec::new(); network.populations.len()]; n];
         let mut known = 0;

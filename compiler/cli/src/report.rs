@@ -41,6 +41,8 @@ pub struct Report {
     pub target: String,
     /// Identity of the design, 16 hexadecimal digits.
     pub design_id: String,
+    /// SHA-256 of the model file and of `project.yaml`, in hexadecimal digits.
+    pub source_digest: String,
     /// The last step.
     pub stopped_at: StopAt,
     /// Clock of the design in hertz.

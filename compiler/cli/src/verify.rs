@@ -179,8 +179,21 @@ impl<'a> Ladder<'a> {
                 rung: to.name().to_owned(),
                 needs: needed.name(),
                 stopped_at: stopped_at.name().to_owned(),
+                last: self.last_rung().name(),
                 path: self.build.folder.clone(),
             });
+        }
+        Ok(())
+    }
+
+    /// Looks for the tools where climbing that far needs some, so that a missing one is told before
+    /// the rungs without tools are climbed.
+    ///
+    /// # Errors
+    /// If they are not installed.
+    pub fn find_tools(&mut self, to: Rung, source: ToolSource) -> miette::Result<()> {
+        if to > Rung::Hdl && self.tools.is_none() {
+            self.tools = Some(Toolchain::find(source)?);
         }
         Ok(())
     }
@@ -219,9 +232,7 @@ impl<'a> Ladder<'a> {
         progress: Progress<'_>,
     ) -> miette::Result<Line> {
         let start = Instant::now();
-        if rung > Rung::Hdl && self.tools.is_none() {
-            self.tools = Some(Toolchain::find(source)?);
-        }
+        self.find_tools(rung, source)?;
         let report = match rung {
             Rung::Float => self.float(fault)?,
             Rung::Golden => self.golden(fault)?,
@@ -244,9 +255,7 @@ impl<'a> Ladder<'a> {
     /// If the netlist cannot be read.
     pub fn faults(&mut self, rung: Rung, source: ToolSource) -> miette::Result<Vec<Fault>> {
         if matches!(rung, Rung::Netlist | Rung::Bitstream) {
-            if self.tools.is_none() {
-                self.tools = Some(Toolchain::find(source)?);
-            }
+            self.find_tools(rung, source)?;
             return Ok(fault::stuck_bit(&self.gates(rung)?).into_iter().collect());
         }
         // The fault must show in what the rung runs.
