@@ -71,8 +71,12 @@ proptest! {
     fn exact_networks_behave_as_the_float_reference(seed in any::<u64>()) {
         let network = exact_network(seed);
         let normal = normalise(&network);
-        // The widest state, so that no fraction bits are given up.
-        let (quantized, report) = quantize(&normal, &config(8, Some(32))).unwrap();
+        // The widest state and fine thresholds, so that no fraction bits are given up.
+        let cfg = QuantizeConfig {
+            threshold_bits: 12,
+            ..config(8, Some(32))
+        };
+        let (quantized, report) = quantize(&normal, &cfg).unwrap();
         prop_assert!(report.populations.iter().all(|p| p.decay_error == 0.0 && !p.saturates));
         let mut golden = Golden::new(&quantized).unwrap();
         for sample in Sample::some(&network, seed) {

@@ -1,7 +1,7 @@
 //! One Verilog block, fixed at build time, on the Verilator runtime that the crate `verilated`
 //! binds into the host program.
 //!
-//! This is what that crate serves here: host-side control of the runtime ([`RandomMode`] of what
+//! This is what that crate serves here: host-side control of the runtime (start values of what
 //! nothing initialises, the `$finish` flag, the version, waves that the host opens) and a second,
 //! independent harness for blocks that are known when Rust is compiled. `spikeloom-cosim` drives
 //! the same block with its own shim, and the test compares the two cycle by cycle.
