@@ -64,7 +64,7 @@ pub fn vcd_to_fst(vcd: &Path, fst: &Path) -> Result<(), Error> {
         out: FstHeaderWriter::new(BufWriter::new(file), &info).map_err(unwritable)?,
         signals: BTreeMap::new(),
     };
-    header.items(hierarchy.items()).map_err(unwritable)?;
+    header.items(hierarchy.items(), "").map_err(unwritable)?;
     let Header { out, signals, .. } = header;
     let mut body = out.finish().map_err(unwritable)?;
 
@@ -123,17 +123,28 @@ struct Header<'a, W: Write + Seek> {
 }
 
 impl<W: Write + Seek> Header<'_, W> {
-    fn items(&mut self, items: impl Iterator<Item = ItemRef>) -> Result<(), FstWriteError> {
+    /// The reader makes a scope `rows` with variables `[0]`, `[1]`, ... of a memory, which no file
+    /// has: their names begin with `array` again, as Verilog's do.
+    fn items(
+        &mut self,
+        items: impl Iterator<Item = ItemRef>,
+        array: &str,
+    ) -> Result<(), FstWriteError> {
         for item in items {
             match item {
-                ItemRef::Var(var) => self.variable(var)?,
+                ItemRef::Var(var) => self.variable(var, array)?,
+                ItemRef::Scope(scope) if self.hierarchy[scope].is_array() => {
+                    let scope = &self.hierarchy[scope];
+                    let array = format!("{array}{}", scope.name(self.hierarchy));
+                    self.items(scope.items(self.hierarchy), &array)?;
+                }
                 ItemRef::Scope(scope) => {
                     let scope = &self.hierarchy[scope];
                     let kind = scope_type(scope.scope_type());
                     let component = scope.component(self.hierarchy).unwrap_or_default();
                     self.out
                         .scope(scope.name(self.hierarchy), component, kind)?;
-                    self.items(scope.items(self.hierarchy))?;
+                    self.items(scope.items(self.hierarchy), "")?;
                     self.out.up_scope()?;
                 }
             }
@@ -141,7 +152,7 @@ impl<W: Write + Seek> Header<'_, W> {
         Ok(())
     }
 
-    fn variable(&mut self, var: VarRef) -> Result<(), FstWriteError> {
+    fn variable(&mut self, var: VarRef, array: &str) -> Result<(), FstWriteError> {
         let var = &self.hierarchy[var];
         let encoding = match var.signal_encoding(self.hierarchy) {
             SignalEncoding::BitVector(width) => FstSignalType::bit_vec(width),
@@ -149,7 +160,7 @@ impl<W: Write + Seek> Header<'_, W> {
             // The writer has no strings of variable length, nor has synthesisable Verilog.
             SignalEncoding::String => return Ok(()),
         };
-        let mut name = var.name(self.hierarchy).to_owned();
+        let mut name = format!("{array}{}", var.name(self.hierarchy));
         if let Some(index) = var.index() {
             name += &match (index.msb(), index.lsb()) {
                 (msb, lsb) if msb == lsb => format!(" [{msb}]"),
@@ -194,5 +205,76 @@ fn variable_type(variable: VarType) -> FstVarType {
         VarType::Bit => FstVarType::Bit,
         VarType::Int => FstVarType::Int,
         _ => FstVarType::Wire,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    const VCD: &str = "$timescale 1ps $end
+$scope module top $end
+$var wire 1 ! clock $end
+$var wire 8 \" rows[0] [7:0] $end
+$var wire 8 # rows[1] [7:0] $end
+$var wire 4 $ grid[0][0] [3:0] $end
+$var wire 4 % grid[0][1] [3:0] $end
+$var wire 2 & after [1:0] $end
+$upscope $end
+$enddefinitions $end
+#0
+0!
+b1 \"
+b10 #
+b11 $
+b100 %
+b1 &
+#5
+1!
+b101 %
+";
+
+    /// Every variable with its path and the values it has.
+    fn content(path: &Path) -> Vec<(String, Vec<String>)> {
+        let mut wave = wellen::simple::read(path).unwrap();
+        let variables: Vec<(String, SignalRef)> = wave
+            .hierarchy()
+            .all_vars()
+            .map(|var| &wave.hierarchy()[var])
+            .map(|var| (var.full_name(wave.hierarchy()), var.signal_ref()))
+            .collect();
+        let signals: Vec<SignalRef> = variables.iter().map(|(_, signal)| *signal).collect();
+        wave.load_signals(&signals);
+        let values = |signal: SignalRef| {
+            let signal = wave.get_signal(signal).unwrap();
+            let changes = signal.iter_changes();
+            changes
+                .map(|(_, value)| value.to_bit_string().unwrap())
+                .collect()
+        };
+        variables
+            .into_iter()
+            .map(|(name, signal)| (name, values(signal)))
+            .collect()
+    }
+
+    #[test]
+    fn memories_keep_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let [vcd, fst] = ["a.vcd", "a.fst"].map(|name| folder.path().join(name));
+        std::fs::write(&vcd, VCD).unwrap();
+        vcd_to_fst(&vcd, &fst).unwrap();
+        let found = content(&fst);
+        assert_eq!(found, content(&vcd));
+        assert_eq!(found.len(), 6);
+        assert!(
+            found.contains(&(
+                "top.grid.[0].[1]".to_owned(),
+                vec!["0100".to_owned(), "0101".to_owned()]
+            )),
+            "{found:?}"
+        );
     }
 }
