@@ -101,6 +101,14 @@ pub fn decode(bitstream: &Path, target: &Target, tools: &Toolchain) -> Result<De
 /// As [`decode`].
 pub fn decode_text(text: &str, target: &Target, tools: &Toolchain) -> Result<Decoded, Error> {
     let configuration = configuration::Configuration::read(text)?;
+    // A bitstream says the die's size only, which is how the name of the device ends.
+    if !target.device.ends_with(&configuration.device) {
+        return Err(Error::OtherDevice {
+            found: configuration.device,
+            target: target.name.clone(),
+            wanted: target.device.clone(),
+        });
+    }
     let path = tools
         .ice40_database
         .path

@@ -260,6 +260,21 @@ pub enum Error {
         what: String,
     },
 
+    /// A bitstream is for another device than the target's.
+    #[error("the bitstream is for a device `{found}`, and {target} has a `{wanted}`")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::other_device),
+        help("the bitstream is not the one of this build: compile again, or name its own target")
+    )]
+    OtherDevice {
+        /// The device's size, as the bitstream names it.
+        found: String,
+        /// Name of the target.
+        target: String,
+        /// The target's device.
+        wanted: String,
+    },
+
     /// A decoded bitstream lacks cells that were placed, or has more.
     #[error("the bitstream holds {found} {what}, {expected} were placed")]
     #[diagnostic(
