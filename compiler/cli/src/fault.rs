@@ -311,9 +311,11 @@ fn narrow_value(
     Ok(None)
 }
 
-/// A data output to be stuck: of all block RAMs with contents, the bit that is 1 most often.
+/// A data output to be stuck: of all block RAMs, the bit that is 1 most often at power-up.
 ///
-/// Such a memory holds weights or parameters, so that the bit is read whenever a neuron is.
+/// Such a memory holds weights or parameters, so that the bit is read whenever a neuron is. A small
+/// network's are in logic cells. Then it is a bit of the memory with the widest words: those hold
+/// sums and states, the others bytes and events.
 pub fn stuck_bit(gates: &Gates) -> Option<Fault> {
     let read: BTreeSet<Net> = gates
         .tables
@@ -325,26 +327,26 @@ pub fn stuck_bit(gates: &Gates) -> Option<Fault> {
             Signal::Low | Signal::High => None,
         })
         .collect();
-    // Only in mode 0 is a bit of the port the same bit of the stored word.
-    gates
-        .block_rams
-        .iter()
-        .filter(|m| m.read_mode == 0)
-        .flat_map(|m| {
-            m.read_data
-                .iter()
-                .enumerate()
-                .map(move |(bit, net)| (m, bit, net))
-        })
-        .filter(|(_, _, net)| read.contains(net))
-        .map(|(m, bit, _)| {
-            let ones = m.contents.iter().filter(|w| *w >> bit & 1 == 1).count();
-            (ones, std::cmp::Reverse((&m.name, bit)))
-        })
-        .filter(|(ones, _)| *ones > 0)
-        .max()
-        .map(|(_, std::cmp::Reverse((memory, bit)))| Fault::StuckBit {
-            memory: memory.clone(),
-            bit,
-        })
+    let mut candidates = Vec::new();
+    for memory in &gates.block_rams {
+        let bits = || {
+            let bits = memory.read_data.iter().enumerate();
+            bits.filter(|(_, net)| read.contains(net))
+                .map(|(bit, _)| bit)
+        };
+        let width = bits().count();
+        for bit in bits() {
+            // In mode n a bit of the port is one of 2^n bits of the stored word.
+            let group = (1_u16 << (1 << memory.read_mode)).wrapping_sub(1);
+            let group = group << (bit >> memory.read_mode << memory.read_mode);
+            let ones = memory.contents.iter().map(|w| (w & group).count_ones());
+            let ones: u32 = ones.sum();
+            candidates.push((ones, width, std::cmp::Reverse((&memory.name, bit))));
+        }
+    }
+    let (_, _, std::cmp::Reverse((memory, bit))) = candidates.into_iter().max()?;
+    Some(Fault::StuckBit {
+        memory: memory.clone(),
+        bit,
+    })
 }

@@ -233,16 +233,17 @@ impl<'a> Ladder<'a> {
     ) -> miette::Result<Line> {
         let start = Instant::now();
         self.find_tools(rung, source)?;
-        let report = match rung {
-            Rung::Float => self.float(fault)?,
-            Rung::Golden => self.golden(fault)?,
-            Rung::Hdl => self.hdl(fault)?,
-            Rung::Verilator => self.verilator(fault, progress)?,
+        let result = match rung {
+            Rung::Float => self.float(fault),
+            Rung::Golden => self.golden(fault),
+            Rung::Hdl => self.hdl(fault),
+            Rung::Verilator => self.verilator(fault, progress),
             Rung::Netlist | Rung::Bitstream => {
                 let gates = self.gates(rung)?;
-                self.netlist(rung, gates, fault, progress)?
+                self.netlist(rung, gates, fault, progress)
             }
         };
+        let report = result.or_else(|error| unanswered(rung, error))?;
         Ok(Line {
             report,
             seconds: start.elapsed().as_secs_f64(),
@@ -517,6 +518,27 @@ impl<'a> Ladder<'a> {
         let done = |n: u64| progress(n, total);
         let (report, _) = check_outcomes(rung, &model, self.case(), self.serial(), work, &done)?;
         Ok(report)
+    }
+}
+
+/// There is no cable to a simulated device: one that does not answer, or not as it should, does not
+/// compute the network, which is a verdict.
+fn unanswered(rung: Rung, error: miette::Report) -> miette::Result<Report> {
+    use spikeloom_boards::Error as Device;
+    match error.downcast_ref() {
+        Some(spikeloom_ladder::Error::Device(device))
+            if !matches!(device, Device::Transport(_)) =>
+        {
+            Ok(Report {
+                rung,
+                samples: 0,
+                values: 0,
+                verdict: Verdict::Failed {
+                    message: device.to_string(),
+                },
+            })
+        }
+        _ => Err(error),
     }
 }
 

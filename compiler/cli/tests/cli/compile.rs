@@ -6,13 +6,17 @@ use spikeloom_tests::{Workshop, keys};
 
 use crate::{SMALL_FLAGS, small_workshop};
 
-/// The only file that differs from run to run.
+/// The only file of ours that differs from run to run.
 const TIMINGS: &str = "timings.json";
 
-/// All files but the timings, which must be there.
+/// What tools print, times among it.
+const LOGS: &str = "logs/";
+
+/// All files but the timings, which must be there, and the tools' logs.
 fn files(workshop: &Workshop, folder: &str) -> BTreeMap<String, Option<Vec<u8>>> {
     let mut files = workshop.files(folder);
     assert!(files.remove(TIMINGS).is_some(), "{folder}");
+    files.retain(|name, _| !name.starts_with(LOGS));
     files
 }
 

@@ -7,7 +7,9 @@
 mod accuracy;
 mod compile;
 mod errors;
+mod ladder;
 mod printed;
+mod simulate;
 mod tools;
 
 use std::sync::LazyLock;

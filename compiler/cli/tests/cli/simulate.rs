@@ -1,0 +1,164 @@
+//! Samples through the golden model and through Verilator.
+
+use std::path::Path;
+
+use serde_json::Value;
+use spikeloom_tests::{Workshop, keys, tools};
+
+use crate::{SMALL_FLAGS, samples, small_workshop};
+
+const TICKS: usize = 8;
+const HIDDEN: usize = 8;
+const READOUT: usize = 4;
+
+fn compiled() -> Workshop {
+    let workshop = small_workshop();
+    workshop.write("data.npz", samples(20));
+    workshop.succeeds(&format!(
+        "compile model.nir {SMALL_FLAGS} --stop-at verilog -o build"
+    ));
+    workshop
+}
+
+/// Fails unless both engines say the same of everything that both say.
+pub fn assert_same_results(golden: &Value, verilator: &Value) {
+    assert_eq!(golden["engine"], "golden");
+    assert_eq!(verilator["engine"], "verilator");
+    for (name, value) in golden.as_object().unwrap() {
+        if name != "engine" && name != "hardware" {
+            assert_eq!(verilator[name], *value, "{name}");
+        }
+    }
+    assert_eq!(golden["hardware"], Value::Null);
+    let hardware = &verilator["hardware"];
+    // What the circuit counted itself is what the golden model counted: a core's events are the
+    // spikes of the population before it. The first core is fed by an encoder, whose events may be
+    // the bits of a value.
+    let cores = hardware["cores"].as_array().unwrap().iter().skip(1);
+    for (core, population) in cores.zip(golden["spikes"].as_array().unwrap()) {
+        assert_eq!(core["events"], population["spikes"], "{core}");
+    }
+    assert!(hardware["cycles"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn results_are_told_to_people_and_to_scripts() {
+    let workshop = compiled();
+    insta::assert_snapshot!(
+        "golden",
+        workshop.succeeds("simulate build --data data.npz")
+    );
+    let json = workshop.json("simulate build --data data.npz --json");
+    insta::assert_snapshot!("golden_keys", keys(&json));
+    assert_eq!(json["samples"], 20);
+    assert_eq!(json["classes"].as_array().unwrap().len(), 20);
+    let few = workshop.json("simulate build --data data.npz --samples 3 --json");
+    assert_eq!(few["samples"], 3);
+    assert_eq!(few["classes"][2], json["classes"][2]);
+}
+
+#[test]
+fn the_trace_has_every_state_and_spike() {
+    let workshop = compiled();
+    let trace = workshop.succeeds("simulate build --data data.npz --trace --sample 3");
+    let rows: Vec<Vec<&str>> = trace.lines().map(|l| l.split('\t').collect()).collect();
+    assert_eq!(rows[0], ["tick", "population", "neuron", "spike", "states"]);
+    assert_eq!(rows.len(), 1 + TICKS * (HIDDEN + READOUT));
+    insta::assert_snapshot!(
+        "trace_of_a_tick",
+        trace
+            .lines()
+            .take(1 + HIDDEN + READOUT)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+    // As many spikes as the summary of that sample alone.
+    let first = workshop.succeeds("simulate build --data data.npz --trace");
+    let summary = workshop.json("simulate build --data data.npz --samples 1 --json");
+    for population in summary["spikes"].as_array().unwrap() {
+        let name = population["population"].as_str().unwrap();
+        let spikes = first
+            .lines()
+            .map(|l| l.split('\t').collect::<Vec<_>>())
+            .filter(|row| row[1] == name && row[3] == "1")
+            .count();
+        assert_eq!(population["spikes"], spikes as f64, "{name}");
+    }
+}
+
+#[test]
+fn verilator_gives_the_golden_results() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = compiled();
+    let golden = workshop.json("simulate build --data data.npz --json");
+    let verilator = workshop.json("simulate build --data data.npz --engine verilator --json");
+    assert_same_results(&golden, &verilator);
+    insta::assert_snapshot!("verilator_keys", keys(&verilator));
+    insta::assert_snapshot!(
+        "verilator",
+        workshop.succeeds("simulate build --data data.npz --engine verilator")
+    );
+}
+
+/// Values of a signal whenever the clock rises.
+fn at_rising_clock(path: &Path, signal: &str) -> Vec<String> {
+    let mut wave = wellen::simple::read(path).unwrap();
+    let find = |name: &str| {
+        let hierarchy = wave.hierarchy();
+        let var = hierarchy
+            .lookup_var(&["TOP", "device"], name)
+            .unwrap_or_else(|| panic!("{name} is not in the wave"));
+        hierarchy[var].signal_ref()
+    };
+    let refs = [find("clock"), find(signal)];
+    wave.load_signals(&refs);
+    let [clock, signal] = refs.map(|r| wave.get_signal(r).unwrap());
+    let times = u32::try_from(wave.time_table().len()).unwrap();
+    let bits = |signal: &wellen::Signal, time: u32| {
+        let offset = signal.get_offset(time)?;
+        signal.get_value_at(&offset, 0).to_bit_string()
+    };
+    (1..times)
+        .filter(|&t| {
+            let is = |time, value: &str| bits(clock, time).is_some_and(|b| b == value);
+            is(t - 1, "0") && is(t, "1")
+        })
+        // What the clock's edge samples is the value before it.
+        .filter_map(|t| bits(signal, t - 1))
+        .collect()
+}
+
+#[test]
+fn waves_show_the_spikes_of_the_trace() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = compiled();
+    let trace = workshop.succeeds("simulate build --data data.npz --trace --sample 3");
+    for name in ["x.fst", "x.vcd"] {
+        workshop.succeeds(&format!(
+            "simulate build --data data.npz --sample 3 --wave {name}"
+        ));
+        let path = workshop.path(name);
+        for (core, population, neurons) in [(0, "hidden", HIDDEN), (1, "readout", READOUT)] {
+            let signal = |what: &str| at_rising_clock(&path, &format!("trace_{what}_{core}"));
+            let (valid, spike) = (signal("valid"), signal("spike"));
+            let seen: Vec<&str> = valid
+                .iter()
+                .zip(&spike)
+                .filter(|(valid, _)| *valid == "1")
+                .map(|(_, spike)| spike.as_str())
+                .collect();
+            let expected: Vec<&str> = trace
+                .lines()
+                .map(|l| l.split('\t').collect::<Vec<_>>())
+                .filter(|row| row[1] == population)
+                .map(|row| row[3])
+                .collect();
+            assert_eq!(expected.len(), TICKS * neurons);
+            assert_eq!(seen, expected, "{name}: {population}");
+        }
+    }
+}
