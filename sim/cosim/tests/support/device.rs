@@ -9,9 +9,9 @@ use spikeloom_cosim::Source;
 use spikeloom_emit::{VERILATOR_WAIVERS, emit_device, emit_top};
 use spikeloom_frontend::{Encoding, Options, ResetChoice};
 use spikeloom_hdl::DeviceConfig;
+use spikeloom_ir::Hertz;
 use spikeloom_ir::mapped::Limits;
 use spikeloom_ir::network::Semantics;
-use spikeloom_ir::{Hertz, Quantized};
 use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize};
 
 /// Clock cycles of a bit of the top's serial line: 115 200 baud at 12 MHz.
@@ -19,7 +19,6 @@ pub const CYCLES_PER_BIT: u32 = 104;
 
 /// The design of `tests/models/snntorch-leaky-mnist-direct` for an iCE40 UP5K.
 pub struct RealDevice {
-    pub network: Quantized,
     pub layout: Layout,
     cfg: DeviceConfig,
 }
@@ -53,11 +52,7 @@ impl RealDevice {
         let mapped = map(&network, &limits, &MapConfig { lanes: Some(8) }).unwrap();
         let cfg = DeviceConfig::new(&network, &mapped, 1).unwrap();
         let layout = Layout::new(&network, &mapped, 1).unwrap();
-        Self {
-            network,
-            layout,
-            cfg,
-        }
+        Self { layout, cfg }
     }
 
     /// The device behind a byte stream, with trace ports.
