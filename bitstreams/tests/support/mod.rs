@@ -5,30 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use spikeloom_bitstreams::{
-    Decoded, Files, Flow, Gates, PnrReport, SynthReport, Target, ToolSource, Toolchain,
-    VerilogSources, decode, target,
+    Decoded, Files, Flow, Gates, PnrReport, SynthReport, Target, Toolchain, VerilogSources, decode,
+    target,
 };
 use spikeloom_cosim::{Initial, Instance, Setup, Source, Verilator};
-
-/// The installed tools, or nothing after a printed remark.
-///
-/// `SPIKELOOM_TOOLS` chooses another source than `pypi`. With `SPIKELOOM_REQUIRE_TOOLS=1` missing
-/// tools are a failure.
-pub fn tools() -> Option<Toolchain> {
-    let source = match std::env::var("SPIKELOOM_TOOLS") {
-        Ok(name) => name.parse().unwrap(),
-        Err(_) => ToolSource::default(),
-    };
-    match Toolchain::find(source) {
-        Ok(tools) => Some(tools),
-        Err(error) => {
-            let required = std::env::var_os("SPIKELOOM_REQUIRE_TOOLS").is_some_and(|v| v == "1");
-            assert!(!required, "the tools are required: {error}");
-            eprintln!("skipped: {error}");
-            None
-        }
-    }
-}
+pub use spikeloom_tests::tools::toolchain as tools;
 
 /// A design in a folder of its own: Verilog and memory images.
 pub struct Design {
