@@ -3,7 +3,7 @@
 use rust_hdl_core::prelude::*;
 
 use crate::leaf::{BitRegister, LaneSelect, Register};
-use crate::stage::{COUNTER_BITS, Counter, RESULT_SPACE};
+use crate::stage::{COUNTER_BITS, Counter, CounterTurn, RESULT_SPACE};
 use crate::width::{DConst, DSignal, SignalType, bit_cast};
 
 /// Bus space of the control registers.
@@ -21,7 +21,7 @@ pub const TICK_BITS: usize = 16;
 const TICKS_REGISTER: u64 = 0x10;
 /// Address of the run command.
 const RUN_REGISTER: u64 = 0x12;
-/// Control registers, and results, that are bytes of one selection.
+/// Bytes of the control registers, and of the results.
 const N_REGISTERS: usize = 20;
 const N_RESULTS: usize = 8;
 
@@ -37,6 +37,7 @@ const N_RESULTS: usize = 8;
 /// | `busy` | out | a sample runs |
 /// | `done` | in | one cycle: it is finished |
 /// | `class_index` | in | its class |
+/// | `counter_rotate`, `counter_exists` | out | as [`CounterTurn`]'s, for all counters |
 ///
 /// Space 0: bytes 0 to 7 the design's identity, 8 the protocol version, 0x10 and 0x11 the number
 /// of ticks, 0x12 starts a sample when anything but 0 is written, 0x13 bit 0 is `busy`.
@@ -67,19 +68,24 @@ pub struct Control {
     pub done: Signal<In, Bit>,
     /// Its class.
     pub class_index: DSignal<In>,
+    /// Turn the counters by a byte.
+    pub counter_rotate: Signal<Out, Bit>,
+    /// The byte addressed is one of a counter's.
+    pub counter_exists: Signal<Out, Bit>,
     running: BitRegister,
     starting: BitRegister,
     ticks_low: Register,
     ticks_high: Register,
     cycles: Counter,
+    turn: CounterTurn,
     registers: LaneSelect,
-    results: LaneSelect,
+    class_bytes: LaneSelect,
+    result_space_hit: Signal<Local, Bit>,
     control_hit: Signal<Local, Bit>,
     result_hit: Signal<Local, Bit>,
     wide_high: DSignal<Local>,
     shifted_high: DSignal<Local>,
     class_word: DSignal<Local>,
-    cycle_word: DSignal<Local>,
     identity: Vec<DConst>,
     result_bytes: DConst,
     control_space: DConst,
@@ -117,19 +123,22 @@ impl Control {
             busy: Signal::default(),
             done: Signal::default(),
             class_index: DSignal::new(class_bits),
+            counter_rotate: Signal::default(),
+            counter_exists: Signal::default(),
             running: BitRegister::default(),
             starting: BitRegister::default(),
             ticks_low: preset(low),
             ticks_high: preset(high),
             cycles: Counter::default(),
+            turn: CounterTurn::default(),
             registers: LaneSelect::new(byte, N_REGISTERS),
-            results: LaneSelect::new(byte, N_RESULTS),
+            class_bytes: LaneSelect::new(byte, 4),
+            result_space_hit: Signal::default(),
             control_hit: Signal::default(),
             result_hit: Signal::default(),
             wide_high: DSignal::new(TICK_BITS),
             shifted_high: DSignal::new(TICK_BITS),
             class_word: DSignal::new(16),
-            cycle_word: DSignal::new(32),
             identity,
             result_bytes: DConst::new(N_RESULTS as u64, 24),
             control_space: DConst::new(CONTROL_SPACE, 8),
@@ -147,12 +156,13 @@ impl Control {
 impl Logic for Control {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, cycles);
+        clock!(self, clock, cycles, turn);
         dff_setup!(self, clock, running, starting, ticks_low, ticks_high);
         self.control_hit.next = (self.bus_space.val() == self.control_space.val())
             & (self.bus_address.val() < self.register_limit.val());
-        self.result_hit.next = (self.bus_space.val() == self.result_space.val())
-            & (self.bus_address.val() < self.result_bytes.val());
+        self.result_space_hit.next = self.bus_space.val() == self.result_space.val();
+        self.result_hit.next =
+            self.result_space_hit.val() & (self.bus_address.val() < self.result_bytes.val());
         self.bus_hit.next = self.control_hit.val() | self.result_hit.val();
 
         // A run starts one cycle after its command and ends with `done`.
@@ -198,23 +208,31 @@ impl Logic for Control {
         self.registers.index.next = bit_cast(self.bus_address.val(), 5);
 
         self.class_word.next = bit_cast(self.class_index.val(), 16);
-        self.cycle_word.next = bit_cast(self.cycles.value.val(), 32);
-        self.results.lanes[0].next = self.class_word.val().get_bits::<8>(0);
-        self.results.lanes[1].next = self.class_word.val().get_bits::<8>(8);
-        self.results.lanes[2].next = self.zero_byte.val();
-        self.results.lanes[3].next = self.zero_byte.val();
-        self.results.lanes[4].next = self.cycle_word.val().get_bits::<8>(0);
-        self.results.lanes[5].next = self.cycle_word.val().get_bits::<8>(8);
-        self.results.lanes[6].next = self.cycle_word.val().get_bits::<8>(16);
-        self.results.lanes[7].next = self.cycle_word.val().get_bits::<8>(24);
-        self.results.index.next = bit_cast(self.bus_address.val(), 3);
+        self.class_bytes.lanes[0].next = self.class_word.val().get_bits::<8>(0);
+        self.class_bytes.lanes[1].next = self.class_word.val().get_bits::<8>(8);
+        self.class_bytes.lanes[2].next = self.zero_byte.val();
+        self.class_bytes.lanes[3].next = self.zero_byte.val();
+        self.class_bytes.index.next = self.bus_address.val().get_bits::<2>(0);
+
+        // Counters hold still while they count: the space is the executor's while it still reads
+        // the header of a command that then waits for the end of the run.
+        self.turn.clear.next = self.starting.q.val();
+        self.turn.enable.next = self.result_space_hit.val() & !self.busy.val();
+        self.turn.byte_idx.next = self.bus_address.val().get_bits::<2>(0);
+        self.cycles.rotate.next = self.turn.rotate.val();
+        self.counter_rotate.next = self.turn.rotate.val();
+        self.counter_exists.next = self.turn.exists.val();
 
         self.bus_read_data.next = self.zero_byte.val();
         if self.control_hit.val() {
             self.bus_read_data.next = self.registers.selected.val();
         }
         if self.result_hit.val() {
-            self.bus_read_data.next = self.results.selected.val();
+            if !self.bus_address.val().get_bit(2) {
+                self.bus_read_data.next = self.class_bytes.selected.val();
+            } else if self.turn.exists.val() {
+                self.bus_read_data.next = self.cycles.low_byte.val();
+            }
         }
     }
 }

@@ -49,13 +49,15 @@ pub struct CoreConfig {
     /// Weight rows of one event, at least 2, since a row that was just added to is written one
     /// cycle later.
     pub n_groups: usize,
+    /// Weight rows from one event's first to the next's.
+    pub row_stride: usize,
     /// Width of a weight.
     pub weight_bits: usize,
     /// Width of a lane's accumulator: enough for all weights of a neuron with payload 1.
     pub lane_bits: usize,
     /// For a held input, the width of the folded sum.
     pub held_bits: Option<usize>,
-    /// Rows of weights, `[pre][group]` with `lanes` weights each; `None` where the host loads them.
+    /// Rows of weights, `[pre][row_stride]` with `lanes` weights each; `None` where the host loads them.
     pub weights: Option<MemoryImage>,
     /// One row of parameters a neuron, in the program's order.
     pub parameters: MemoryImage,
@@ -66,7 +68,7 @@ pub struct CoreConfig {
 impl CoreConfig {
     /// All weight rows.
     pub fn n_rows(&self) -> usize {
-        self.n_pre * self.n_groups
+        self.n_pre * self.row_stride
     }
 }
 
@@ -78,7 +80,7 @@ impl CoreConfig {
 /// | `event_in_*` | in, `ready` out | events and tokens, see [`crate::event`] |
 /// | `event_out_*` | out | events and tokens of this population; taken at once |
 /// | `event_out_nearly_full` | in | no room for [`Core::in_flight`] more events |
-/// | `weight_write_en`, `weight_write_address`, `weight_write_data` | in | loads a row of weights |
+/// | `weight_write_en`, `weight_write_address`, `weight_write_data` | in | loads a byte of weights |
 /// | `state_read_address` | in | neuron whose state is wanted, while the core is idle |
 /// | `state_read_data` | out, per state variable | its state, two cycles later |
 /// | `trace_valid`, `trace_index`, `trace_spike`, `trace_states` | out | a neuron's new state |
@@ -118,12 +120,14 @@ pub struct Core {
     pub event_out_index: DSignal<Out>,
     /// No room for what is in flight.
     pub event_out_nearly_full: Signal<In, Bit>,
-    /// Store a row of weights.
-    pub weight_write_en: Signal<In, Bit>,
+    /// Store a byte of a row of weights; empty where the weights come with the bitstream.
+    pub weight_write_en: Vec<Signal<In, Bit>>,
+    /// One of them is high.
+    pub weight_write: Signal<In, Bit>,
     /// Which row.
     pub weight_write_address: DSignal<In>,
-    /// Its weights.
-    pub weight_write_data: Vec<DSignal<In>>,
+    /// The byte.
+    pub weight_write_data: DSignal<In>,
     /// Neuron whose state is wanted.
     pub state_read_address: DSignal<In>,
     /// Its state.
@@ -204,6 +208,7 @@ pub struct Core {
     drain_last: DConst,
 
     _lanes: usize,
+    _n_weight_bytes: usize,
     _n_held: usize,
     _n_summed: usize,
     _n_states: usize,
@@ -232,7 +237,7 @@ impl Core {
         let accumulators =
             RowMemory::new(&vec![lane_type; cfg.lanes], n_groups)?.without_collisions();
         let row_bits = accumulators.read_address.width();
-        let select = LaneSelect::new(lane_type, cfg.lanes);
+        let select = LaneSelect::new(lane_type, cfg.lanes).chained();
         let lane_index_bits = select.index.width();
         let state_types: Vec<_> = cfg
             .program
@@ -262,9 +267,10 @@ impl Core {
             event_out_kind: DSignal::new(KIND_BITS),
             event_out_index: DSignal::new(neuron_bits),
             event_out_nearly_full: Signal::default(),
-            weight_write_en: Signal::default(),
+            weight_write_en: weights.write_en.iter().map(|_| Signal::default()).collect(),
+            weight_write: Signal::default(),
             weight_write_address: DSignal::new(weight_address_bits),
-            weight_write_data: DSignal::row(&weight_lanes),
+            weight_write_data: DSignal::new(8),
             state_read_address: DSignal::new(neuron_bits),
             state_read_data: DSignal::row(&state_types),
             trace_valid: Signal::default(),
@@ -274,8 +280,9 @@ impl Core {
             count_event: Signal::default(),
             count_active: Signal::default(),
             count_stall: Signal::default(),
+            _n_weight_bytes: weights.write_en.len(),
             weights,
-            row_address: RowAddress::new(pre_bits, weight_address_bits, n_groups as u64),
+            row_address: RowAddress::new(pre_bits, weight_address_bits, cfg.row_stride as u64),
             accumulators,
             lanes: (0..cfg.lanes)
                 .map(|_| Lane::new(cfg.lane_bits, cfg.weight_bits))
@@ -419,10 +426,15 @@ impl Logic for Core {
             self.row_active.d.next = true;
             self.weight_row.d.next = self.row_address.address.val();
         }
+        // The host loads weights while no sample runs, so what a memory shows after a byte was
+        // stored is never looked at: the row of an event is read before a lane adds it.
         self.weights.address.next = self.weight_row.q.val();
-        self.weights.write_en.next = self.weight_write_en.val();
-        if self.weight_write_en.val() {
+        if self.weight_write.val() {
             self.weights.address.next = self.weight_write_address.val();
+        }
+        self.weights.write_data.next = self.weight_write_data.val();
+        for i in 0..self._n_weight_bytes {
+            self.weights.write_en[i].next = self.weight_write_en[i].val();
         }
 
         // Tokens.
@@ -502,7 +514,6 @@ impl Logic for Core {
         self.accumulators.write_address.next = self.row1.q.val();
         self.accumulators.write_en.next = self.row1_valid.q.val() | self.neuron1_clear.q.val();
         for i in 0..self._lanes {
-            self.weights.write_data[i].next = self.weight_write_data[i].val();
             self.lanes[i].weight.next = self.weights.read_data[i].val();
             self.lanes[i].accumulator.next = self.accumulators.read_data[i].val();
             self.lanes[i].clear.next = self.clear1.q.val() | self.neuron1_clear.q.val();

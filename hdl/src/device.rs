@@ -59,11 +59,11 @@ impl DeviceConfig {
                     &projection.weights,
                     projection.n_pre,
                     core.lanes,
-                    core.n_groups,
+                    core.row_stride,
                 );
                 let words = rows.iter().map(|&w| lane.value(w as u64).raw()).collect();
                 let weights = match core.weight_memory {
-                    MemoryKind::Block => Some(MemoryImage::new(
+                    MemoryKind::Block | MemoryKind::Logic => Some(MemoryImage::new(
                         format!("core{position}_weights.hex"),
                         vec![lane; core.lanes],
                         words,
@@ -75,6 +75,7 @@ impl DeviceConfig {
                     n_post: population.n_neurons,
                     lanes: core.lanes,
                     n_groups: core.n_groups,
+                    row_stride: core.row_stride,
                     weight_bits: bits,
                     lane_bits: core.lane_bits,
                     held_bits: core.held_bits,
@@ -341,6 +342,8 @@ impl Logic for Device {
             self.stages[i].bus_address.next = self.link.bus_address.val();
             self.stages[i].bus_write.next = self.link.bus_write.val();
             self.stages[i].bus_write_data.next = self.link.bus_write_data.val();
+            self.stages[i].counter_rotate.next = self.control.counter_rotate.val();
+            self.stages[i].counter_exists.next = self.control.counter_exists.val();
             self.trace_valid[i].next = self.stages[i].trace_valid.val();
             self.trace_index[i].next = self.stages[i].trace_index.val();
             self.trace_spike[i].next = self.stages[i].trace_spike.val();

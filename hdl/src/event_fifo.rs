@@ -14,7 +14,7 @@ use crate::width::{DConst, DSignal, SignalType, bit_cast};
 /// | `clock` | in | rising edge |
 /// | `event_in_valid`, `event_in_kind`, `event_in_index` | in | the event offered |
 /// | `event_in_ready` | out | there is room for it |
-/// | `nearly_full` | out | room for fewer than `margin` more events |
+/// | `nearly_full` | out | room for no more than `margin` more events, rounded up to a power of two |
 /// | `event_out_valid`, `event_out_kind`, `event_out_index` | out | the oldest event |
 /// | `event_out_ready` | in | it is taken |
 ///
@@ -23,7 +23,8 @@ use crate::width::{DConst, DSignal, SignalType, bit_cast};
 /// Latency 2 cycles from an empty queue, throughput one event per cycle, no combinational path
 /// from `event_out_ready` to `event_in_ready`.
 ///
-/// Resources: iCE40 one block RAM up to 256 events of 16 bits, about 45 logic cells.
+/// Resources: iCE40 one block RAM up to 256 events of 16 bits, about 50 logic cells. The margin is a
+/// power of two so that the level is compared by two cells and not by a chain of carries.
 #[derive(LogicBlock)]
 pub struct EventFifo {
     /// Rising edge.
@@ -36,7 +37,7 @@ pub struct EventFifo {
     pub event_in_kind: DSignal<In>,
     /// Its index.
     pub event_in_index: DSignal<In>,
-    /// Room for fewer than `margin` more.
+    /// Room for `margin` more at most.
     pub nearly_full: Signal<Out, Bit>,
     /// There is an event.
     pub event_out_valid: Signal<Out, Bit>,
@@ -51,17 +52,20 @@ pub struct EventFifo {
     read_pointer: Register,
     valid: BitRegister,
     level: DSignal<Local>,
+    level_top: DSignal<Local>,
+    coarse_level: DSignal<Local>,
     next_read: DSignal<Local>,
     push: Signal<Local, Bit>,
     pop: Signal<Local, Bit>,
     one: DConst,
-    depth: DConst,
-    nearly: DConst,
+    top_shift: DConst,
+    coarse_shift: DConst,
     _address_bits: usize,
+    _coarse_bits: usize,
 }
 
 impl EventFifo {
-    /// A queue of `2^address_bits` events with indices of `index_bits` bits.
+    /// A queue of `2^address_bits` events, `address_bits` at least 1, with indices of `index_bits` bits.
     ///
     /// # Errors
     /// If a width is out of range.
@@ -70,7 +74,8 @@ impl EventFifo {
             SignalType::unsigned(KIND_BITS),
             SignalType::unsigned(index_bits),
         ];
-        let depth = 1u64 << address_bits;
+        let margin_bits =
+            (margin.max(1).next_power_of_two().trailing_zeros() as usize).min(address_bits - 1);
         let pointer = address_bits + 1;
         Ok(Self {
             clock: Signal::default(),
@@ -88,13 +93,16 @@ impl EventFifo {
             read_pointer: Register::new(pointer),
             valid: BitRegister::default(),
             level: DSignal::new(pointer),
+            level_top: DSignal::new(1),
+            coarse_level: DSignal::new(address_bits - margin_bits),
             next_read: DSignal::new(pointer),
             push: Signal::default(),
             pop: Signal::default(),
             one: DConst::new(1, pointer),
-            depth: DConst::new(depth, pointer),
-            nearly: DConst::new(depth.saturating_sub(margin as u64), pointer),
+            top_shift: DConst::new(address_bits as u64, 6),
+            coarse_shift: DConst::new(margin_bits as u64, 6),
             _address_bits: address_bits,
+            _coarse_bits: address_bits - margin_bits,
         })
     }
 }
@@ -105,8 +113,14 @@ impl Logic for EventFifo {
         clock!(self, clock, memory);
         dff_setup!(self, clock, write_pointer, read_pointer, valid);
         self.level.next = self.write_pointer.q.val() - self.read_pointer.q.val();
-        self.event_in_ready.next = self.level.val() != self.depth.val();
-        self.nearly_full.next = self.level.val() >= self.nearly.val();
+        // Full is the only level with the top bit.
+        self.level_top.next = bit_cast(self.level.val() >> self.top_shift.val(), 1);
+        self.coarse_level.next = bit_cast(
+            self.level.val() >> self.coarse_shift.val(),
+            self._coarse_bits,
+        );
+        self.event_in_ready.next = !self.level_top.val().any();
+        self.nearly_full.next = self.level_top.val().any() | self.coarse_level.val().all();
         self.push.next = self.event_in_valid.val() & self.event_in_ready.val();
         self.pop.next = self.valid.q.val() & self.event_out_ready.val();
 

@@ -11,9 +11,11 @@ use crate::leaf::{LaneSelect, Pack, Unpack};
 use crate::width::{DConst, DSignal, SignalType, bit_cast};
 
 mod counter;
+mod counter_turn;
 mod weight_loader;
 
 pub use counter::{COUNTER_BITS, Counter};
+pub use counter_turn::CounterTurn;
 pub use weight_loader::WeightLoader;
 
 /// Bus space of the results; a stage's counters are at `16 * (stage + 1)`.
@@ -35,6 +37,7 @@ pub const COUNTERS: usize = 3;
 /// | `event_in_nearly_full` | out | no room for what the sender has in flight |
 /// | `event_out_*` | as the core's | events and tokens of this population |
 /// | `bus_*` | in | the host's accesses, see [`crate::link`] |
+/// | `counter_rotate`, `counter_exists` | in | from the design's [`CounterTurn`] |
 /// | `bus_hit` | out | the address is this stage's |
 /// | `bus_read_data` | out | the byte at the address, 0 where it is not this stage's |
 /// | `score_en`, `score_value` | out | what the decoder sums, for the neuron `event_out_index` |
@@ -69,6 +72,10 @@ pub struct Stage {
     pub bus_write: Signal<In, Bit>,
     /// The byte.
     pub bus_write_data: DSignal<In>,
+    /// Turn the counters by a byte.
+    pub counter_rotate: Signal<In, Bit>,
+    /// The byte addressed is one of a counter's.
+    pub counter_exists: Signal<In, Bit>,
     /// The address is this stage's.
     pub bus_hit: Signal<Out, Bit>,
     /// The byte there.
@@ -97,8 +104,6 @@ pub struct Stage {
     active_counter: Counter,
     stall_counter: Counter,
     counter_select: LaneSelect,
-    counter_bytes: LaneSelect,
-    counter_word: DSignal<Local>,
     weight_hit: Signal<Local, Bit>,
     state_hit: Signal<Local, Bit>,
     counter_hit: Signal<Local, Bit>,
@@ -113,7 +118,7 @@ pub struct Stage {
     zero_byte: DConst,
     spike_score: Vec<DConst>,
     padding: Vec<DConst>,
-    _n_lanes: usize,
+    _n_weight_bytes: usize,
     _n_states: usize,
     _n_states_end: usize,
     _n_state_bytes: usize,
@@ -156,9 +161,8 @@ impl Stage {
         let mut packed_types = state_types.clone();
         packed_types.extend((padding_bits > 0).then(|| SignalType::unsigned(padding_bits)));
         let state_select = LaneSelect::new(byte, n_state_bytes);
-        let weight_types = vec![SignalType::signed(cfg.weight_bits); cfg.lanes];
         let loader = WeightLoader::new(
-            &weight_types,
+            cfg.weight_bits * cfg.lanes,
             core.weight_write_address.width(),
             cfg.weights.is_none(),
         );
@@ -183,6 +187,8 @@ impl Stage {
             bus_address: DSignal::new(24),
             bus_write: Signal::default(),
             bus_write_data: DSignal::new(8),
+            counter_rotate: Signal::default(),
+            counter_exists: Signal::default(),
             bus_hit: Signal::default(),
             bus_read_data: DSignal::new(8),
             score_en: Signal::default(),
@@ -201,9 +207,7 @@ impl Stage {
             event_counter: Counter::default(),
             active_counter: Counter::default(),
             stall_counter: Counter::default(),
-            counter_select: LaneSelect::new(SignalType::unsigned(COUNTER_BITS), COUNTERS),
-            counter_bytes: LaneSelect::new(byte, 4),
-            counter_word: DSignal::new(32),
+            counter_select: LaneSelect::new(byte, COUNTERS),
             weight_hit: Signal::default(),
             state_hit: Signal::default(),
             counter_hit: Signal::default(),
@@ -223,7 +227,7 @@ impl Stage {
                 .collect(),
             _n_padding: padding.len(),
             padding,
-            _n_lanes: cfg.lanes,
+            _n_weight_bytes: core.weight_write_en.len(),
             _n_states: state_types.len(),
             _n_states_end: state_types.len() + 1,
             _n_state_bytes: n_state_bytes,
@@ -248,7 +252,6 @@ impl Logic for Stage {
             clock,
             fifo,
             core,
-            loader,
             event_counter,
             active_counter,
             stall_counter
@@ -279,11 +282,11 @@ impl Logic for Stage {
         // Weights.
         self.loader.write.next = self.bus_write.val() & self.weight_hit.val();
         self.loader.address.next = self.bus_address.val();
-        self.loader.data.next = self.bus_write_data.val();
-        self.core.weight_write_en.next = self.loader.row_write_en.val();
+        self.core.weight_write.next = self.loader.row_write.val();
         self.core.weight_write_address.next = self.loader.row_address.val();
-        for i in 0..self._n_lanes {
-            self.core.weight_write_data[i].next = self.loader.row_data[i].val();
+        self.core.weight_write_data.next = self.bus_write_data.val();
+        for i in 0..self._n_weight_bytes {
+            self.core.weight_write_en[i].next = self.loader.row_write_en[i].val();
         }
 
         // States.
@@ -311,23 +314,20 @@ impl Logic for Stage {
         self.event_counter.clear.next = self.clear.val();
         self.active_counter.clear.next = self.clear.val();
         self.stall_counter.clear.next = self.clear.val();
-        self.counter_select.lanes[0].next = self.event_counter.value.val();
-        self.counter_select.lanes[1].next = self.active_counter.value.val();
-        self.counter_select.lanes[2].next = self.stall_counter.value.val();
+        self.event_counter.rotate.next = self.counter_rotate.val();
+        self.active_counter.rotate.next = self.counter_rotate.val();
+        self.stall_counter.rotate.next = self.counter_rotate.val();
+        self.counter_select.lanes[0].next = self.event_counter.low_byte.val();
+        self.counter_select.lanes[1].next = self.active_counter.low_byte.val();
+        self.counter_select.lanes[2].next = self.stall_counter.low_byte.val();
         self.counter_select.index.next = self.bus_address.val().get_bits::<2>(2);
-        self.counter_word.next = bit_cast(self.counter_select.selected.val(), 32);
-        self.counter_bytes.lanes[0].next = self.counter_word.val().get_bits::<8>(0);
-        self.counter_bytes.lanes[1].next = self.counter_word.val().get_bits::<8>(8);
-        self.counter_bytes.lanes[2].next = self.counter_word.val().get_bits::<8>(16);
-        self.counter_bytes.lanes[3].next = self.counter_word.val().get_bits::<8>(24);
-        self.counter_bytes.index.next = self.bus_address.val().get_bits::<2>(0);
 
         self.bus_read_data.next = self.zero_byte.val();
         if self.state_hit.val() {
             self.bus_read_data.next = self.state_select.selected.val();
         }
-        if self.counter_hit.val() {
-            self.bus_read_data.next = self.counter_bytes.selected.val();
+        if self.counter_hit.val() & self.counter_exists.val() {
+            self.bus_read_data.next = self.counter_select.selected.val();
         }
 
         // What the decoder sums.

@@ -139,28 +139,39 @@ proptest! {
     }
 
     #[test]
-    fn spram_keeps_its_output_while_writing(
-        steps in prop::collection::vec((any::<bool>(), 0..DEPTH as u64), 1..40),
+    fn spram_stores_bytes_and_keeps_its_output_meanwhile(
+        steps in prop::collection::vec((any::<u8>(), any::<u8>(), 0..DEPTH as u64), 1..60),
     ) {
-        let mut model = vec![vec![0; 3]; DEPTH];
-        let mut output = vec![0; 3];
-        let mut memory = connected(SpramMemory::new(&test_lanes(), DEPTH).unwrap());
-        for (cycle, (write_en, address)) in steps.into_iter().enumerate() {
-            let stored = row(address, cycle as u64);
+        let lanes = test_lanes();
+        let row_bits: usize = lanes.iter().map(|lane| lane.width).sum();
+        let mut model = [0u128; DEPTH];
+        let mut output = 0;
+        let mut memory = connected(SpramMemory::new(&lanes, DEPTH).unwrap());
+        for (write_en, data, address) in steps {
             memory.address.next = address.into();
-            memory.write_en.next = write_en;
-            for (port, (&word, lane)) in
-                memory.write_data.iter_mut().zip(stored.iter().zip(test_lanes()))
-            {
-                port.next = lane.value(word);
+            memory.write_data.next = u64::from(data).into();
+            let mut writes = false;
+            for (byte, port) in memory.write_en.iter_mut().enumerate() {
+                // Mostly no byte, often one, sometimes several.
+                let enable = write_en >> (byte % 8) & 0x11 == 0x11;
+                port.next = enable;
+                writes |= enable;
+                if enable {
+                    let cell = &mut model[address as usize];
+                    *cell = *cell & !(0xff << (8 * byte)) | u128::from(data) << (8 * byte);
+                    *cell &= (1 << row_bits) - 1;
+                }
             }
             clock_cycle(&mut memory, |m| &mut m.clock).unwrap();
-            if write_en {
-                model[address as usize] = stored;
-            } else {
-                output = model[address as usize].clone();
+            if !writes {
+                output = model[address as usize];
             }
-            prop_assert_eq!(&row_read(&memory.read_data), &output);
+            let mut offset = 0;
+            for (port, lane) in memory.read_data.iter().zip(&lanes) {
+                let word = (output >> offset) as u64 & lane.value(u64::MAX).raw();
+                prop_assert_eq!(port.val(), lane.value(word));
+                offset += lane.width;
+            }
         }
     }
 

@@ -120,7 +120,7 @@ fn network(shape: &Shape) -> Network {
     let projections = (0..2)
         .map(|i| Projection {
             name: format!("fc{i}"),
-            source: [From::Input, From::Population(PopulationId(0))][i].clone(),
+            source: [From::Input, From::Population(PopulationId(0))][i],
             target: PopulationId(i),
             weights: (0..sizes[i] * sizes[i + 1])
                 .map(|_| 1.5 * (real(r) - 0.4))

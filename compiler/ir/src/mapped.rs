@@ -38,7 +38,12 @@ pub enum MemoryKind {
     Block,
     /// Single-port RAM; the host loads it.
     SinglePort,
+    /// Logic cells: a short table that is only read.
+    Logic,
 }
+
+/// The most rows of a memory that is only read for it to be logic: one four-input table a bit.
+pub const LOGIC_ROWS: usize = 16;
 
 /// One memory of the design.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +71,9 @@ pub struct Core {
     pub lanes: usize,
     /// Weight rows of one event.
     pub n_groups: usize,
+    /// From an event's first row to the next event's: `n_groups`, or the power of two above it
+    /// where the rows of zeros in between take no more blocks, since it spares the multiplication.
+    pub row_stride: usize,
     /// Width of a lane's sum: proved from the weights, for payloads of 1.
     pub lane_bits: usize,
     /// Width of the folded sum of a held input.
@@ -111,7 +119,8 @@ pub struct Estimate {
 /// The most bits a score can have: the host reads 4 bytes.
 pub const MAX_SCORE_BITS: usize = 32;
 
-/// Weights in the order of a core's memory: `[pre][group][lane]`, padded with 0.
+/// Weights in the order of a core's memory: `[pre][group][lane]`, padded with 0. There are as many
+/// groups as [`Core::row_stride`] says, of which events read the first [`Core::n_groups`].
 ///
 /// `weights` is `[post][pre]`, as in the integer network.
 pub fn weight_rows(weights: &[i32], n_pre: usize, lanes: usize, n_groups: usize) -> Vec<i32> {
@@ -170,6 +179,7 @@ impl fmt::Display for Mapped {
             let kind = match m.kind {
                 MemoryKind::Block => "block",
                 MemoryKind::SinglePort => "single-port",
+                MemoryKind::Logic => "logic",
             };
             writeln!(
                 f,

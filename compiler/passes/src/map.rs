@@ -1,7 +1,9 @@
 //! Quantized to Mapped: chooses lanes and memories for a target, or says what does not fit.
 
 use spikeloom_fixed::BitWidth;
-use spikeloom_ir::mapped::{Core, Estimate, Limits, MAX_SCORE_BITS, Mapped, Memory, MemoryKind};
+use spikeloom_ir::mapped::{
+    Core, Estimate, LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, Memory, MemoryKind,
+};
 use spikeloom_ir::quantized::{Decoder, Encoder, Projection, Source};
 use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
 
@@ -118,6 +120,16 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
 }
 
 fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
+    // A block more is worth the logic that finds a row otherwise, where there is one.
+    let spaced = place_with(network, limits, most_lanes, 1);
+    if overflow(&spaced).is_none() {
+        return spaced;
+    }
+    place_with(network, limits, most_lanes, 0)
+}
+
+/// Places a network; spreading an event's rows to a power of two may cost `spared` blocks a core.
+fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u64) -> Mapped {
     let mut cores = Vec::new();
     let mut memories = Vec::new();
     let mut single_port_left = limits.single_port_rams;
@@ -132,6 +144,17 @@ fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
             blocks,
         }
     };
+    // A memory that is only read, and whose contents come with the bitstream.
+    let table = |name: String, rows: usize, row_bits: usize| {
+        if rows > LOGIC_ROWS {
+            return block(name, rows, row_bits);
+        }
+        Memory {
+            kind: MemoryKind::Logic,
+            blocks: 0,
+            ..block(name, rows, row_bits)
+        }
+    };
     for (at, p) in network.projections.iter().enumerate() {
         let population = &network.populations[p.target.0];
         let n = population.n_neurons;
@@ -144,17 +167,35 @@ fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
         let held_bits = hold.then(|| population.accumulators[p.accumulator].bits.index());
         let name = |what: &str| format!("{}.{what}", population.name);
 
-        let (rows, row_bits) = (p.n_pre * n_groups, lanes * p.weight_bits.index());
-        let mut weights = block(name("weights"), rows, row_bits);
-        let single = blocks(&[limits.single_port_shape], wide(rows), wide(row_bits));
-        // Large weights go where nothing else can be: single-port RAM.
-        if weights.blocks > limits.block_rams / 4 && single <= single_port_left {
-            single_port_left -= single;
-            weights = Memory {
-                kind: MemoryKind::SinglePort,
-                blocks: single,
-                ..weights
+        let row_bits = lanes * p.weight_bits.index();
+        let weights = |row_stride: usize| {
+            let rows = p.n_pre * row_stride;
+            let weights = table(name("weights"), rows, row_bits);
+            let single = blocks(&single_port_shapes(limits), wide(rows), wide(row_bits));
+            // Large weights go where nothing else can be: single-port RAM.
+            if weights.blocks > limits.block_rams / 4 && single <= single_port_left {
+                return Memory {
+                    kind: MemoryKind::SinglePort,
+                    blocks: single,
+                    ..weights
+                };
+            }
+            weights
+        };
+        let (tight, spaced) = (weights(n_groups), weights(n_groups.next_power_of_two()));
+        // Single-port RAMs are few, and as many rows as one has do not need more of them.
+        let spared = match spaced.kind {
+            MemoryKind::Block => spared,
+            MemoryKind::SinglePort | MemoryKind::Logic => 0,
+        };
+        let (weights, row_stride) =
+            if spaced.kind == tight.kind && spaced.blocks <= tight.blocks + spared {
+                (spaced, n_groups.next_power_of_two())
+            } else {
+                (tight, n_groups)
             };
+        if weights.kind == MemoryKind::SinglePort {
+            single_port_left -= weights.blocks;
         }
         let weight_memory = weights.kind;
         memories.push(weights);
@@ -167,7 +208,7 @@ fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
         memories.push(block(name("states"), n, bits));
         if !program.parameters.is_empty() {
             let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
-            memories.push(block(name("parameters"), n, bits));
+            memories.push(table(name("parameters"), n, bits));
         }
         let event_bits = 2 + index_bits(p.n_pre);
         memories.push(block(name("queue"), 1 << FIFO_ADDRESS_BITS, event_bits));
@@ -176,6 +217,7 @@ fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
             projection: ProjectionId(at),
             lanes,
             n_groups,
+            row_stride,
             lane_bits,
             held_bits,
             weight_memory,
@@ -185,7 +227,8 @@ fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
     memories.push(block("input".into(), network.input.n_channels, 8));
     let n_output = network.populations[network.output.0].n_neurons;
     memories.push(block("scores".into(), n_output, score_bits(network)));
-    memories.push(block("link".into(), 512, 8));
+    memories.push(block("frames".into(), 512, 8));
+    memories.push(block("answer".into(), 256, 8));
     let mut mapped = Mapped {
         limits: limits.clone(),
         estimate: Estimate {
@@ -239,17 +282,29 @@ fn lane_bits(p: &Projection, n_post: usize) -> usize {
     bits.index()
 }
 
-/// Blocks of the best shape for a memory.
+/// Shapes of a single-port RAM: its nibbles are masked in writing, so rows may share a word.
+fn single_port_shapes(limits: &Limits) -> [(u64, u64); 3] {
+    let (words, bits) = limits.single_port_shape;
+    [1, 2, 4].map(|rows| (rows * words, bits / rows))
+}
+
+/// Blocks of the shape that Yosys takes for a memory: the fewest, unless selecting among banks
+/// costs more. Its `memory_libmap` counts an iCE40 block as 64 and a selected bit as half.
 fn blocks(shapes: &[(u64, u64)], rows: u64, row_bits: u64) -> u64 {
     shapes
         .iter()
         .filter(|(words, bits)| *words > 0 && *bits > 0)
-        .map(|(words, bits)| rows.div_ceil(*words) * row_bits.div_ceil(*bits))
+        .map(|(words, bits)| {
+            let banks = rows.div_ceil(*words);
+            let blocks = banks * row_bits.div_ceil(*bits);
+            (128 * blocks + (banks - 1) * row_bits, blocks)
+        })
         .min()
-        .unwrap_or(u64::MAX)
+        .map_or(u64::MAX, |(_, blocks)| blocks)
 }
 
-/// Logic cells of the design: a linear model, fitted to synthesis results on the UP5K.
+/// Logic cells of the design: a linear model, fitted to synthesis results; `docs/cost-model.md`
+/// compares the two.
 fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
     let core_cells = |core: &Core| {
         let program = &network.populations[core.population.0].program;

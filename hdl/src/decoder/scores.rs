@@ -87,18 +87,21 @@ pub struct Scores {
     first1: BitRegister,
     best: Register,
     best_class: Register,
-    ticks: Register,
+    ticks_left: Register,
     wide_value: DSignal<Local>,
     neuron_last: Signal<Local, Bit>,
     begins: Signal<Local, Bit>,
     ticks_once: Signal<Local, Bit>,
-    next_ticks: DSignal<Local>,
+    ticks_step: DSignal<Local>,
+    ticks_counted: DSignal<Local>,
+    ticks_next: DSignal<Local>,
     score_zero: DConst,
     neuron_zero: DConst,
     neuron_one: DConst,
     last_neuron: DConst,
-    tick_zero: DConst,
-    tick_one: DConst,
+    ticks_zero: DConst,
+    ticks_one: DConst,
+    ticks_ones: DConst,
     kind_tick: DConst,
     kind_begin: DConst,
     _bits: usize,
@@ -141,18 +144,21 @@ impl Scores {
             first1: BitRegister::default(),
             best: Register::signed(bits),
             best_class: Register::new(index),
-            ticks: Register::new(tick_bits),
+            ticks_left: Register::new(tick_bits),
             wide_value: DSignal::signed(bits),
             neuron_last: Signal::default(),
             begins: Signal::default(),
             ticks_once: Signal::default(),
-            next_ticks: DSignal::new(tick_bits),
+            ticks_step: DSignal::new(tick_bits),
+            ticks_counted: DSignal::new(tick_bits),
+            ticks_next: DSignal::new(tick_bits),
             score_zero: DConst::signed(0, bits),
             neuron_zero: DConst::new(0, index),
             neuron_one: DConst::new(1, index),
             last_neuron: DConst::new(n_neurons as u64 - 1, index),
-            tick_zero: DConst::new(0, tick_bits),
-            tick_one: DConst::new(1, tick_bits),
+            ticks_zero: DConst::new(0, tick_bits),
+            ticks_one: DConst::new(1, tick_bits),
+            ticks_ones: DConst::new((1 << tick_bits) - 1, tick_bits),
             kind_tick: DConst::new(TICK, KIND_BITS),
             kind_begin: DConst::new(BEGIN, KIND_BITS),
             _bits: bits,
@@ -166,14 +172,24 @@ impl Logic for Scores {
         clock!(self, clock, memory);
         dff_setup!(
             self, clock, state, add1, index1, value1, neuron, neuron1, valid1, first1, best,
-            best_class, ticks
+            best_class, ticks_left
         );
         self.begins.next =
             self.token_valid.val() & (self.token_kind.val() == self.kind_begin.val());
         self.ticks_once.next =
             self.token_valid.val() & (self.token_kind.val() == self.kind_tick.val());
         self.neuron_last.next = self.neuron.q.val() == self.last_neuron.val();
-        self.next_ticks.next = self.ticks.q.val() + self.tick_one.val();
+        // Counted down from the number of ticks. Where it is loaded, the operand is 0, so that the
+        // signal that selects is the operand too and counting and loading share a cell.
+        self.ticks_step.next = self.ticks_ones.val();
+        if self.begins.val() {
+            self.ticks_step.next = self.ticks_zero.val();
+        }
+        self.ticks_counted.next = self.ticks_left.q.val() + self.ticks_step.val();
+        self.ticks_next.next = self.ticks_counted.val();
+        if self.begins.val() {
+            self.ticks_next.next = self.n_ticks.val();
+        }
         self.nearly_full.next = self.state.q.val() != ScoreState::Add;
         self.class_index.next = self.best_class.q.val();
         self.read_data.next = self.memory.read_data[0].val();
@@ -206,15 +222,14 @@ impl Logic for Scores {
         match self.state.q.val() {
             ScoreState::Add => {
                 self.neuron.d.next = self.neuron_zero.val();
+                if self.begins.val() | self.ticks_once.val() {
+                    self.ticks_left.d.next = self.ticks_next.val();
+                }
                 if self.begins.val() {
-                    self.ticks.d.next = self.tick_zero.val();
                     self.state.d.next = ScoreState::Clear;
                 }
-                if self.ticks_once.val() {
-                    self.ticks.d.next = self.next_ticks.val();
-                    if self.next_ticks.val() == self.n_ticks.val() {
-                        self.state.d.next = ScoreState::Settle;
-                    }
+                if self.ticks_once.val() & (self.ticks_left.q.val() == self.ticks_one.val()) {
+                    self.state.d.next = ScoreState::Settle;
                 }
             }
             ScoreState::Clear => {

@@ -73,7 +73,11 @@ pub struct DirectEncoder {
     valid1: BitRegister,
     mask: Register,
     ticks_left: Register,
+    ticks_step: DSignal<Local>,
+    ticks_counted: DSignal<Local>,
+    ticks_next: DSignal<Local>,
     issue: Signal<Local, Bit>,
+    idle: Signal<Local, Bit>,
     selected: DSignal<Local>,
     channel_zero: DConst,
     channel_one: DConst,
@@ -82,7 +86,9 @@ pub struct DirectEncoder {
     mask_last: DConst,
     mask_shift: DConst,
     mask_zero: DConst,
+    ticks_zero: DConst,
     ticks_one: DConst,
+    ticks_ones: DConst,
     kind_event: DConst,
     kind_tick: DConst,
     kind_plane: DConst,
@@ -115,7 +121,11 @@ impl DirectEncoder {
             valid1: BitRegister::default(),
             mask: Register::new(8),
             ticks_left: Register::new(tick_bits),
+            ticks_step: DSignal::new(tick_bits),
+            ticks_counted: DSignal::new(tick_bits),
+            ticks_next: DSignal::new(tick_bits),
             issue: Signal::default(),
+            idle: Signal::default(),
             selected: DSignal::new(8),
             channel_zero: DConst::new(0, bits),
             channel_one: DConst::new(1, bits),
@@ -124,7 +134,9 @@ impl DirectEncoder {
             mask_last: DConst::new(1, 8),
             mask_shift: DConst::new(1, 1),
             mask_zero: DConst::new(0, 8),
+            ticks_zero: DConst::new(0, tick_bits),
             ticks_one: DConst::new(1, tick_bits),
+            ticks_ones: DConst::new((1 << tick_bits) - 1, tick_bits),
             kind_event: DConst::new(EVENT, KIND_BITS),
             kind_tick: DConst::new(TICK, KIND_BITS),
             kind_plane: DConst::new(PLANE, KIND_BITS),
@@ -144,7 +156,20 @@ impl Logic for DirectEncoder {
         self.memory.write_address.next = self.write_address.val();
         self.memory.write_data[0].next = self.write_data.val();
         self.memory.read_address.next = self.channel.q.val();
-        self.busy.next = self.state.q.val() != DirectState::Idle;
+        self.idle.next = self.state.q.val() == DirectState::Idle;
+        self.busy.next = !self.idle.val();
+
+        // Counted down. Where it is loaded, the operand is 0, so that the signal that selects is
+        // the operand too and counting and loading share a cell.
+        self.ticks_step.next = self.ticks_ones.val();
+        if self.idle.val() {
+            self.ticks_step.next = self.ticks_zero.val();
+        }
+        self.ticks_counted.next = self.ticks_left.q.val() + self.ticks_step.val();
+        self.ticks_next.next = self.ticks_counted.val();
+        if self.idle.val() {
+            self.ticks_next.next = self.n_ticks.val();
+        }
 
         self.issue.next =
             (self.state.q.val() == DirectState::Scan) & !self.event_out_nearly_full.val();
@@ -161,7 +186,7 @@ impl Logic for DirectEncoder {
             DirectState::Idle => {
                 self.channel.d.next = self.channel_zero.val();
                 self.mask.d.next = self.mask_first.val();
-                self.ticks_left.d.next = self.n_ticks.val();
+                self.ticks_left.d.next = self.ticks_next.val();
                 if self.start.val() {
                     self.state.d.next = DirectState::Begin;
                 }
@@ -200,7 +225,7 @@ impl Logic for DirectEncoder {
                 self.event_out_kind.next = self.kind_tick.val();
                 if !self.event_out_nearly_full.val() {
                     self.event_out_valid.next = true;
-                    self.ticks_left.d.next = self.ticks_left.q.val() - self.ticks_one.val();
+                    self.ticks_left.d.next = self.ticks_next.val();
                     if self.ticks_left.q.val() == self.ticks_one.val() {
                         self.state.d.next = DirectState::Idle;
                     }

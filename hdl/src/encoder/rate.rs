@@ -63,7 +63,11 @@ pub struct RateEncoder {
     generator: Register,
     draw1: Register,
     ticks_left: Register,
+    ticks_step: DSignal<Local>,
+    ticks_counted: DSignal<Local>,
+    ticks_next: DSignal<Local>,
     issue: Signal<Local, Bit>,
+    idle: Signal<Local, Bit>,
     left_shifted: DSignal<Local>,
     right_shifted: DSignal<Local>,
     stepped: DSignal<Local>,
@@ -78,7 +82,9 @@ pub struct RateEncoder {
     shift_b: DConst,
     shift_c: DConst,
     byte_shift: DConst,
+    ticks_zero: DConst,
     ticks_one: DConst,
+    ticks_ones: DConst,
     kind_event: DConst,
     kind_tick: DConst,
     kind_begin: DConst,
@@ -111,7 +117,11 @@ impl RateEncoder {
             generator: Register::new(32),
             draw1: Register::new(16),
             ticks_left: Register::new(tick_bits),
+            ticks_step: DSignal::new(tick_bits),
+            ticks_counted: DSignal::new(tick_bits),
+            ticks_next: DSignal::new(tick_bits),
             issue: Signal::default(),
+            idle: Signal::default(),
             left_shifted: DSignal::new(32),
             right_shifted: DSignal::new(32),
             stepped: DSignal::new(32),
@@ -126,7 +136,9 @@ impl RateEncoder {
             shift_b: DConst::new(17, 5),
             shift_c: DConst::new(5, 5),
             byte_shift: DConst::new(8, 4),
+            ticks_zero: DConst::new(0, tick_bits),
             ticks_one: DConst::new(1, tick_bits),
+            ticks_ones: DConst::new((1 << tick_bits) - 1, tick_bits),
             kind_event: DConst::new(EVENT, KIND_BITS),
             kind_tick: DConst::new(TICK, KIND_BITS),
             kind_begin: DConst::new(BEGIN, KIND_BITS),
@@ -145,7 +157,20 @@ impl Logic for RateEncoder {
         self.memory.write_address.next = self.write_address.val();
         self.memory.write_data[0].next = self.write_data.val();
         self.memory.read_address.next = self.channel.q.val();
-        self.busy.next = self.state.q.val() != RateState::Idle;
+        self.idle.next = self.state.q.val() == RateState::Idle;
+        self.busy.next = !self.idle.val();
+
+        // Counted down. Where it is loaded, the operand is 0, so that the signal that selects is
+        // the operand too and counting and loading share a cell.
+        self.ticks_step.next = self.ticks_ones.val();
+        if self.idle.val() {
+            self.ticks_step.next = self.ticks_zero.val();
+        }
+        self.ticks_counted.next = self.ticks_left.q.val() + self.ticks_step.val();
+        self.ticks_next.next = self.ticks_counted.val();
+        if self.idle.val() {
+            self.ticks_next.next = self.n_ticks.val();
+        }
 
         // One step of the generator.
         self.left_shifted.next =
@@ -176,7 +201,7 @@ impl Logic for RateEncoder {
             RateState::Idle => {
                 self.channel.d.next = self.channel_zero.val();
                 self.generator.d.next = self.seed.val();
-                self.ticks_left.d.next = self.n_ticks.val();
+                self.ticks_left.d.next = self.ticks_next.val();
                 if self.start.val() {
                     self.state.d.next = RateState::Begin;
                 }
@@ -204,7 +229,7 @@ impl Logic for RateEncoder {
                 self.event_out_kind.next = self.kind_tick.val();
                 if !self.event_out_nearly_full.val() {
                     self.event_out_valid.next = true;
-                    self.ticks_left.d.next = self.ticks_left.q.val() - self.ticks_one.val();
+                    self.ticks_left.d.next = self.ticks_next.val();
                     self.state.d.next = RateState::Scan;
                     if self.ticks_left.q.val() == self.ticks_one.val() {
                         self.state.d.next = RateState::Idle;

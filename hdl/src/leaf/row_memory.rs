@@ -140,7 +140,8 @@ impl Logic for RowMemory {
 /// before the first. Latency 1 cycle, one read per cycle. An address at or above the depth reads
 /// as nothing in particular (0 in this simulation).
 ///
-/// Resources: as [`RowMemory`].
+/// Resources: as [`RowMemory`], or with [`LOGIC_ROWS`](spikeloom_ir::mapped::LOGIC_ROWS) rows or
+/// fewer a logic cell a bit of a row.
 #[derive(LogicBlock)]
 pub struct RomMemory {
     /// Rising edge.
@@ -180,8 +181,9 @@ impl Logic for RomMemory {
     fn hdl(&self) -> Verilog {
         let rows = &self._rows;
         Verilog::Custom(format!(
-            "{}{}\
+            "{}{}{}\
              always @(posedge clock) row <= rows[read_address];\n{}",
+            rows.read_only_style(),
             rows.declarations(),
             rows.initial(),
             rows.split("read_data"),

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::image::MemoryImage;
 use crate::width::{DBits, DSignal, SignalType};
 use rust_hdl_core::prelude::{In, Out};
+use spikeloom_ir::mapped::LOGIC_ROWS;
 
 /// Rows of lanes with their simulated contents.
 pub(super) struct Rows {
@@ -69,7 +70,30 @@ impl Rows {
         }
     }
 
-    fn row_width(&self) -> usize {
+    /// Stores byte number `byte` of a row, lanes packed lane 0 first; bits beyond the row are lost.
+    pub(super) fn write_byte(&mut self, row: DBits, byte: usize, value: DBits) {
+        let start = row.index() * self.lanes.len();
+        let mut offset = 0;
+        for (lane, lane_type) in self.lanes.iter().enumerate() {
+            for bit in 0..8 {
+                let at = 8 * byte + bit;
+                if !(offset..offset + lane_type.width).contains(&at) {
+                    continue;
+                }
+                if let Some(word) = self.words.get_mut(start + lane) {
+                    let mask = 1 << (at - offset);
+                    *word = if value.get_bit(bit) {
+                        *word | mask
+                    } else {
+                        *word & !mask
+                    };
+                }
+            }
+            offset += lane_type.width;
+        }
+    }
+
+    pub(super) fn row_width(&self) -> usize {
         self.lanes.iter().map(|lane| lane.width).sum()
     }
 
@@ -78,6 +102,15 @@ impl Rows {
         let msb = self.row_width() - 1;
         let last = self.depth - 1;
         format!("reg [{msb}:0] rows [0:{last}];\nreg [{msb}:0] row;\n")
+    }
+
+    /// What a memory that is only read is made of, so that what the mapper counts is what is built.
+    pub(super) fn read_only_style(&self) -> &'static str {
+        if self.depth <= LOGIC_ROWS {
+            "(* ram_style = \"logic\" *) "
+        } else {
+            "(* ram_style = \"block\" *) "
+        }
     }
 
     /// Sets the contents at power-up where there is an image, and leaves them open elsewhere.

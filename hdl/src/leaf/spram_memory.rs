@@ -1,4 +1,4 @@
-//! A single-port memory of rows of lanes that maps to SPRAM.
+//! A single-port memory of rows of lanes that maps to SPRAM and is written byte by byte.
 
 use rust_hdl_core::prelude::*;
 
@@ -13,14 +13,21 @@ use crate::width::{DSignal, SignalType};
 /// | --- | --- | --- |
 /// | `clock` | in | rising edge |
 /// | `address` | in | row to read or to store to |
-/// | `write_en` | in | store at this edge, do not read |
-/// | `write_data` | in, per lane | the row to store |
+/// | `write_en` | in, per byte of a row | store that byte at this edge, do not read |
+/// | `write_data` | in | the byte to store |
 /// | `read_data` | out, per lane | the row last read |
 ///
+/// A row is its lanes one after the other, lane 0 least significant; byte `k` is its bits `8 k` to
+/// `8 k + 7`, of which the last byte may have fewer. Bytes need not be lanes. SPRAM masks its
+/// nibbles in writing, so a byte that arrives is stored where it belongs, and nobody has to collect
+/// a row first: that took a flip-flop a bit.
+///
 /// Protocol:
-/// 1. At a rising edge with `write_en` low, `read_data` takes the row at `address`.
-/// 2. At a rising edge with `write_en` high, that row takes `write_data`, and `read_data` does not
-///    change.
+/// 1. At a rising edge with all of `write_en` low, `read_data` takes the row at `address`.
+/// 2. At a rising edge with some of `write_en` high, those bytes of that row take `write_data`, and
+///    `read_data` is **undefined** until the next read. Simulations of the circuit and of its
+///    Verilog keep the last row, Yosys' model of `SB_SPRAM256KA` gives x, and Lattice does not say:
+///    whoever uses this memory looks at `read_data` only in the cycle after a read.
 ///
 /// Latency 1 cycle; one read or one write per cycle. The depth is any number of rows; an address
 /// at or above it must not be written, and reads as nothing in particular (0 in this simulation).
@@ -29,17 +36,18 @@ use crate::width::{DSignal, SignalType};
 /// (0 in this simulation), and `read_data` until the first read. The host loads it.
 ///
 /// Resources: with `synth_ice40 -spram`, one `SB_SPRAM256KA` (16384 x 16) for every 16 bits of a
-/// row and 16384 rows; a UP5K has four. Without the flag it becomes block RAM.
+/// row and 16384 rows, or 8 bits and 32768, or 4 bits and 65536; a UP5K has four. Without the flag
+/// Yosys refuses it.
 #[derive(LogicBlock)]
 pub struct SpramMemory {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
     /// Row to read or to store to.
     pub address: DSignal<In>,
-    /// Store at this edge, do not read.
-    pub write_en: Signal<In, Bit>,
-    /// The row to store, per lane.
-    pub write_data: Vec<DSignal<In>>,
+    /// Store a byte at this edge, do not read.
+    pub write_en: Vec<Signal<In, Bit>>,
+    /// The byte to store.
+    pub write_data: DSignal<In>,
     /// The row last read, per lane.
     pub read_data: Vec<DSignal<Out>>,
     _rows: Rows,
@@ -47,14 +55,14 @@ pub struct SpramMemory {
 
 impl SpramMemory {
     /// A memory with the rows of `image`, whose file its Verilog reads. SPRAM has no contents, so
-    /// this becomes block RAM; it still can be written.
+    /// this becomes block RAM or a table, and no byte can be written: `write_en` is empty.
     pub fn with_image(image: &MemoryImage) -> Self {
         let rows = Rows::from_image(image);
         Self {
             clock: Signal::default(),
             address: DSignal::new(rows.address_width()),
-            write_en: Signal::default(),
-            write_data: DSignal::row(rows.lanes()),
+            write_en: vec![],
+            write_data: DSignal::new(8),
             read_data: DSignal::row(rows.lanes()),
             _rows: rows,
         }
@@ -66,11 +74,12 @@ impl SpramMemory {
     /// If there is no lane or no row, or a lane is not 1 to 64 bits wide.
     pub fn new(lanes: &[SignalType], depth: usize) -> Result<Self, Error> {
         let rows = Rows::zero(lanes, depth)?;
+        let n_bytes = rows.row_width().div_ceil(8);
         Ok(Self {
             clock: Signal::default(),
             address: DSignal::new(rows.address_width()),
-            write_en: Signal::default(),
-            write_data: DSignal::row(lanes),
+            write_en: (0..n_bytes).map(|_| Signal::default()).collect(),
+            write_data: DSignal::new(8),
             read_data: DSignal::row(lanes),
             _rows: rows,
         })
@@ -80,9 +89,15 @@ impl SpramMemory {
 impl Logic for SpramMemory {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            if self.write_en.val() {
-                self._rows.write(self.address.val(), &self.write_data);
-            } else {
+            let mut reads = true;
+            for (byte, write_en) in self.write_en.iter().enumerate() {
+                if write_en.val() {
+                    reads = false;
+                    self._rows
+                        .write_byte(self.address.val(), byte, self.write_data.val());
+                }
+            }
+            if reads {
                 self._rows.read(self.address.val(), &mut self.read_data);
             }
         }
@@ -94,15 +109,34 @@ impl Logic for SpramMemory {
 
     fn hdl(&self) -> Verilog {
         let rows = &self._rows;
-        Verilog::Custom(format!(
-            "{}{}\
-             always @(posedge clock)\n    \
-                 if (write_en) rows[address] <= {};\n    \
-                 else row <= rows[address];\n{}",
-            rows.declarations(),
-            rows.initial_image(),
-            rows.joined("write_data"),
+        let width = rows.row_width();
+        let style = match self.write_en.is_empty() {
+            true => rows.read_only_style(),
+            // Yosys counts an SPRAM as 32 block RAMs and would take those for a small network.
+            false => "(* ram_style = \"huge\" *) ",
+        };
+        let mut text = format!("{style}{}{}", rows.declarations(), rows.initial_image());
+        let enables: Vec<_> = (0..self.write_en.len())
+            .map(|byte| format!("write_en${byte}"))
+            .collect();
+        for (byte, enable) in enables.iter().enumerate() {
+            let (low, high) = (8 * byte, (8 * byte + 7).min(width - 1));
+            let data = match high - low {
+                7 => "write_data".to_owned(),
+                top => format!("write_data[{top}:0]"),
+            };
+            text.push_str(&format!(
+                "always @(posedge clock) if ({enable}) rows[address][{high}:{low}] <= {data};\n"
+            ));
+        }
+        let reads = match enables.is_empty() {
+            true => String::new(),
+            false => format!("if (!({})) ", enables.join(" || ")),
+        };
+        text.push_str(&format!(
+            "always @(posedge clock) {reads}row <= rows[address];\n{}",
             rows.split("read_data"),
-        ))
+        ));
+        Verilog::Custom(text)
     }
 }

@@ -1,143 +1,97 @@
-//! Bytes of the bus become rows of weights.
+//! Bytes of the bus find their place in rows of weights.
 
 use rust_hdl_core::prelude::*;
 use spikeloom_ir::mapped::row_stride_bytes;
 
-use crate::width::{DSignal, SignalType};
+use crate::width::DSignal;
 
-/// Collects the bytes of a row of weights and stores the row when its last byte arrives.
+/// Splits a byte address into a row of weights and a byte of it.
 ///
 /// | port | direction | meaning |
 /// | --- | --- | --- |
-/// | `clock` | in | rising edge |
 /// | `write` | in | a byte arrives |
 /// | `address` | in | its byte address: row times [`row_stride_bytes`], plus its place in the row |
-/// | `data` | in | the byte |
-/// | `row_write_en`, `row_address`, `row_data` | out | a row, one cycle after its last byte |
+/// | `row_write` | out | it is stored in a row |
+/// | `row_write_en` | out, per byte of a row | it is stored here |
+/// | `row_address` | out | in this row |
 ///
 /// Rows are packed lane 0 first, least significant bit first, and padded to a power of two bytes.
-/// The last byte of the stride stores the row, so whole rows are written.
+/// A byte of the padding is stored nowhere.
 ///
-/// Resources: a flip-flop a bit of the row.
+/// Combinational. Resources: about a logic cell a byte of a row.
 #[derive(LogicBlock)]
 pub struct WeightLoader {
-    /// Rising edge.
-    pub clock: Signal<In, Clock>,
     /// A byte arrives.
     pub write: Signal<In, Bit>,
     /// Its byte address.
     pub address: DSignal<In>,
-    /// The byte.
-    pub data: DSignal<In>,
-    /// Store a row.
-    pub row_write_en: Signal<Out, Bit>,
-    /// Which row.
+    /// Store it.
+    pub row_write: Signal<Out, Bit>,
+    /// Store it here.
+    pub row_write_en: Vec<Signal<Out, Bit>>,
+    /// In which row.
     pub row_address: DSignal<Out>,
-    /// The row.
-    pub row_data: Vec<DSignal<Out>>,
     _stride_bits: usize,
-    _enabled: bool,
-    _bytes: Vec<u8>,
-    _row: u64,
-    _stored: bool,
 }
 
 impl WeightLoader {
-    /// Rows of `lanes` with addresses of `row_address_bits`; a loader that is not `enabled` never
-    /// stores anything and costs nothing.
-    pub fn new(lanes: &[SignalType], row_address_bits: usize, enabled: bool) -> Self {
-        let row_bits: usize = lanes.iter().map(|l| l.width).sum();
-        let stride = row_stride_bytes(row_bits);
+    /// Rows of `row_bits` bits with addresses of `row_address_bits`; a loader that is not `enabled`
+    /// has no `row_write_en` and never stores anything.
+    pub fn new(row_bits: usize, row_address_bits: usize, enabled: bool) -> Self {
+        let n_bytes = if enabled { row_bits.div_ceil(8) } else { 0 };
         Self {
-            clock: Signal::default(),
             write: Signal::default(),
             address: DSignal::new(24),
-            data: DSignal::new(8),
-            row_write_en: Signal::default(),
+            row_write: Signal::default(),
+            row_write_en: (0..n_bytes).map(|_| Signal::default()).collect(),
             row_address: DSignal::new(row_address_bits),
-            row_data: DSignal::row(lanes),
-            _stride_bits: stride.trailing_zeros() as usize,
-            _enabled: enabled,
-            _bytes: vec![0; stride],
-            _row: 0,
-            _stored: false,
+            _stride_bits: row_stride_bytes(row_bits).trailing_zeros() as usize,
         }
     }
 }
 
 impl Logic for WeightLoader {
     fn update(&mut self) {
-        if self.clock.pos_edge() && self._enabled {
-            let address = self.address.val().raw();
-            let place = (address & ((1 << self._stride_bits) - 1)) as usize;
-            self._stored = self.write.val() && place + 1 == self._bytes.len();
-            if self.write.val() {
-                self._bytes[place] = self.data.val().raw() as u8;
-                self._row = address >> self._stride_bits;
-            }
+        let address = self.address.val().raw();
+        let place = (address & ((1 << self._stride_bits) - 1)) as usize;
+        for (byte, enable) in self.row_write_en.iter_mut().enumerate() {
+            enable.next = self.write.val() && byte == place;
         }
-        self.row_write_en.next = self._stored;
-        self.row_address.next = self.row_address.signal_type().value(self._row);
-        let mut offset = 0;
-        for lane in &mut self.row_data {
-            let width = lane.width();
-            let bit = |at: usize| u64::from(self._bytes[at / 8] >> (at % 8) & 1);
-            let raw = (0..width).map(|k| bit(offset + k) << k).sum();
-            lane.next = lane.signal_type().value(raw);
-            offset += width;
-        }
+        self.row_write.next = self.write.val() && !self.row_write_en.is_empty();
+        let row = address >> self._stride_bits;
+        self.row_address.next = self.row_address.signal_type().value(row);
     }
 
     fn connect(&mut self) {
-        self.row_write_en.connect();
+        self.row_write.connect();
+        self.row_write_en.iter_mut().for_each(Logic::connect);
         self.row_address.connect();
-        self.row_data.iter_mut().for_each(Logic::connect);
     }
 
     fn hdl(&self) -> Verilog {
-        let mut text = String::new();
-        let address_bits = self.row_address.width();
-        if !self._enabled {
+        let low = self._stride_bits;
+        let bits = self.row_address.width();
+        let taken = bits.min(self.address.width() - low);
+        let row = format!("address[{}:{low}]", low + taken - 1);
+        let mut text = match bits - taken {
+            0 => format!("always @(*) row_address = {row};\n"),
+            // More rows than a byte address reaches are not for the host to load.
+            n => format!("always @(*) row_address = {{{n}'h0, {row}}};\n"),
+        };
+        text.push_str(match self.row_write_en.is_empty() {
+            // A block of constants only would never wake in an event simulator.
+            true => "initial row_write = 1'b0;\n",
+            false => "always @(*) row_write = write;\n",
+        });
+        for byte in 0..self.row_write_en.len() {
+            let place = match low {
+                0 => String::new(),
+                1 => format!(" && address[0] == 1'd{byte}"),
+                n => format!(" && address[{}:0] == {n}'d{byte}", n - 1),
+            };
             text.push_str(&format!(
-                "initial row_write_en = 1'b0;\ninitial row_address = {address_bits}'h0;\n"
+                "always @(*) row_write_en${byte} = write{place};\n"
             ));
-            for (i, lane) in self.row_data.iter().enumerate() {
-                text.push_str(&format!("initial row_data${i} = {}'h0;\n", lane.width()));
-            }
-            return Verilog::Custom(text);
-        }
-        let n = self._bytes.len();
-        let (low, high) = (self._stride_bits, self._stride_bits + address_bits - 1);
-        text.push_str(&format!("reg [{}:0] row;\n", 8 * n - 1));
-        text.push_str("initial row_write_en = 1'b0;\n");
-        if n == 1 {
-            text.push_str("always @(posedge clock) if (write) row <= data;\n");
-            text.push_str("always @(posedge clock) row_write_en <= write;\n");
-        } else {
-            let place = format!("address[{}:0]", low - 1);
-            for k in 0..n {
-                text.push_str(&format!(
-                    "always @(posedge clock) if (write && {place} == {low}'d{k}) row[{}:{}] <= data;\n",
-                    8 * k + 7,
-                    8 * k
-                ));
-            }
-            text.push_str(&format!(
-                "always @(posedge clock) row_write_en <= write && {place} == {low}'d{};\n",
-                n - 1
-            ));
-        }
-        text.push_str(&format!(
-            "always @(posedge clock) if (write) row_address <= address[{high}:{low}];\n"
-        ));
-        let mut offset = 0;
-        for (i, lane) in self.row_data.iter().enumerate() {
-            let width = lane.width();
-            text.push_str(&format!(
-                "always @(*) row_data${i} = row[{}:{offset}];\n",
-                offset + width - 1
-            ));
-            offset += width;
         }
         Verilog::Custom(text)
     }

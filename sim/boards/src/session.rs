@@ -67,11 +67,11 @@ impl Layout {
                             &projection.weights,
                             projection.n_pre,
                             core.lanes,
-                            core.n_groups,
+                            core.row_stride,
                         );
                         Some(pack_rows(&rows, core.lanes, projection.weight_bits.index()))
                     }
-                    MemoryKind::Block => None,
+                    MemoryKind::Block | MemoryKind::Logic => None,
                 };
                 CoreLayout {
                     n_neurons: population.n_neurons,
