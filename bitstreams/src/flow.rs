@@ -75,6 +75,21 @@ pub struct Utilisation {
     pub available: u64,
 }
 
+impl Utilisation {
+    /// The resource in words that need no data sheet.
+    pub fn title(&self) -> &str {
+        match self.what.as_str() {
+            "ICESTORM_LC" => "logic cells",
+            "ICESTORM_RAM" => "block RAMs",
+            "ICESTORM_SPRAM" => "single-port RAMs",
+            "ICESTORM_DSP" => "multipliers",
+            "SB_GB" => "global buffers",
+            "SB_IO" => "pins",
+            other => other,
+        }
+    }
+}
+
 /// A step of a signal's way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PathSegment {

@@ -95,7 +95,7 @@ impl Quickstart {
             for u in &placed.utilisation {
                 if u.used > 0 && u.available > 0 {
                     row(
-                        &u.what,
+                        u.title(),
                         format!("{} of {}", grouped(u.used), grouped(u.available)),
                     );
                 }

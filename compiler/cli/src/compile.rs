@@ -479,7 +479,12 @@ fn note_placed(steps: &Steps, placed: &spikeloom_bitstreams::PnrReport) {
         .iter()
         .filter(|u| u.used > 0 && u.available > 0)
     {
-        steps.note(format!("{:<20} {:>6} of {}", u.what, u.used, u.available));
+        steps.note(format!(
+            "{:<20} {:>6} of {}",
+            u.title(),
+            u.used,
+            u.available
+        ));
     }
     if let Some(mhz) = placed.achieved_mhz {
         steps.note(format!(
