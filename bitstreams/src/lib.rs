@@ -1,13 +1,13 @@
 //! From Verilog to a bitstream, and from a bitstream back to a netlist, with open tools only.
 //!
-//! * [`targets`](mod@targets): boards and their devices, as data.
-//! * [`tools`]: the external tools, pinned and kept in the user's cache.
-//! * [`flow`]: synthesis, place and route, packing, in one folder.
-//! * [`gates`]: a netlist of the device's cells, from synthesis or from a bitstream.
-//! * [`decode`](mod@decode): reads a bitstream; refuses what it cannot explain to the last bit.
-//! * [`simulation`]: netlists as Verilog for Verilator, a fast form and a reference.
+//! * `targets`: boards and their devices, as data.
+//! * `tools`: the external tools, pinned and kept in the user's cache.
+//! * `flow`: synthesis, place and route, packing, in one folder.
+//! * `gates`: a netlist of the device's cells, from synthesis or from a bitstream.
+//! * `decode`: reads a bitstream; refuses what it cannot explain to the last bit.
+//! * `simulation`: netlists as Verilog for Verilator, a fast form and a reference.
 //!
-//! Nothing here simulates, and nothing knows of networks. Start with [`flow::Flow`].
+//! Nothing here simulates, and nothing knows of networks. Start with [`Flow`].
 
 mod decode;
 mod error;

@@ -37,7 +37,7 @@ const N_RESULTS: usize = 8;
 /// | `busy` | out | a sample runs |
 /// | `done` | in | one cycle: it is finished |
 /// | `class_index` | in | its class |
-/// | `counter_rotate`, `counter_exists` | out | as [`CounterTurn`]'s, for all counters |
+/// | `counter_rotate`, `counter_exists` | out | as `CounterTurn`'s, for all counters |
 ///
 /// Space 0: bytes 0 to 7 the design's identity, 8 the protocol version, 0x10 and 0x11 the number
 /// of ticks, 0x12 starts a sample when anything but 0 is written, 0x13 bit 0 is `busy`.

@@ -37,7 +37,7 @@ pub const COUNTERS: usize = 3;
 /// | `event_in_nearly_full` | out | no room for what the sender has in flight |
 /// | `event_out_*` | as the core's | events and tokens of this population |
 /// | `bus_*` | in | the host's accesses, see [`crate::link`] |
-/// | `counter_rotate`, `counter_exists` | in | from the design's [`CounterTurn`] |
+/// | `counter_rotate`, `counter_exists` | in | from the design's `CounterTurn` |
 /// | `bus_hit` | out | the address is this stage's |
 /// | `bus_read_data` | out | the byte at the address, 0 where it is not this stage's |
 /// | `score_en`, `score_value` | out | what the decoder sums, for the neuron `event_out_index` |

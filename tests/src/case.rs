@@ -4,7 +4,7 @@
 //!
 //! | key | content |
 //! | --- | --- |
-//! | `nodes`, `edges`, … | `model.nir`, as [`nir_file`](crate::nir_file) takes it |
+//! | `nodes`, `edges`, … | `model.nir`, as [`nir_file`] takes it |
 //! | `files` | other files by name, see below |
 //! | `before` | command lines that are run first and succeed |
 //! | `edits` | then: a `file` each, with `remove: true`, `first: N` bytes that stay, `copy: PATH` instead of it, `replace: [OLD, NEW]` or `append: TEXT` |

@@ -183,8 +183,10 @@ fn without_time(line: &str) -> String {
 /// The identity of a design changes with everything that is in it, so only that it is one is kept.
 fn without_design(line: &str) -> String {
     let is_design = |word: &str| {
-        word.len() == 16
-            && word
+        // A message that is wrapped may begin its line within `0x`.
+        let digits = word.strip_prefix('x').unwrap_or(word);
+        digits.len() == 16
+            && digits
                 .chars()
                 .all(|c| c.is_ascii_hexdigit() && !c.is_uppercase())
     };
