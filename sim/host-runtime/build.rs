@@ -20,7 +20,12 @@ fn fixed_block() {
     let root = std::env::var_os("VERILATOR_ROOT")
         .map(PathBuf::from)
         .expect("VERILATOR_ROOT is set by .ci/verilated");
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR"));
+    // A folder of its own, made anew: whatever is in it gets compiled.
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR")).join("model");
+    if out.exists() {
+        std::fs::remove_dir_all(&out).expect("the build folder can be changed");
+    }
+    std::fs::create_dir_all(&out).expect("the build folder can be changed");
     let status = Command::new(root.join("bin/verilator_bin"))
         .args(["--cc", "--trace", "--assert", "--x-initial", "unique"])
         .args(["-Wno-fatal", "--top-module", "fifo", "--Mdir"])
