@@ -9,7 +9,7 @@ use spikeloom_hdl::{Device, DeviceConfig, clock_cycle, settle};
 use spikeloom_ir::mapped::Limits;
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
-    ResetAt, Semantics, Source,
+    ResetAt, Semantics, Source, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Hertz, Origin, PopulationId, Quantized};
 use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize};
@@ -40,6 +40,11 @@ fn random_network(seed: u64) -> Network {
         2 + r.below(6) as usize,
     ];
     let neuron = |n: usize, r: &mut Random, readout: bool| Neuron {
+        synapse: (r.below(3) == 0).then(|| Synapse {
+            decay_syn: vec![[0.0, 0.5, 0.9][r.below(3) as usize]; n],
+            gain_syn: vec![1.0; n],
+            seen: [SynapseSeen::SameTick, SynapseSeen::TickBefore][r.below(2) as usize],
+        }),
         decay_mem: match r.below(3) {
             0 => vec![1.0; n],
             1 => vec![0.9; n],

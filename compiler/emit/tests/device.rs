@@ -22,7 +22,7 @@ use spikeloom_hdl::{Device, DeviceConfig, Top};
 use spikeloom_ir::mapped::{Limits, MemoryKind};
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
-    ResetAt, Semantics, Source as From,
+    ResetAt, Semantics, Source as From, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Hertz, Origin, PopulationId, Quantized};
 use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize};
@@ -43,6 +43,7 @@ struct Shape {
     decoder: Decoder,
     reset: Reset,
     reset_at: ResetAt,
+    synapse: Option<SynapseSeen>,
     lanes: usize,
     /// The first core's weights are in single-port memory and loaded by the host.
     is_loaded: bool,
@@ -56,6 +57,7 @@ const SHAPES: [Shape; 3] = [
         decoder: Decoder::SpikeCount,
         reset: Reset::Subtract,
         reset_at: ResetAt::SameTick,
+        synapse: None,
         lanes: 4,
         is_loaded: false,
     },
@@ -65,6 +67,7 @@ const SHAPES: [Shape; 3] = [
         decoder: Decoder::MembraneSum,
         reset: Reset::ToValue,
         reset_at: ResetAt::NextTick,
+        synapse: Some(SynapseSeen::SameTick),
         lanes: 1,
         is_loaded: false,
     },
@@ -74,6 +77,7 @@ const SHAPES: [Shape; 3] = [
         decoder: Decoder::SpikeCount,
         reset: Reset::Subtract,
         reset_at: ResetAt::NextTickInputLost,
+        synapse: Some(SynapseSeen::TickBefore),
         lanes: 2,
         is_loaded: true,
     },
@@ -100,6 +104,11 @@ fn network(shape: &Shape) -> Network {
                 name: format!("lif{i}"),
                 shape: vec![n],
                 neuron: Neuron {
+                    synapse: shape.synapse.map(|seen| Synapse {
+                        decay_syn: (0..n).map(|_| 0.5 + 0.5 * real(r)).collect(),
+                        gain_syn: vec![1.0; n],
+                        seen,
+                    }),
                     decay_mem: (0..n).map(|_| 0.5 + 0.5 * real(r)).collect(),
                     gain: vec![1.0; n],
                     v_leak: vec![0.1; n],

@@ -224,6 +224,8 @@ impl Assembly<'_> {
                 Primitive::If(p) => framework.if_neuron(p, &mut context),
                 Primitive::Lif(p) => framework.lif(p, &mut context),
                 Primitive::Li(p) => framework.li(p, &mut context),
+                Primitive::CubaLif(p) => framework.cuba_lif(p, &mut context),
+                Primitive::CubaLi(p) => framework.cuba_li(p, &mut context),
                 // `chain::walk` lets no other neuron through.
                 _ => None,
             };

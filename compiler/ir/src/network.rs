@@ -5,8 +5,9 @@
 //!
 //! ```text
 //! x = sum over its incoming projections of (weights . source[t - delay] + bias)
+//! i = decay_syn * i + gain_syn * x, where there is a synapse; i = x where there is none
 //! reset of the tick before, where `reset_at` is `NextTick`
-//! v = decay_mem * v + (1 - decay_mem) * v_leak + gain * x
+//! v = decay_mem * v + (1 - decay_mem) * v_leak + gain * i
 //! spike = v compared with v_threshold
 //! reset of this tick, where `reset_at` is `SameTick`
 //! ```
@@ -118,6 +119,8 @@ impl Population {
 /// All vectors have one entry a neuron.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Neuron {
+    /// The synaptic current, where the input does not reach the membrane as it is.
+    pub synapse: Option<Synapse>,
     /// What remains of the membrane after a tick, in (0, 1].
     pub decay_mem: Vec<f32>,
     /// Factor on the summed input.
@@ -128,6 +131,27 @@ pub struct Neuron {
     pub v_init: Vec<f32>,
     /// How it fires; `None` for a leaky integrator that is only read out.
     pub firing: Option<Firing>,
+}
+
+/// A synaptic current, which starts at 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Synapse {
+    /// What remains of the current after a tick, in [0, 1].
+    pub decay_syn: Vec<f32>,
+    /// Factor on the summed input.
+    pub gain_syn: Vec<f32>,
+    /// Which of its values the membrane sees.
+    pub seen: SynapseSeen,
+}
+
+/// Which value of the synaptic current enters the membrane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SynapseSeen {
+    /// This tick's, with this tick's input.
+    SameTick,
+    /// The one that the tick before left, as forward Euler of both equations has it.
+    TickBefore,
 }
 
 /// Threshold and reset of a spiking neuron.
@@ -253,6 +277,14 @@ impl fmt::Display for Network {
         for (n, p) in self.populations.iter().enumerate() {
             let neuron = &p.neuron;
             writeln!(f, "\npopulation {n} {}: shape {:?}", p.name, p.shape)?;
+            if let Some(synapse) = &neuron.synapse {
+                let seen = match synapse.seen {
+                    SynapseSeen::SameTick => "in the same tick",
+                    SynapseSeen::TickBefore => "at the next tick",
+                };
+                writeln!(f, "  decay_syn {}, seen {seen}", Range(&synapse.decay_syn))?;
+                writeln!(f, "  gain_syn {}", Range(&synapse.gain_syn))?;
+            }
             writeln!(f, "  decay_mem {}", Range(&neuron.decay_mem))?;
             writeln!(f, "  gain {}", Range(&neuron.gain))?;
             writeln!(f, "  v_leak {}", Range(&neuron.v_leak))?;

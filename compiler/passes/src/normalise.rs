@@ -2,11 +2,13 @@
 
 use spikeloom_ir::Network;
 
-/// Returns the same network with `gain` 1 and `v_leak` 0 everywhere.
+/// Returns the same network with `gain` and `gain_syn` 1 everywhere, and `v_leak` 0 but behind a
+/// synapse.
 ///
-/// The gain multiplies everything that arrives, so it moves into the weights and biases. A
+/// The gains multiply everything that arrives, so they move into the weights and biases. A
 /// resting potential adds `(1 - decay_mem) * v_leak` at every tick, so it moves into the bias of
-/// one incoming projection. Both are exact over the reals.
+/// one incoming projection; behind a synaptic current it cannot, since a bias would be filtered.
+/// All of this is exact over the reals.
 pub fn normalise(network: &Network) -> Network {
     let mut out = network.clone();
     for (index, population) in out.populations.iter_mut().enumerate() {
@@ -16,11 +18,24 @@ pub fn normalise(network: &Network) -> Network {
         if incoming().next().is_none() {
             continue;
         }
+        if let Some(synapse) = &mut neuron.synapse {
+            for (gain, gain_syn) in neuron.gain.iter_mut().zip(&mut synapse.gain_syn) {
+                *gain *= *gain_syn;
+                *gain_syn = 1.0;
+            }
+        }
+        let behind_synapse = neuron.synapse.is_some();
         let drift: Vec<f32> = neuron
             .decay_mem
             .iter()
             .zip(&neuron.v_leak)
-            .map(|(&decay, &leak)| (1.0 - decay) * leak)
+            .map(|(&decay, &leak)| {
+                if behind_synapse {
+                    0.0
+                } else {
+                    (1.0 - decay) * leak
+                }
+            })
             .collect();
         let mut first = true;
         for projection in out.projections.iter_mut().filter(|p| p.target.0 == index) {
@@ -44,7 +59,9 @@ pub fn normalise(network: &Network) -> Network {
             first = false;
         }
         neuron.gain.fill(1.0);
-        neuron.v_leak.fill(0.0);
+        if !behind_synapse {
+            neuron.v_leak.fill(0.0);
+        }
     }
     out
 }

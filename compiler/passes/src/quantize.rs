@@ -10,12 +10,15 @@
 //! membrane saturates, which the report says.
 //!
 //! **Decay.** `v - round(v * k / 2^n)`, with `k / 2^n` within `decay_tolerance` of `1 - decay`.
+//!
+//! **Synaptic current.** In the unit of the membrane, so that it is added as it is; it decays as
+//! the membrane does.
 
 use serde::{Deserialize, Serialize};
 use spikeloom_fixed::{
     BitWidth, DyadicFactor, Rounding, approximate_real, dyadic_factor, nearest_integer,
 };
-use spikeloom_ir::network::{self, Network, Reset, ResetAt, Source};
+use spikeloom_ir::network::{self, Network, Reset, ResetAt, Source, SynapseSeen};
 use spikeloom_ir::quantized::{
     Accumulator, Decoder, Encoder, Input, MAX_ACCUMULATOR_BITS, Population, Projection,
 };
@@ -404,7 +407,7 @@ fn fit_program(
             threshold_bits,
             cfg,
         )?;
-        if built.program.states[0].bits <= state_limit {
+        if built.program.states.iter().all(|s| s.bits <= state_limit) {
             return Ok(built);
         }
     }
@@ -546,7 +549,7 @@ fn build_program(
     }
 
     // Decay.
-    let (leaked, decay_error) = decay(&mut b, v, neuron, cfg, &unusable)?;
+    let (leaked, mut decay_error) = decay(&mut b, v, "leak", &neuron.decay_mem, cfg, &unusable)?;
     v = leaked;
 
     // Input and bias.
@@ -569,7 +572,40 @@ fn build_program(
     } else {
         input
     };
-    v = b.push(Op::Add(v, input));
+    let (arriving, current) = match &neuron.synapse {
+        None => (input, None),
+        Some(synapse) => {
+            b.draft.init.push(Init::Value(0));
+            let before = b.push(Op::State(1));
+            let (kept, error) = decay(
+                &mut b,
+                before,
+                "leak_syn",
+                &synapse.decay_syn,
+                cfg,
+                &unusable,
+            )?;
+            decay_error = decay_error.max(error);
+            let mut current = b.push(Op::Add(kept, input));
+            if let Some(width) = saturation {
+                current = b.saturate(current, width);
+            }
+            let seen = match synapse.seen {
+                SynapseSeen::SameTick => current,
+                SynapseSeen::TickBefore => before,
+            };
+            (seen, Some(current))
+        }
+    };
+    // What a resting potential adds; without a synapse it is in the bias.
+    let drift = quantized("v_leak", &drift(neuron))?;
+    let arriving = if drift.iter().any(|&d| d != 0) {
+        let drift = b.parameter("drift", drift)?;
+        b.push(Op::Add(arriving, drift))
+    } else {
+        arriving
+    };
+    v = b.push(Op::Add(v, arriving));
 
     // Reset of the tick before, where it comes after the input.
     if let (Some((f, theta, v_reset, _)), Some(fired)) = (&threshold, fired_before) {
@@ -597,7 +633,7 @@ fn build_program(
         let mut rest = None;
         if f.refractory_ticks > 0 {
             b.draft.init.push(Init::Value(0));
-            let left = b.push(Op::State(1));
+            let left = b.push(Op::State(b.draft.init.len() - 1));
             let zero = b.push(Op::Constant(0));
             let resting = b.push(Op::Compare(left, network::Compare::Greater, zero));
             let awake = b.push(Op::Not(resting));
@@ -639,7 +675,7 @@ fn build_program(
         }
         spike = Some(fires);
     }
-    b.draft.next_states = std::iter::once(v).chain(waiting).collect();
+    b.draft.next_states = std::iter::once(v).chain(current).chain(waiting).collect();
 
     let ranges = analyse(&b.draft, &[sums.to_vec()], n, ticks);
     let too_wide = || Error::TooWide {
@@ -662,16 +698,17 @@ fn build_program(
             })
         })
         .collect::<Result<Vec<_>, Error>>()?;
-    let names = ["v_mem", "refractory"];
+    let names = std::iter::once("v_mem")
+        .chain(current.map(|_| "i_syn"))
+        .chain(waiting.map(|_| "refractory"));
     let states = names
-        .iter()
         .zip(&b.draft.init)
         .zip(&ranges.states)
         .zip(&b.draft.next_states)
         .map(|(((name, &init), range), next)| {
             let bits = range.width().ok_or_else(too_wide)?.max(steps[next.0].bits);
             Ok(StateVariable {
-                name: (*name).to_owned(),
+                name: name.to_owned(),
                 bits,
                 init,
             })
@@ -691,20 +728,25 @@ fn build_program(
     })
 }
 
+/// What the resting potential adds to the membrane each tick.
+fn drift(neuron: &network::Neuron) -> Vec<f64> {
+    let pairs = neuron.decay_mem.iter().zip(&neuron.v_leak);
+    pairs
+        .map(|(&decay, &leak)| (1.0 - f64::from(decay)) * f64::from(leak))
+        .collect()
+}
+
 /// `v - round(v * (1 - decay))`, with one constant where all neurons share it, else with a
-/// parameter; nothing for a decay of 1.
+/// parameter of the given name; nothing for a decay of 1.
 fn decay(
     b: &mut Builder,
     v: ValueId,
-    neuron: &network::Neuron,
+    name: &str,
+    decays: &[f32],
     cfg: &QuantizeConfig,
     unusable: &impl Fn(&'static str, usize, f64) -> Error,
 ) -> Result<(ValueId, f64), Error> {
-    let leaks: Vec<f64> = neuron
-        .decay_mem
-        .iter()
-        .map(|&d| 1.0 - f64::from(d))
-        .collect();
+    let leaks: Vec<f64> = decays.iter().map(|&d| 1.0 - f64::from(d)).collect();
     let mut shift = 0;
     for (i, &leak) in leaks.iter().enumerate() {
         let factor = dyadic_factor(leak, cfg.decay_tolerance)
@@ -732,7 +774,7 @@ fn decay(
         };
         b.push(Op::Scale(v, numerator))
     } else {
-        let factor = b.parameter("leak", factors)?;
+        let factor = b.parameter(name, factors)?;
         b.push(Op::Multiply(v, factor))
     };
     let leak = b.push(Op::ShiftRight(product, shift, Rounding::NearestUp));

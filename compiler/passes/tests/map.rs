@@ -33,6 +33,7 @@ fn dense(sizes: [usize; 3], weight_bits: u32, encoder: Encoder) -> Quantized {
     let mut weights = |n: usize| -> Vec<f32> { (0..n).map(|_| r.real(-1.0, 1.0)).collect() };
     let weights = [weights(sizes[0] * sizes[1]), weights(sizes[1] * sizes[2])];
     let neuron = |n: usize| Neuron {
+        synapse: None,
         decay_mem: vec![0.9; n],
         gain: vec![1.0; n],
         v_leak: vec![0.0; n],

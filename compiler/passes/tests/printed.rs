@@ -13,6 +13,7 @@ use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize};
 /// Three channels, two neurons with different decays and thresholds, and one that is read out.
 fn small() -> Network {
     let hidden = Neuron {
+        synapse: None,
         decay_mem: vec![0.9, 0.75],
         gain: vec![2.0, 2.0],
         v_leak: vec![0.1, 0.1],
@@ -27,6 +28,7 @@ fn small() -> Network {
         }),
     };
     let output = Neuron {
+        synapse: None,
         decay_mem: vec![0.9],
         gain: vec![1.0],
         v_leak: vec![0.0],

@@ -142,10 +142,16 @@ proptest! {
         };
         if let Ok((quantized, report)) = quantize(&network, &cfg) {
             for (p, population) in network.populations.iter().enumerate() {
-                let leaks = leaks(&quantized, p);
-                let error = leaks.iter().zip(&population.neuron.decay_mem)
-                    .map(|(leak, decay)| (leak - (1.0 - f64::from(*decay))).abs())
-                    .fold(0f64, f64::max);
+                let error_of = |leaks: Vec<f64>, decays: &[f32]| {
+                    leaks.iter().zip(decays)
+                        .map(|(leak, decay)| (leak - (1.0 - f64::from(*decay))).abs())
+                        .fold(0f64, f64::max)
+                };
+                let membrane = leaks(&quantized, p, false);
+                let mut error = error_of(membrane, &population.neuron.decay_mem);
+                if let Some(synapse) = &population.neuron.synapse {
+                    error = error.max(error_of(leaks(&quantized, p, true), &synapse.decay_syn));
+                }
                 prop_assert!((error - report.populations[p].decay_error).abs() < 1e-12);
                 prop_assert!(error <= cfg.decay_tolerance, "{error}");
             }
@@ -189,14 +195,17 @@ proptest! {
 }
 
 /// What a program takes off a membrane of 1, for each neuron.
-fn leaks(quantized: &Quantized, population: usize) -> Vec<f64> {
+fn leaks(quantized: &Quantized, population: usize, of_synapse: bool) -> Vec<f64> {
     let population = &quantized.populations[population];
     let program = &population.program;
     let n = population.n_neurons;
-    let product = program
-        .steps
-        .iter()
-        .position(|s| matches!(s.op, Op::Scale(..) | Op::Multiply(..)));
+    let product = program.steps.iter().position(|s| match s.op {
+        // The synaptic current is state variable 1, and leaks before anything else happens.
+        Op::Scale(v, _) | Op::Multiply(v, _) => {
+            matches!(program.steps[v.0].op, Op::State(1)) == of_synapse
+        }
+        _ => false,
+    });
     let Some(product) = product else {
         return vec![0.0; n];
     };

@@ -2,7 +2,7 @@
 
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Network, Neuron, Population, Projection, Reset, ResetAt,
-    Source,
+    Source, SynapseSeen,
 };
 use spikeloom_ir::quantized::xorshift32;
 
@@ -159,6 +159,8 @@ fn weighted_sum(projection: &Projection, activity: &Activity) -> Vec<f32> {
 /// The state of a population.
 struct State {
     v_mem: Vec<f32>,
+    /// Synaptic currents; empty where there are none.
+    i_syn: Vec<f32>,
     /// Spikes of the last tick.
     spiked: Vec<bool>,
     /// Ticks for which the neuron still rests.
@@ -170,6 +172,10 @@ impl State {
         let n = population.n_neurons();
         Self {
             v_mem: population.neuron.v_init.clone(),
+            i_syn: match population.neuron.synapse {
+                Some(_) => vec![0.0; n],
+                None => Vec::new(),
+            },
             spiked: vec![false; n],
             rest: vec![0; n],
         }
@@ -177,7 +183,21 @@ impl State {
 
     fn tick(&mut self, neuron: &Neuron, x: &[f32]) {
         for (n, &x) in x.iter().enumerate() {
-            self.spiked[n] = self.tick_one(neuron, n, x);
+            let current = self.current(neuron, n, x);
+            self.spiked[n] = self.tick_one(neuron, n, current);
+        }
+    }
+
+    /// What reaches the membrane of the input `x`.
+    fn current(&mut self, neuron: &Neuron, n: usize, x: f32) -> f32 {
+        let Some(synapse) = &neuron.synapse else {
+            return x;
+        };
+        let before = self.i_syn[n];
+        self.i_syn[n] = synapse.decay_syn[n] * before + synapse.gain_syn[n] * x;
+        match synapse.seen {
+            SynapseSeen::SameTick => self.i_syn[n],
+            SynapseSeen::TickBefore => before,
         }
     }
 
@@ -340,6 +360,10 @@ fn check(network: &Network) -> Result<(), Error> {
         same("gain", name, neuron.gain.len(), n)?;
         same("v_leak", name, neuron.v_leak.len(), n)?;
         same("v_init", name, neuron.v_init.len(), n)?;
+        if let Some(synapse) = &neuron.synapse {
+            same("decay_syn", name, synapse.decay_syn.len(), n)?;
+            same("gain_syn", name, synapse.gain_syn.len(), n)?;
+        }
         if let Some(firing) = &neuron.firing {
             same("v_threshold", name, firing.v_threshold.len(), n)?;
             same("v_reset", name, firing.v_reset.len(), n)?;

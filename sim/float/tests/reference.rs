@@ -177,7 +177,12 @@ fn another_reset_does_not_give_the_frameworks_spikes() {
 
 #[test]
 fn norse_gives_the_frameworks_spikes_and_readout() {
-    let name = "norse-lifbox-mnist";
+    // Membranes without and behind a synaptic current.
+    check_norse("norse-lifbox-mnist");
+    check_norse("norse-cuba-mnist");
+}
+
+fn check_norse(name: &str) {
     let options = Options {
         semantics: Some(Semantics::Norse),
         reset: Some(ResetChoice::Value),
@@ -190,7 +195,7 @@ fn norse_gives_the_frameworks_spikes_and_readout() {
     let mut reference = Reference::open(name);
     let records = run_values(&network, &reference.bytes("input"));
     let hidden = differing(&records, 0, reference.bytes("spikes_1"));
-    assert_eq!(hidden, (0, 262_144));
+    assert_eq!(hidden, (0, 262_144), "{name}");
     let error = largest_error(&records, 1, &reference.floats("mem_3"));
     println!("{name}: mem_3 differs by at most {error}");
     assert!(error < 1e-5, "mem_3 differs by {error}");

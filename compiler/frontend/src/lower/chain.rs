@@ -6,7 +6,7 @@
 use crate::error::Error;
 use crate::nir::{Dense, Model, Node, Primitive};
 
-const SUPPORTED: &str = "supported now: feed-forward chains of `Affine` or `Linear` and `IF`, `LIF` or `LI` (`LI` only as the last), with `Flatten` anywhere";
+const SUPPORTED: &str = "supported now: feed-forward chains of `Affine` or `Linear` and `IF`, `LIF`, `CubaLIF`, `LI` or `CubaLI` (the last two only at the end), with `Flatten` anywhere";
 
 /// A chain of layers.
 pub(super) struct Chain<'a> {
@@ -80,7 +80,9 @@ fn refused(node: &Node) -> Option<(&'static str, &'static str)> {
         | Primitive::Flatten { .. }
         | Primitive::If(_)
         | Primitive::Li(_)
-        | Primitive::Lif(_) => None,
+        | Primitive::Lif(_)
+        | Primitive::CubaLi(_)
+        | Primitive::CubaLif(_) => None,
         Primitive::Affine(dense) | Primitive::Linear(dense) => (dense.weight.shape.len() != 2)
             .then_some((
                 "a stack of weight matrices",
@@ -95,9 +97,6 @@ fn refused(node: &Node) -> Option<(&'static str, &'static str)> {
         Primitive::Delay { .. } => Some(("a delay", SUPPORTED)),
         Primitive::Threshold { .. } => Some(("a threshold without a neuron", SUPPORTED)),
         Primitive::I { .. } => Some(("an integrator without a threshold", SUPPORTED)),
-        Primitive::CubaLi(_) | Primitive::CubaLif(_) => {
-            Some(("a neuron with a synaptic current", SUPPORTED))
-        }
         Primitive::Graph(_) => Some((
             "a graph inside the graph",
             "export the model flat: every node in one graph",
@@ -155,10 +154,13 @@ fn follow<'a>(model: &'a Model, problems: &mut Vec<Error>) -> Option<Chain<'a>> 
                 }
                 weights = Some(Weights { node, parameters });
             }
-            Primitive::If(_) | Primitive::Li(_) | Primitive::Lif(_) => match weights.take() {
+            primitive if primitive.is_neuron() => match weights.take() {
                 Some(dense) => {
                     if let Some(last) = chain.layers.last()
-                        && matches!(last.neuron.primitive, Primitive::Li(_))
+                        && matches!(
+                            last.neuron.primitive,
+                            Primitive::Li(_) | Primitive::CubaLi(_)
+                        )
                     {
                         problems.push(unsupported(
                             last.neuron,

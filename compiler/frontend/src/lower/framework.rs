@@ -5,7 +5,7 @@ use spikeloom_ir::network::{Firing, Neuron, Reset, ResetAt, Semantics};
 use super::{Options, nir, norse, sinabs, snntorch};
 use crate::choice::{Choice, ResetChoice};
 use crate::error::Error;
-use crate::nir::{If, Li, Lif, Node};
+use crate::nir::{CubaLi, CubaLif, If, Li, Lif, Node};
 use crate::{Remark, Tensor, Values};
 
 /// One framework's discretisation of NIR's neurons.
@@ -18,6 +18,10 @@ pub(super) trait Framework {
     fn lif(&self, parameters: &Lif, context: &mut Context<'_>) -> Option<Neuron>;
     /// Leaky integrator.
     fn li(&self, parameters: &Li, context: &mut Context<'_>) -> Option<Neuron>;
+    /// Leaky integrate and fire behind a synaptic current.
+    fn cuba_lif(&self, parameters: &CubaLif, context: &mut Context<'_>) -> Option<Neuron>;
+    /// Leaky integrator behind a synaptic current.
+    fn cuba_li(&self, parameters: &CubaLi, context: &mut Context<'_>) -> Option<Neuron>;
 }
 
 /// The framework for a semantics, if the options suffice for it. `spiking` says whether any

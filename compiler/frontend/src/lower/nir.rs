@@ -4,14 +4,17 @@
 //! with `v > v_threshold`; a spike sets the membrane to `v_reset` in the same tick, as NIR's
 //! definition says, unless the user chose another reset. NIR does not say where the membrane
 //! starts; here it is `v_leak`, where it rests.
+//!
+//! A synaptic current is `i = i + dt/tau_syn (w_in x - i)`; as forward Euler of both equations has
+//! it, the membrane sees the current that the tick before left.
 
-use spikeloom_ir::network::{Compare, Neuron, ResetAt};
+use spikeloom_ir::network::{Compare, Neuron, ResetAt, Synapse, SynapseSeen};
 
 use super::Options;
 use super::framework::{Context, Framework, remainder};
 use crate::choice::ResetChoice;
 use crate::error::Error;
-use crate::nir::{If, Li, Lif};
+use crate::nir::{CubaLi, CubaLif, If, Li, Lif};
 use crate::{Remark, Tensor};
 
 pub(super) fn framework(
@@ -68,11 +71,33 @@ impl Nir {
             );
         }
         Some(Neuron {
+            synapse: None,
             decay_mem: remainder(&leak),
             gain,
             v_init: v_leak.clone(),
             v_leak,
             firing: None,
+        })
+    }
+
+    fn synapse(
+        &self,
+        tau_syn: &Tensor,
+        w_in: &Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Synapse> {
+        let dt = self.dt;
+        let leak = context.factors(&[tau_syn], |a, p| a.div(dt, p[0]));
+        let known = context.in_unit_interval(
+            &leak,
+            tau_syn,
+            "dt / tau_syn",
+            format!("dt is {dt} s: forward Euler needs a `--dt` of at most tau_syn"),
+        );
+        known.then(|| Synapse {
+            decay_syn: remainder(&leak),
+            gain_syn: context.factors(&[w_in, tau_syn], |a, p| a.mul(p[0], a.div(dt, p[1]))),
+            seen: SynapseSeen::TickBefore,
         })
     }
 }
@@ -90,6 +115,7 @@ impl Framework for Nir {
             Compare::Greater,
         )?;
         Some(Neuron {
+            synapse: None,
             decay_mem: vec![1.0; n],
             gain,
             v_leak: vec![0.0; n],
@@ -115,5 +141,30 @@ impl Framework for Nir {
 
     fn li(&self, p: &Li, context: &mut Context<'_>) -> Option<Neuron> {
         self.leaky(&p.tau, &p.r, &p.v_leak, context)
+    }
+    fn cuba_lif(&self, p: &CubaLif, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
+        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
+        let firing = context.firing(
+            &p.v_threshold,
+            &p.v_reset,
+            self.reset,
+            ResetAt::SameTick,
+            Compare::Greater,
+        );
+        Some(Neuron {
+            synapse: Some(synapse?),
+            firing: Some(firing?),
+            ..neuron?
+        })
+    }
+
+    fn cuba_li(&self, p: &CubaLi, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
+        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
+        Some(Neuron {
+            synapse: Some(synapse?),
+            ..neuron?
+        })
     }
 }

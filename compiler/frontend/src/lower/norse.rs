@@ -1,7 +1,11 @@
-//! Norse 1.1: `LIFBoxCell` and `LIBoxCell`.
+//! Norse 1.1: `LIFBoxCell`, `LIBoxCell` and `LIFCell`.
 //!
 //! One tick is `v = v + a (v_leak - v + x)` with `a = dt tau_mem_inv`, compared with
 //! `v > v_threshold`, and the reset in the same tick. The membrane starts at `v_leak`.
+//!
+//! `LIFCell` has a current, `i = i + x`, which the membrane sees before it decays by `i dt
+//! tau_syn_inv`. Written for the current that the membrane sees, that is `i = (1 - b) i + x` with
+//! `b = dt tau_syn_inv`: the same numbers, in which the input has no factor.
 //!
 //! Norse 1.1 writes `tau = dt / tau_mem_inv`, a factor `dt` short of a time constant. A true time
 //! constant is not below one tick (forward Euler would not be stable), and a value of the
@@ -10,13 +14,13 @@
 //! `a = dt / tau`, as in files of older versions.
 
 use spikeloom_ir::Origin;
-use spikeloom_ir::network::{Compare, Neuron, ResetAt};
+use spikeloom_ir::network::{Compare, Neuron, ResetAt, Synapse, SynapseSeen};
 
 use super::Options;
 use super::framework::{Context, Framework, chosen_reset, remainder, span};
 use crate::choice::ResetChoice;
 use crate::error::Error;
-use crate::nir::{If, Li, Lif};
+use crate::nir::{CubaLi, CubaLif, If, Li, Lif};
 use crate::{Remark, Tensor};
 
 /// Norse's default.
@@ -52,14 +56,15 @@ struct Norse {
     reset: ResetChoice,
 }
 
+/// What leaks in a tick, and how that was read from the file.
+struct Factor {
+    leak: Vec<f32>,
+    formula: &'static str,
+    is_exporters: bool,
+}
+
 impl Norse {
-    fn leaky(
-        &self,
-        tau: &Tensor,
-        r: &Tensor,
-        v_leak: &Tensor,
-        context: &mut Context<'_>,
-    ) -> Option<Neuron> {
+    fn factor(&self, tau: &Tensor, context: &mut Context<'_>) -> Option<Factor> {
         let dt = self.dt;
         let is_exporters = tau.values.iter().any(|tau| tau < dt);
         let (leak, formula) = if is_exporters {
@@ -76,15 +81,52 @@ impl Norse {
             formula,
             format!("dt is {dt} s: give the one of the training with `--dt`"),
         );
-        if !known {
-            return None;
-        }
+        known.then_some(Factor {
+            leak,
+            formula,
+            is_exporters,
+        })
+    }
+
+    fn synapse(
+        &self,
+        tau_syn: &Tensor,
+        w_in: &Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Synapse> {
+        let factor = self.factor(tau_syn, context)?;
+        context.remark(
+            "derived_factor",
+            format!(
+                "{} of the synaptic current is lost each tick, from {} with dt = {} s",
+                span(&factor.leak),
+                factor.formula,
+                self.dt
+            ),
+        );
+        Some(Synapse {
+            decay_syn: remainder(&factor.leak),
+            gain_syn: context.single_precision(w_in)?,
+            seen: SynapseSeen::SameTick,
+        })
+    }
+
+    fn leaky(
+        &self,
+        tau: &Tensor,
+        r: &Tensor,
+        v_leak: &Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Neuron> {
+        let dt = self.dt;
+        let factor = self.factor(tau, context)?;
+        let (leak, formula) = (factor.leak, factor.formula);
         context.remark(
             "derived_factor",
             format!(
                 "the membrane moves by {} of its distance each tick, from {formula} with dt = {dt} s{}",
                 span(&leak),
-                if is_exporters {
+                if factor.is_exporters {
                     " (Norse's exporter writes tau one factor dt too small)"
                 } else {
                     ""
@@ -100,6 +142,7 @@ impl Norse {
         };
         let v_leak = context.single_precision(v_leak)?;
         Some(Neuron {
+            synapse: None,
             decay_mem: remainder(&leak),
             gain,
             v_init: v_leak.clone(),
@@ -122,6 +165,7 @@ impl Framework for Norse {
             Compare::Greater,
         )?;
         Some(Neuron {
+            synapse: None,
             decay_mem: vec![1.0; n],
             gain,
             v_leak: vec![0.0; n],
@@ -147,5 +191,30 @@ impl Framework for Norse {
 
     fn li(&self, p: &Li, context: &mut Context<'_>) -> Option<Neuron> {
         self.leaky(&p.tau, &p.r, &p.v_leak, context)
+    }
+    fn cuba_lif(&self, p: &CubaLif, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
+        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
+        let firing = context.firing(
+            &p.v_threshold,
+            &p.v_reset,
+            self.reset,
+            ResetAt::SameTick,
+            Compare::Greater,
+        );
+        Some(Neuron {
+            synapse: Some(synapse?),
+            firing: Some(firing?),
+            ..neuron?
+        })
+    }
+
+    fn cuba_li(&self, p: &CubaLi, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
+        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
+        Some(Neuron {
+            synapse: Some(synapse?),
+            ..neuron?
+        })
     }
 }

@@ -12,7 +12,7 @@ use super::framework::{Context, Framework, chosen_reset};
 use crate::Remark;
 use crate::choice::{Choice, ResetChoice, SpikesPerTick};
 use crate::error::Error;
-use crate::nir::{If, Li, Lif};
+use crate::nir::{CubaLi, CubaLif, If, Li, Lif};
 
 pub(super) fn framework(
     options: &Options,
@@ -77,6 +77,7 @@ impl Framework for Sinabs {
             Compare::GreaterOrEqual,
         )?;
         Some(Neuron {
+            synapse: None,
             decay_mem: vec![1.0; n],
             gain,
             v_leak: vec![0.0; n],
@@ -91,6 +92,14 @@ impl Framework for Sinabs {
 
     fn li(&self, _: &Li, context: &mut Context<'_>) -> Option<Neuron> {
         unsupported(context, "LI")
+    }
+
+    fn cuba_lif(&self, _: &CubaLif, context: &mut Context<'_>) -> Option<Neuron> {
+        unsupported(context, "CubaLIF")
+    }
+
+    fn cuba_li(&self, _: &CubaLi, context: &mut Context<'_>) -> Option<Neuron> {
+        unsupported(context, "CubaLI")
     }
 }
 

@@ -6,14 +6,14 @@
 //! unless the layer was made with `reset_delay=False`. Neither the reset's kind nor its delay is
 //! in the file.
 
-use spikeloom_ir::network::{Compare, Neuron, ResetAt};
+use spikeloom_ir::network::{Compare, Neuron, ResetAt, Synapse, SynapseSeen};
 
 use super::Options;
 use super::framework::{Context, Framework, chosen_reset};
 use crate::Remark;
 use crate::choice::ResetChoice;
 use crate::error::Error;
-use crate::nir::{If, Li, Lif};
+use crate::nir::{CubaLi, CubaLif, If, Li, Lif};
 
 /// What the exporter always uses.
 pub(super) const EXPORTER_DT: f64 = 1e-4;
@@ -101,12 +101,59 @@ impl SnnTorch {
         }
         let n = decay_mem.len();
         Some(Neuron {
+            synapse: None,
             decay_mem,
             gain,
             v_leak: context.single_precision(v_leak)?,
             v_init: vec![0.0; n],
             firing: None,
         })
+    }
+
+    fn synapse(
+        &self,
+        tau_syn: &crate::Tensor,
+        w_in: &crate::Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Synapse> {
+        let dt = self.dt;
+        let leaks = context.factors(&[tau_syn], |a, p| a.div(dt, p[0]));
+        let known = context.in_unit_interval(
+            &leaks,
+            tau_syn,
+            "dt / tau_syn",
+            format!("dt is {dt} s: give the exporter's with `--dt`, or check `--semantics`"),
+        );
+        if !known {
+            return None;
+        }
+        let decay_syn = context.factors(&[tau_syn], |a, p| a.sub(1.0, a.div(dt, p[0])));
+        let mut gain_syn = context.factors(&[w_in, tau_syn], |a, p| a.div(a.mul(p[0], dt), p[1]));
+        if gain_syn.iter().all(|g| (g - 1.0).abs() < 1e-4) {
+            gain_syn.fill(1.0);
+        } else {
+            context.remark(
+                "unusual_gain",
+                format!(
+                    "the current's factor w_in dt / tau_syn is {}, where snnTorch's exporter gives 1",
+                    super::framework::span(&gain_syn)
+                ),
+            );
+        }
+        Some(Synapse {
+            decay_syn,
+            gain_syn,
+            seen: SynapseSeen::SameTick,
+        })
+    }
+
+    /// A delayed reset to zero of `Synaptic` and `RSynaptic` loses that tick's input, which the
+    /// one of `Leaky` keeps.
+    fn reset_behind_synapse(&self) -> ResetAt {
+        match self.reset_at {
+            ResetAt::NextTick => ResetAt::NextTickInputLost,
+            other => other,
+        }
     }
 }
 
@@ -140,5 +187,30 @@ impl Framework for SnnTorch {
 
     fn li(&self, p: &Li, context: &mut Context<'_>) -> Option<Neuron> {
         self.leaky(&p.tau, &p.r, &p.v_leak, context)
+    }
+    fn cuba_lif(&self, p: &CubaLif, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
+        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
+        let firing = context.firing(
+            &p.v_threshold,
+            &p.v_reset,
+            self.reset,
+            self.reset_behind_synapse(),
+            Compare::Greater,
+        );
+        Some(Neuron {
+            synapse: Some(synapse?),
+            firing: Some(firing?),
+            ..neuron?
+        })
+    }
+
+    fn cuba_li(&self, p: &CubaLi, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
+        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
+        Some(Neuron {
+            synapse: Some(synapse?),
+            ..neuron?
+        })
     }
 }

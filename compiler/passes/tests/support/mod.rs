@@ -2,7 +2,7 @@
 
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
-    ResetAt, Semantics, Source,
+    ResetAt, Semantics, Source, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Origin, PopulationId};
 
@@ -118,7 +118,13 @@ pub fn any_network(seed: u64) -> Network {
     let readout = r.below(3) == 0;
     let mut neuron = |n: usize, fires: bool| {
         let decay = r.below(3);
+        let synapse = (r.below(3) == 0).then(|| Synapse {
+            decay_syn: (0..n).map(|_| r.pick(&[0.0, 0.5, 0.8, 0.97])).collect(),
+            gain_syn: (0..n).map(|_| r.pick(&[1.0, 0.2])).collect(),
+            seen: r.pick(&[SynapseSeen::SameTick, SynapseSeen::TickBefore]),
+        });
         Neuron {
+            synapse,
             decay_mem: (0..n)
                 .map(|_| match decay {
                     0 => 1.0,
@@ -200,7 +206,15 @@ pub fn exact_network(seed: u64) -> Network {
                 .map(|_| (low + r.below((high - low + 1) as u64) as i64) as f32)
                 .collect()
         };
+        // A current that halves would need more fraction bits than there are; one that is gone
+        // after a tick, or never, needs none.
+        let synapse = (r.below(3) == 0).then(|| Synapse {
+            decay_syn: vec![r.pick(&[0.0, 1.0]); n],
+            gain_syn: vec![1.0; n],
+            seen: r.pick(&[SynapseSeen::SameTick, SynapseSeen::TickBefore]),
+        });
         Neuron {
+            synapse,
             decay_mem: vec![decay; n],
             gain: vec![gain; n],
             v_leak: (0..n)
