@@ -59,6 +59,13 @@ pub struct Input {
     pub encoder: Encoder,
 }
 
+impl Input {
+    /// Bytes of one tick of a sample of [`Encoder::Events`].
+    pub fn bytes_a_tick(&self) -> usize {
+        self.n_channels.div_ceil(8)
+    }
+}
+
 /// How one sample becomes events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,7 +80,8 @@ pub enum Encoder {
         /// Start value, not 0.
         seed: u32,
     },
-    /// The sample is a list of events for every tick.
+    /// The sample is a list of events for every tick. As bytes it has one bit a channel and tick:
+    /// [`Input::bytes_a_tick`] for each tick, the first channel in the lowest bit of the first.
     Events,
 }
 
@@ -263,6 +271,17 @@ impl Quantized {
                 })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Bytes of one sample.
+    pub fn sample_bytes(&self) -> usize {
+        match self.input.encoder {
+            Encoder::Direct | Encoder::Rate { .. } => self.input.n_channels,
+            Encoder::Events => {
+                let ticks = usize::try_from(self.ticks).expect("usize has at least 32 bits");
+                self.input.bytes_a_tick() * ticks
+            }
         }
     }
 

@@ -24,7 +24,7 @@ pub struct Layout {
     /// Which design it is.
     pub design_id: u64,
     /// Bytes of a sample.
-    pub n_channels: usize,
+    pub sample_bytes: usize,
     /// Ticks of a sample.
     pub n_ticks: u16,
     /// One entry a core, in order.
@@ -87,7 +87,7 @@ impl Layout {
             .collect();
         Ok(Self {
             design_id,
-            n_channels: network.input.n_channels,
+            sample_bytes: network.sample_bytes(),
             n_ticks: u16::try_from(network.ticks).unwrap_or(u16::MAX),
             cores,
             score_bits: mapped.score_bits,

@@ -9,7 +9,7 @@ use crate::synapses::Synapses;
 /// One sample in the form that the network's encoder takes.
 #[derive(Debug, Clone, Copy)]
 pub enum Sample<'a> {
-    /// One byte a channel, for [`Encoder::Direct`] and [`Encoder::Rate`].
+    /// One byte a channel, or the packed spike trains of [`Encoder::Events`].
     Values(&'a [u8]),
     /// For every tick the channels that spike, ascending; works with every encoder but
     /// [`Encoder::Direct`], whose place it takes.
@@ -52,15 +52,17 @@ pub struct PopulationTrace {
 #[non_exhaustive]
 pub enum SampleError {
     /// The number of values is not the number of channels.
-    #[error("the sample has {found} values but the network has {wanted} input channels")]
+    #[error("the sample has {found} bytes but the network takes {wanted}")]
     #[diagnostic(
         code(spikeloom::golden::sample_length),
-        help("give one byte for each input channel, in the order of the model's input")
+        help(
+            "give one byte for each input channel, in the order of the model's input, or one bit a channel and tick with `--encoding events`"
+        )
     )]
     Length {
-        /// Values given.
+        /// Bytes given.
         found: usize,
-        /// Channels.
+        /// Bytes of a sample.
         wanted: usize,
     },
     /// Events where values are needed or the other way round.
@@ -111,6 +113,7 @@ macro_rules! engine {
 #[derive(Debug, Clone)]
 pub struct Golden {
     n_channels: usize,
+    sample_bytes: usize,
     ticks: usize,
     encoder: Encoder,
     decoder: Decoder,
@@ -179,6 +182,7 @@ impl Golden {
         };
         Ok(Self {
             n_channels: network.input.n_channels,
+            sample_bytes: network.sample_bytes(),
             ticks,
             encoder: network.input.encoder,
             decoder: network.decoder,
@@ -268,17 +272,13 @@ impl Golden {
 
     fn check_sample(&self, sample: Sample<'_>) -> Result<(), SampleError> {
         match (sample, self.encoder) {
-            (Sample::Values(_), Encoder::Events) => Err(SampleError::Kind {
-                found: "values",
-                wanted: "events",
-            }),
             (Sample::Events(_), Encoder::Direct) => Err(SampleError::Kind {
                 found: "events",
                 wanted: "values",
             }),
-            (Sample::Values(v), _) if v.len() != self.n_channels => Err(SampleError::Length {
+            (Sample::Values(v), _) if v.len() != self.sample_bytes => Err(SampleError::Length {
                 found: v.len(),
-                wanted: self.n_channels,
+                wanted: self.sample_bytes,
             }),
             (Sample::Values(_), _) => Ok(()),
             (Sample::Events(ticks), _) => {
@@ -373,7 +373,13 @@ impl Golden {
                 append_indices(values.iter().zip(draws).map(fires), events);
             }
             (Sample::Events(ticks), _) => events.extend(ticks.get(tick).into_iter().flatten()),
-            (Sample::Values(_), _) => {}
+            (Sample::Values(bytes), Encoder::Events) => {
+                let n_bytes = self.n_channels.div_ceil(8);
+                let bytes = &bytes[tick * n_bytes..][..n_bytes];
+                let fires = |channel: usize| bytes[channel / 8] >> (channel % 8) & 1 == 1;
+                append_indices((0..self.n_channels).map(fires), events);
+            }
+            (Sample::Values(_), Encoder::Direct) => {}
         }
         outcome.input_events += count(events.len());
     }
