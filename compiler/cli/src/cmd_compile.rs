@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use spikeloom::data;
 use spikeloom::{Error, Level, Request, StopAt, compile};
 use spikeloom_frontend::{
-    Calibration, DecoderChoice, Encoding, ProjectFile, ResetChoice, SpikesPerTick,
+    Calibration, Choice, DecoderChoice, Encoding, ProjectFile, ResetChoice, SpikesPerTick,
 };
 use spikeloom_ir::network::Semantics;
 
@@ -23,6 +23,9 @@ pub struct Compile {
     /// What a spike does to the membrane.
     #[arg(long, value_name = "NAME", value_parser = choice::<ResetChoice>())]
     reset: Option<ResetChoice>,
+    /// What a spike does in one node, where it is not what `--reset` says; may be repeated.
+    #[arg(long, value_name = "NODE=NAME", value_parser = reset_of)]
+    reset_of: Vec<(String, ResetChoice)>,
     /// Whether the reset takes effect one tick after the spike; the semantics decide by default.
     #[arg(long, value_name = "BOOL")]
     reset_delay: Option<bool>,
@@ -81,6 +84,15 @@ pub struct Compile {
     tools: ToolArgs,
 }
 
+fn reset_of(text: &str) -> Result<(String, ResetChoice), String> {
+    let (node, name) = text
+        .rsplit_once('=')
+        .ok_or("write the name of a node, `=` and a reset")?;
+    let reset = ResetChoice::from_name(name)
+        .ok_or_else(|| format!("`{name}` is no reset: {}", ResetChoice::list()))?;
+    Ok((node.to_owned(), reset))
+}
+
 impl Compile {
     pub fn run(&self) -> miette::Result<()> {
         let project = self.project()?;
@@ -135,6 +147,7 @@ impl Compile {
             name: None,
             semantics: self.semantics,
             reset: self.reset,
+            resets: self.reset_of.iter().cloned().collect(),
             reset_delay: self.reset_delay,
             spikes: self.spikes,
             dt: self.dt,

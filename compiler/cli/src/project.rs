@@ -22,6 +22,14 @@ pub fn to_yaml(project: &ProjectFile) -> String {
     line("name", quoted(&project.name));
     line("semantics", project.semantics.map(|v| v.name().to_owned()));
     line("reset", project.reset.map(|v| v.name().to_owned()));
+    if !project.resets.is_empty() {
+        // JSON is YAML, and quotes what needs it.
+        let resets = project.resets.iter();
+        let resets: serde_json::Map<String, serde_json::Value> = resets
+            .map(|(node, reset)| (node.clone(), reset.name().into()))
+            .collect();
+        line("resets", Some(serde_json::Value::from(resets).to_string()));
+    }
     line("reset_delay", project.reset_delay.map(|v| v.to_string()));
     line("spikes", project.spikes.map(|v| v.name().to_owned()));
     line("dt", project.dt.map(|v| format!("{v:?}")));
@@ -44,7 +52,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let text = "model: \"a \\\"b\\\".nir\"\nsemantics: snntorch\nreset: subtract\nencoding: direct\n\
-                    ticks: 25\nbits: 4\ntarget: \"up5k\"\ndt: 0.0001\nreset_delay: true\n";
+                    ticks: 25\nbits: 4\ntarget: \"up5k\"\ndt: 0.0001\nreset_delay: true\n\
+                    resets: {1.lif: zero, 3: subtract}\n";
         let project = ProjectFile::parse(text, "a.yaml").unwrap();
         assert_eq!(
             ProjectFile::parse(&to_yaml(&project), "b.yaml").unwrap(),

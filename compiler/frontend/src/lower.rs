@@ -1,17 +1,19 @@
 //! A checked NIR graph into the Network level, read the way one framework computes it.
 //!
-//! [`lower`] first walks the graph (`chain.rs`) and refuses what cannot be compiled yet, then
+//! [`lower`] first walks the graph (`wiring.rs`) and refuses what cannot be compiled yet, then
 //! asks the chosen framework's module for the discrete neuron of each node. A framework is one
 //! file with one implementation of [`framework::Framework`]; a new primitive is a new arm in
-//! `chain.rs` and, if it is a neuron, a new method there.
+//! `wiring.rs` and, if it is a neuron, a new method there.
 
-mod chain;
 mod framework;
 pub(crate) mod guess;
 mod nir;
 mod norse;
 mod sinabs;
 mod snntorch;
+mod wiring;
+
+use std::collections::BTreeMap;
 
 use spikeloom_ir::Origin;
 use spikeloom_ir::network::{
@@ -19,11 +21,11 @@ use spikeloom_ir::network::{
 };
 
 use crate::choice::{Choice, DecoderChoice, Encoding, ResetChoice, SpikesPerTick};
-use crate::error::{Error, together};
+use crate::error::{Error, nearest, together};
 use crate::nir::{Model, Primitive};
 use crate::{Remark, Tensor};
-use chain::{Chain, Layer};
 use framework::{Context, Framework};
+use wiring::{Feed, Layer, Wiring};
 
 /// What a model file leaves open. `None` is "not said": where there is no safe default,
 /// [`lower`] answers with an error that lists the choices.
@@ -35,6 +37,8 @@ pub struct Options {
     pub semantics: Option<Semantics>,
     /// What a spike does to the membrane.
     pub reset: Option<ResetChoice>,
+    /// What a spike does in single nodes, by their names.
+    pub resets: BTreeMap<String, ResetChoice>,
     /// snnTorch only: whether the reset comes one tick after the spike, as is its default.
     pub reset_delay: Option<bool>,
     /// Sinabs only: whether neurons fire at most once a tick.
@@ -62,7 +66,7 @@ pub fn lower(model: &Model, options: &Options) -> Result<(Network, Vec<Remark>),
     let mut remarks = Vec::new();
     let mut problems = Vec::new();
 
-    let chain = chain::walk(model, &mut problems);
+    let wiring = wiring::walk(model, &mut problems);
     let semantics = semantics(model, options, &mut remarks, &mut problems);
     let spiking = model.graph().nodes.iter().any(|node| {
         matches!(
@@ -73,11 +77,12 @@ pub fn lower(model: &Model, options: &Options) -> Result<(Network, Vec<Remark>),
     let framework = semantics.and_then(|semantics| {
         framework::of(semantics, options, spiking, &mut remarks, &mut problems)
     });
+    unknown_resets(model, options, &mut problems);
     let encoder = encoder(options, &mut problems);
     let ticks = ticks(options, &mut problems);
 
-    if let (Some(chain), Some(semantics), Some(framework), Some(encoder), Some(ticks)) =
-        (chain, semantics, framework, encoder, ticks)
+    if let (Some(wiring), Some(semantics), Some(framework), Some(encoder), Some(ticks)) =
+        (wiring, semantics, framework, encoder, ticks)
     {
         let assembly = Assembly {
             options,
@@ -85,7 +90,7 @@ pub fn lower(model: &Model, options: &Options) -> Result<(Network, Vec<Remark>),
             encoder,
             ticks,
         };
-        let network = assembly.network(&chain, &*framework, &mut remarks, &mut problems);
+        let network = assembly.network(&wiring, &*framework, &mut remarks, &mut problems);
         if let (Some(network), true) = (network, problems.is_empty()) {
             return Ok((network, remarks));
         }
@@ -126,6 +131,32 @@ fn semantics(
             });
             None
         }
+    }
+}
+
+/// Names under [`Options::resets`] that are no neurons.
+fn unknown_resets(model: &Model, options: &Options, problems: &mut Vec<Error>) {
+    let nodes = &model.graph().nodes;
+    let neurons = || {
+        let neurons = nodes.iter().filter(|node| node.primitive.is_neuron());
+        neurons.map(|node| node.name.as_str())
+    };
+    for (name, reset) in &options.resets {
+        if neurons().any(|neuron| neuron == name) {
+            continue;
+        }
+        problems.push(Error::OptionConflict {
+            flag: "reset-of",
+            value: format!("{name}={}", reset.name()),
+            reason: "a model that has no such neuron".to_owned(),
+            help: match nearest(name, neurons()) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!(
+                    "its neurons are {}",
+                    neurons().collect::<Vec<_>>().join(", ")
+                ),
+            },
+        });
     }
 }
 
@@ -205,18 +236,19 @@ struct Assembly<'a> {
 impl Assembly<'_> {
     fn network(
         &self,
-        chain: &Chain<'_>,
+        wiring: &Wiring<'_>,
         framework: &dyn Framework,
         remarks: &mut Vec<Remark>,
         problems: &mut Vec<Error>,
     ) -> Option<Network> {
         let mut populations = Vec::new();
         let mut projections = Vec::new();
-        let mut source = Source::Input;
-        for Layer { dense, neuron } in &chain.layers {
-            let target = spikeloom_ir::PopulationId(populations.len());
+        for (position, layer) in wiring.layers.iter().enumerate() {
+            let Layer { neuron, incoming } = layer;
             let mut context = Context {
                 node: neuron,
+                is_recurrent: layer.is_recurrent(position),
+                reset: self.options.resets.get(&neuron.name).copied(),
                 remarks,
                 problems,
             };
@@ -226,53 +258,50 @@ impl Assembly<'_> {
                 Primitive::Li(p) => framework.li(p, &mut context),
                 Primitive::CubaLif(p) => framework.cuba_lif(p, &mut context),
                 Primitive::CubaLi(p) => framework.cuba_li(p, &mut context),
-                // `chain::walk` lets no other neuron through.
+                // `wiring::walk` lets no other neuron through.
                 _ => None,
             };
-            let weights = Context {
-                node: dense.node,
-                remarks,
-                problems,
+            let mut n_neurons = 0;
+            for arriving in incoming {
+                let node = arriving.dense.node;
+                let mut context = Context {
+                    node,
+                    is_recurrent: false,
+                    reset: None,
+                    remarks,
+                    problems,
+                };
+                let parameters = arriving.dense.parameters;
+                let weights = context.single_precision(&parameters.weight)?;
+                let bias = match &parameters.bias {
+                    Some(bias) if arriving.has_bias => Some(context.single_precision(bias)?),
+                    _ => None,
+                };
+                let [n_post, n_pre] = parameters.weight.shape[..] else {
+                    continue;
+                };
+                n_neurons = n_post;
+                projections.push(Projection {
+                    name: node.name.clone(),
+                    source: match arriving.source {
+                        Feed::Input => Source::Input,
+                        Feed::Layer(n) => Source::Population(spikeloom_ir::PopulationId(n)),
+                    },
+                    target: spikeloom_ir::PopulationId(position),
+                    weights,
+                    n_pre,
+                    n_post,
+                    bias,
+                    delay: arriving.delay,
+                    origin: node.origin.clone(),
+                });
             }
-            .single_precision(&dense.parameters.weight);
-            let bias = match &dense.parameters.bias {
-                Some(bias) => Some(
-                    Context {
-                        node: dense.node,
-                        remarks,
-                        problems,
-                    }
-                    .single_precision(bias)?,
-                ),
-                None => None,
-            };
-            let (Some(made), Some(weights)) = (made, weights) else {
-                continue;
-            };
-            let [n_post, n_pre] = dense.parameters.weight.shape[..] else {
-                continue;
-            };
-            projections.push(Projection {
-                name: dense.node.name.clone(),
-                source,
-                target,
-                weights,
-                n_pre,
-                n_post,
-                bias,
-                delay: 0,
-                origin: dense.node.origin.clone(),
-            });
             populations.push(Population {
                 name: neuron.name.clone(),
-                shape: parameter_shape(neuron).unwrap_or_else(|| vec![n_post]),
-                neuron: made,
+                shape: parameter_shape(neuron).unwrap_or_else(|| vec![n_neurons]),
+                neuron: made?,
                 origin: neuron.origin.clone(),
             });
-            source = Source::Population(target);
-        }
-        if populations.len() != chain.layers.len() {
-            return None;
         }
         let output = spikeloom_ir::PopulationId(populations.len().checked_sub(1)?);
         let decoder = self.decoder(populations.last()?, problems)?;
@@ -281,9 +310,9 @@ impl Assembly<'_> {
             semantics: self.semantics,
             ticks: self.ticks,
             input: Input {
-                shape: chain.input_shape.clone(),
+                shape: wiring.input_shape.clone(),
                 encoder: self.encoder,
-                origin: chain.input.origin.clone(),
+                origin: wiring.input.origin.clone(),
             },
             populations,
             projections,

@@ -2,6 +2,7 @@
 //!
 //! All keys are optional. The command line has the last word: see [`ProjectFile::overridden_by`].
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub const KEYS: &[&str] = &[
     "name",
     "semantics",
     "reset",
+    "resets",
     "reset_delay",
     "spikes",
     "dt",
@@ -50,6 +52,8 @@ pub struct ProjectFile {
     pub semantics: Option<Semantics>,
     /// See [`Options::reset`].
     pub reset: Option<ResetChoice>,
+    /// See [`Options::resets`].
+    pub resets: BTreeMap<String, ResetChoice>,
     /// See [`Options::reset_delay`].
     pub reset_delay: Option<bool>,
     /// See [`Options::spikes`].
@@ -127,6 +131,7 @@ impl ProjectFile {
             name: flags.name.or(self.name),
             semantics: flags.semantics.or(self.semantics),
             reset: flags.reset.or(self.reset),
+            resets: self.resets.into_iter().chain(flags.resets).collect(),
             reset_delay: flags.reset_delay.or(self.reset_delay),
             spikes: flags.spikes.or(self.spikes),
             dt: flags.dt.or(self.dt),
@@ -150,6 +155,7 @@ impl ProjectFile {
             name: self.name.clone().unwrap_or_else(|| name.to_owned()),
             semantics: self.semantics,
             reset: self.reset,
+            resets: self.resets.clone(),
             reset_delay: self.reset_delay,
             spikes: self.spikes,
             dt: self.dt,
@@ -189,6 +195,7 @@ impl Reader<'_> {
                 "name" => project.name = self.word(&entry),
                 "semantics" => project.semantics = self.choice(&entry),
                 "reset" => project.reset = self.choice(&entry),
+                "resets" => project.resets = self.resets(&entry),
                 "reset_delay" => project.reset_delay = self.flag(&entry),
                 "spikes" => project.spikes = self.choice(&entry),
                 "dt" => project.dt = self.positive(&entry),
@@ -248,6 +255,39 @@ impl Reader<'_> {
             }
         }
         Some(calibration)
+    }
+
+    fn resets(&mut self, entry: &Entry) -> BTreeMap<String, ResetChoice> {
+        let Value::Mapping(members) = &entry.value else {
+            self.bad(
+                entry,
+                "a mapping from nodes to resets",
+                "write the name of a node with its reset below it, such as `1.lif: zero`",
+            );
+            return BTreeMap::new();
+        };
+        let within = yaml::locate(self.text, entry.within.clone(), &entry.key).value;
+        let mut resets = BTreeMap::new();
+        for (key, value) in members {
+            let key = match key {
+                Value::String(key) => key.clone(),
+                // A node called `1` is a number in YAML.
+                Value::Number(key) => key.to_string(),
+                _ => {
+                    self.bad(entry, "names of nodes", "its keys are names of nodes");
+                    continue;
+                }
+            };
+            let inner = Entry {
+                key,
+                value: value.clone(),
+                within: within.clone(),
+            };
+            if let Some(reset) = self.choice(&inner) {
+                resets.insert(inner.key, reset);
+            }
+        }
+        resets
     }
 
     fn word(&mut self, entry: &Entry) -> Option<String> {

@@ -205,6 +205,28 @@ fn check_norse(name: &str) {
     }
 }
 
+#[test]
+fn recurrent_snntorch_gives_the_frameworks_spikes() {
+    // `RSynaptic` with subtraction, and `RLeaky` with a reset to 0 before a `Leaky` that subtracts.
+    for (name, neurons, hidden) in [
+        ("snntorch-rsynaptic-spoken", 128, ResetChoice::Subtract),
+        ("snntorch-rleaky-spoken", 64, ResetChoice::Zero),
+    ] {
+        let options = Options {
+            ticks: Some(64),
+            resets: [("1.lif".to_owned(), hidden)].into(),
+            ..snntorch(Encoding::Events)
+        };
+        let network = network(name, &options);
+        let mut reference = Reference::open(name);
+        let records = run_events(&network, &reference.bytes("input"));
+        let spikes = differing(&records, 0, reference.bytes("spikes_1"));
+        assert_eq!(spikes, (0, 64 * 64 * neurons), "{name}: hidden");
+        let spikes = differing(&records, 1, reference.bytes("spikes_3"));
+        assert_eq!(spikes, (0, 64 * 64 * 10), "{name}: output");
+    }
+}
+
 /// `input,membrane,spike` for each tick.
 fn trace(name: &str) -> Vec<[f64; 3]> {
     let text = std::fs::read_to_string(folder("nir-samples").join(name)).unwrap();

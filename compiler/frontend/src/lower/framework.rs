@@ -98,6 +98,10 @@ pub(super) fn chosen_reset(
 /// The node that is being read, and where to put remarks and problems about it.
 pub(super) struct Context<'a> {
     pub(super) node: &'a Node,
+    /// Whether the node is a neuron that feeds itself.
+    pub(super) is_recurrent: bool,
+    /// The reset of this node, where it is another than the network's.
+    pub(super) reset: Option<ResetChoice>,
     pub(super) remarks: &'a mut Vec<Remark>,
     pub(super) problems: &'a mut Vec<Error>,
 }
@@ -191,7 +195,7 @@ impl Context<'_> {
         compare: spikeloom_ir::network::Compare,
     ) -> Option<Firing> {
         let n = v_threshold.values.len();
-        let (reset, v_reset) = match reset {
+        let (reset, v_reset) = match self.reset.unwrap_or(reset) {
             ResetChoice::None => (Reset::None, vec![0.0; n]),
             ResetChoice::Subtract => (Reset::Subtract, vec![0.0; n]),
             ResetChoice::Value => (Reset::ToValue, self.single_precision(v_reset)?),

@@ -30,7 +30,7 @@ pub(super) fn framework(
         "`reset_mechanism` in snnTorch, whose default is `subtract`",
         problems,
     )?;
-    if reset == ResetChoice::Value {
+    if reset == ResetChoice::Value || options.resets.values().any(|r| *r == ResetChoice::Value) {
         problems.push(Error::OptionConflict {
             flag: "reset",
             value: "value".to_owned(),
@@ -147,11 +147,11 @@ impl SnnTorch {
         })
     }
 
-    /// A delayed reset to zero of `Synaptic` and `RSynaptic` loses that tick's input, which the
-    /// one of `Leaky` keeps.
-    fn reset_behind_synapse(&self) -> ResetAt {
+    /// A delayed reset to zero of `Synaptic`, `RLeaky` and `RSynaptic` loses that tick's input,
+    /// which the one of `Leaky` keeps.
+    fn reset_at(&self, loses_input: bool) -> ResetAt {
         match self.reset_at {
-            ResetAt::NextTick => ResetAt::NextTickInputLost,
+            ResetAt::NextTick if loses_input => ResetAt::NextTickInputLost,
             other => other,
         }
     }
@@ -176,7 +176,7 @@ impl Framework for SnnTorch {
             &p.v_threshold,
             &p.v_reset,
             self.reset,
-            self.reset_at,
+            self.reset_at(context.is_recurrent),
             Compare::Greater,
         );
         Some(Neuron {
@@ -195,7 +195,7 @@ impl Framework for SnnTorch {
             &p.v_threshold,
             &p.v_reset,
             self.reset,
-            self.reset_behind_synapse(),
+            self.reset_at(true),
             Compare::Greater,
         );
         Some(Neuron {

@@ -1,0 +1,302 @@
+//! The part of a graph that can be compiled: neurons, and the weights between them.
+//!
+//! Every neuron node becomes a layer, and every path to it, from a neuron or the input through one
+//! weight matrix, a projection. A projection from a layer that is not computed before its target
+//! closes a loop, and arrives one tick later.
+//!
+//! Everything else that NIR has is refused here, node by node, with what is possible instead.
+
+use crate::error::Error;
+use crate::nir::{Dense, Model, Node, Primitive};
+
+const SUPPORTED: &str = "supported now: `Affine` or `Linear` between `IF`, `LIF`, `CubaLIF`, `LI` or `CubaLI` (the last two only as the output), recurrent or not, with `Flatten` anywhere";
+
+/// Layers in the order in which they are computed; the last is the output.
+pub(super) struct Wiring<'a> {
+    pub(super) input: &'a Node,
+    pub(super) input_shape: Vec<usize>,
+    pub(super) layers: Vec<Layer<'a>>,
+}
+
+/// Neurons and the weights that lead to them.
+pub(super) struct Layer<'a> {
+    pub(super) neuron: &'a Node,
+    pub(super) incoming: Vec<Incoming<'a>>,
+}
+
+impl Layer<'_> {
+    /// Whether it feeds itself.
+    pub(super) fn is_recurrent(&self, position: usize) -> bool {
+        let itself = Feed::Layer(position);
+        self.incoming.iter().any(|i| i.source == itself)
+    }
+}
+
+/// What a weight matrix is fed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Feed {
+    /// The network's input.
+    Input,
+    /// A layer, by its position.
+    Layer(usize),
+}
+
+/// One weight matrix into a layer.
+pub(super) struct Incoming<'a> {
+    pub(super) source: Feed,
+    pub(super) dense: Weights<'a>,
+    /// Whether the bias belongs to this projection: a matrix with several sources adds it once.
+    pub(super) has_bias: bool,
+    /// Ticks on the way.
+    pub(super) delay: u32,
+}
+
+/// A node with a weight matrix.
+#[derive(Clone, Copy)]
+pub(super) struct Weights<'a> {
+    pub(super) node: &'a Node,
+    pub(super) parameters: &'a Dense,
+}
+
+/// What arrives at a node: the nodes it comes from, and the weights on the way.
+#[derive(Clone, Copy)]
+struct Term<'a> {
+    source: usize,
+    dense: Option<Weights<'a>>,
+    has_bias: bool,
+}
+
+/// Finds the layers, or says for every node that does not belong to one why not.
+pub(super) fn walk<'a>(model: &'a Model, problems: &mut Vec<Error>) -> Option<Wiring<'a>> {
+    let n_before = problems.len();
+    let nodes = &model.graph().nodes;
+    let order = &model.facts().order;
+    for &at in order {
+        if let Some((what, help)) = refused(&nodes[at]) {
+            problems.push(unsupported(&nodes[at], what, help));
+        }
+    }
+    let mut inputs = order
+        .iter()
+        .copied()
+        .filter(|&at| matches!(nodes[at].primitive, Primitive::Input { .. }));
+    let input = inputs.next();
+    for other in inputs {
+        problems.push(unsupported(
+            &nodes[other],
+            "a second input",
+            "join all inputs into one `Input` node",
+        ));
+    }
+    let mut outputs = order
+        .iter()
+        .copied()
+        .filter(|&at| matches!(nodes[at].primitive, Primitive::Output { .. }));
+    let output = outputs.next();
+    for other in outputs {
+        problems.push(unsupported(
+            &nodes[other],
+            "a second output",
+            "keep one `Output` node",
+        ));
+    }
+    if problems.len() > n_before {
+        return None;
+    }
+    // `Model` was checked: there is an input and an output.
+    let (input, output) = (input?, output?);
+    let Primitive::Input { shape } = &nodes[input].primitive else {
+        return None;
+    };
+
+    let mut walker = Walker {
+        model,
+        terms: vec![None; nodes.len()],
+        problems,
+    };
+    let read = walker.output(output)?;
+    // The neurons in the order in which they are computed, the one that is read last.
+    let mut neurons: Vec<usize> = order
+        .iter()
+        .copied()
+        .filter(|&at| nodes[at].primitive.is_neuron() && at != read)
+        .collect();
+    neurons.push(read);
+    let mut place = vec![None; nodes.len()];
+    for (n, &at) in neurons.iter().enumerate() {
+        place[at] = Some(n);
+    }
+    let mut layers = Vec::with_capacity(neurons.len());
+    for (position, &at) in neurons.iter().enumerate() {
+        let mut incoming = Vec::new();
+        for term in walker.arriving(at) {
+            let Some(dense) = term.dense else {
+                walker.problems.push(unsupported(
+                    &nodes[at],
+                    "a neuron without weights in front of it",
+                    "put a `Linear` node with an identity matrix in front of it",
+                ));
+                continue;
+            };
+            let source = match place[term.source] {
+                None => Feed::Input,
+                Some(n) => Feed::Layer(n),
+            };
+            let closes_loop = matches!(source, Feed::Layer(n) if n >= position);
+            incoming.push(Incoming {
+                source,
+                dense,
+                has_bias: term.has_bias,
+                delay: u32::from(closes_loop),
+            });
+            let silent = matches!(
+                nodes[term.source].primitive,
+                Primitive::Li(_) | Primitive::CubaLi(_)
+            );
+            if silent {
+                walker.problems.push(unsupported(
+                    &nodes[term.source],
+                    "a leaky integrator that feeds other neurons",
+                    SUPPORTED,
+                ));
+            }
+        }
+        layers.push(Layer {
+            neuron: &nodes[at],
+            incoming,
+        });
+    }
+    (walker.problems.len() == n_before).then(|| Wiring {
+        input: &nodes[input],
+        input_shape: shape.clone(),
+        layers,
+    })
+}
+
+/// Follows edges backwards, to neurons and the input.
+struct Walker<'a, 'p> {
+    model: &'a Model,
+    /// What leaves each node that is neither neuron nor input, once it is known.
+    terms: Vec<Option<Vec<Term<'a>>>>,
+    problems: &'p mut Vec<Error>,
+}
+
+impl<'a> Walker<'a, '_> {
+    /// The neuron that the output shows.
+    fn output(&mut self, output: usize) -> Option<usize> {
+        let nodes = &self.model.graph().nodes;
+        let terms = self.arriving(output);
+        if let [
+            Term {
+                source,
+                dense: None,
+                ..
+            },
+        ] = terms[..]
+            && nodes[source].primitive.is_neuron()
+        {
+            return Some(source);
+        }
+        let weights = terms.iter().find_map(|term| term.dense);
+        self.problems.push(match (weights, &terms[..]) {
+            (Some(last), _) => unsupported(
+                last.node,
+                "a weight matrix as the last node",
+                "end with neurons: an `LI` node makes a readout that is summed over the ticks",
+            ),
+            (None, [_, _, ..]) => unsupported(
+                &nodes[output],
+                "an output of several nodes",
+                "join only the last neurons to the `Output` node",
+            ),
+            (None, _) => unsupported(&nodes[output], "a network without neurons", SUPPORTED),
+        });
+        None
+    }
+
+    /// What arrives at a node, over all its edges.
+    fn arriving(&mut self, node: usize) -> Vec<Term<'a>> {
+        let model = self.model;
+        let before = &model.facts().predecessors[node];
+        before.iter().flat_map(|&at| self.leaving(at)).collect()
+    }
+
+    /// What leaves a node. Loops without a neuron were refused by the model's check, so this ends.
+    fn leaving(&mut self, at: usize) -> Vec<Term<'a>> {
+        let model = self.model;
+        let node = &model.graph().nodes[at];
+        if node.primitive.is_neuron() || matches!(node.primitive, Primitive::Input { .. }) {
+            return vec![Term {
+                source: at,
+                dense: None,
+                has_bias: false,
+            }];
+        }
+        if let Some(known) = &self.terms[at] {
+            return known.clone();
+        }
+        let mut terms = self.arriving(at);
+        if let Primitive::Affine(parameters) | Primitive::Linear(parameters) = &node.primitive {
+            for (n, term) in terms.iter_mut().enumerate() {
+                if let Some(first) = term.dense {
+                    self.problems.push(unsupported(
+                        node,
+                        format!(
+                            "two weight matrices in a row (`{}`, `{}`)",
+                            first.node.name, node.name
+                        ),
+                        "multiply them into one before the export",
+                    ));
+                }
+                term.dense = Some(Weights { node, parameters });
+                term.has_bias = n == 0;
+            }
+        }
+        self.terms[at] = Some(terms.clone());
+        terms
+    }
+}
+
+/// Why a node cannot be compiled, whatever stands around it. A new primitive leaves this list when
+/// [`Walker::leaving`] knows it.
+fn refused(node: &Node) -> Option<(&'static str, &'static str)> {
+    match &node.primitive {
+        Primitive::Input { .. }
+        | Primitive::Output { .. }
+        | Primitive::Flatten { .. }
+        | Primitive::If(_)
+        | Primitive::Li(_)
+        | Primitive::Lif(_)
+        | Primitive::CubaLi(_)
+        | Primitive::CubaLif(_) => None,
+        Primitive::Affine(dense) | Primitive::Linear(dense) => (dense.weight.shape.len() != 2)
+            .then_some((
+                "a stack of weight matrices",
+                "give a weight of two axes, [out, in]",
+            )),
+        Primitive::Scale { .. } => Some((
+            "a scaling",
+            "multiply the factors into the weights of the node before or after it",
+        )),
+        Primitive::Conv1d(_) | Primitive::Conv2d(_) => Some(("a convolution", SUPPORTED)),
+        Primitive::SumPool2d(_) | Primitive::AvgPool2d(_) => Some(("a pooling", SUPPORTED)),
+        Primitive::Delay { .. } => Some(("a delay", SUPPORTED)),
+        Primitive::Threshold { .. } => Some(("a threshold without a neuron", SUPPORTED)),
+        Primitive::I { .. } => Some(("an integrator without a threshold", SUPPORTED)),
+        Primitive::Graph(_) => Some((
+            "a graph inside the graph",
+            "export the model flat: every node in one graph",
+        )),
+        Primitive::Unreadable => Some(("an unreadable node", SUPPORTED)),
+    }
+}
+
+fn unsupported(node: &Node, what: impl Into<String>, help: impl Into<String>) -> Error {
+    Error::Unsupported {
+        what: what.into(),
+        node: node.name.clone(),
+        primitive: node.primitive.type_name(),
+        help: help.into(),
+        at: node.origin.clone(),
+    }
+}
