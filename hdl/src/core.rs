@@ -40,8 +40,10 @@ pub enum CoreState {
 /// Everything that fixes a core.
 #[derive(Debug, Clone)]
 pub struct CoreConfig {
-    /// Number of source neurons or channels.
+    /// Number of source neurons or channels, its own that feed it included.
     pub n_pre: usize,
+    /// Number of its own neurons that feed it; they are the last of its sources.
+    pub n_loop: usize,
     /// Number of neurons.
     pub n_post: usize,
     /// Weights read and added a cycle.

@@ -1,14 +1,14 @@
 //! The whole design behind the serial line: link, registers, encoder, stages and decoder.
 
 use rust_hdl_core::prelude::*;
-use spikeloom_ir::mapped::{Mapped, MemoryKind, weight_rows};
+use spikeloom_ir::mapped::{Mapped, MemoryKind};
 use spikeloom_ir::quantized::{Decoder, Encoder};
 use spikeloom_ir::{Init, Quantized};
 
 use crate::control::{Control, INPUT_SPACE, SCORE_SPACE, TICK_BITS};
 use crate::core::{CoreConfig, index_bits};
 use crate::decoder::{ScoreSource, Scores};
-use crate::encoder::{DirectEncoder, RateEncoder};
+use crate::encoder::{DirectEncoder, EventsEncoder, RateEncoder};
 use crate::error::Error;
 use crate::image::MemoryImage;
 use crate::leaf::LaneSelect;
@@ -28,6 +28,8 @@ pub struct DeviceConfig {
     pub fifo_address_bits: Vec<usize>,
     /// Number of input channels.
     pub n_channels: usize,
+    /// Bytes of a sample.
+    pub sample_bytes: usize,
     /// How samples become events.
     pub encoder: Encoder,
     /// How the output becomes a class.
@@ -52,15 +54,9 @@ impl DeviceConfig {
             .enumerate()
             .map(|(position, core)| {
                 let population = &network.populations[core.population.0];
-                let projection = &network.projections[core.projection.0];
-                let bits = projection.weight_bits.index();
+                let bits = core.weight_bits(network);
                 let lane = SignalType::signed(bits);
-                let rows = weight_rows(
-                    &projection.weights,
-                    projection.n_pre,
-                    core.lanes,
-                    core.row_stride,
-                );
+                let rows = core.weight_rows(network);
                 let words = rows.iter().map(|&w| lane.value(w as u64).raw()).collect();
                 let weights = match core.weight_memory {
                     MemoryKind::Block | MemoryKind::Logic => Some(MemoryImage::new(
@@ -71,7 +67,8 @@ impl DeviceConfig {
                     MemoryKind::SinglePort => None,
                 };
                 Ok(CoreConfig {
-                    n_pre: projection.n_pre,
+                    n_pre: core.n_pre(network),
+                    n_loop: core.n_loop(network),
                     n_post: population.n_neurons,
                     lanes: core.lanes,
                     n_groups: core.n_groups,
@@ -89,6 +86,7 @@ impl DeviceConfig {
             cores,
             fifo_address_bits: mapped.cores.iter().map(|c| c.fifo_address_bits).collect(),
             n_channels: network.input.n_channels,
+            sample_bytes: network.sample_bytes(),
             encoder: network.input.encoder,
             decoder: network.decoder,
             score_bits: mapped.score_bits,
@@ -180,6 +178,7 @@ pub struct Device {
     control: Control,
     direct: Vec<DirectEncoder>,
     rate: Vec<RateEncoder>,
+    events: Vec<EventsEncoder>,
     stages: Vec<Stage>,
     scores: Scores,
     score_select: LaneSelect,
@@ -199,9 +198,10 @@ pub struct Device {
     zero_byte: DConst,
     _n_direct: usize,
     _n_rate: usize,
+    _n_events: usize,
     _n_stages: usize,
     _last_stage: usize,
-    _channel_bits: usize,
+    _input_bits: usize,
     _score_index_bits: usize,
 }
 
@@ -228,7 +228,7 @@ impl Device {
         let n_output = cfg.cores.last().map_or(1, |c| c.n_post);
         let class_bits = index_bits(n_output);
         let value_bits = stages.last().map_or(2, |s| s.score_value.width());
-        let channel_bits = index_bits(cfg.n_channels);
+        let input_bits = index_bits(cfg.sample_bytes);
         let byte = SignalType::unsigned(8);
         let direct = match cfg.encoder {
             Encoder::Direct => vec![DirectEncoder::new(cfg.n_channels, TICK_BITS)?],
@@ -237,6 +237,16 @@ impl Device {
         let rate = match cfg.encoder {
             Encoder::Rate { seed } => vec![RateEncoder::new(cfg.n_channels, TICK_BITS, seed)?],
             Encoder::Direct | Encoder::Events => vec![],
+        };
+        let events = match cfg.encoder {
+            Encoder::Events => {
+                vec![EventsEncoder::new(
+                    cfg.n_channels,
+                    cfg.sample_bytes,
+                    TICK_BITS,
+                )?]
+            }
+            Encoder::Direct | Encoder::Rate { .. } => vec![],
         };
         let bits = |get: fn(&Stage) -> usize| stages.iter().map(get).map(DSignal::new).collect();
         Ok(Self {
@@ -255,8 +265,10 @@ impl Device {
             control: Control::new(cfg.design_id, cfg.n_ticks, class_bits),
             _n_direct: direct.len(),
             _n_rate: rate.len(),
+            _n_events: events.len(),
             direct,
             rate,
+            events,
             _n_stages: stages.len(),
             _last_stage: stages.len() - 1,
             scores: Scores::new(n_output, cfg.score_bits, value_bits, TICK_BITS)?,
@@ -274,7 +286,7 @@ impl Device {
             score_space: DConst::new(SCORE_SPACE, 8),
             score_shift: DConst::new(2, 2),
             zero_byte: DConst::new(0, 8),
-            _channel_bits: channel_bits,
+            _input_bits: input_bits,
             _score_index_bits: class_bits,
             stages,
         })
@@ -362,7 +374,7 @@ impl Logic for Device {
             self.direct[i].clock.next = self.clock.val();
             self.direct[i].write_en.next = self.encoder_write.val();
             self.direct[i].write_address.next =
-                bit_cast(self.link.bus_address.val(), self._channel_bits);
+                bit_cast(self.link.bus_address.val(), self._input_bits);
             self.direct[i].write_data.next = self.link.bus_write_data.val();
             self.direct[i].start.next = self.control.start.val();
             self.direct[i].n_ticks.next = self.control.n_ticks.val();
@@ -375,7 +387,7 @@ impl Logic for Device {
             self.rate[i].clock.next = self.clock.val();
             self.rate[i].write_en.next = self.encoder_write.val();
             self.rate[i].write_address.next =
-                bit_cast(self.link.bus_address.val(), self._channel_bits);
+                bit_cast(self.link.bus_address.val(), self._input_bits);
             self.rate[i].write_data.next = self.link.bus_write_data.val();
             self.rate[i].start.next = self.control.start.val();
             self.rate[i].n_ticks.next = self.control.n_ticks.val();
@@ -383,6 +395,19 @@ impl Logic for Device {
             self.stages[i].event_in_valid.next = self.rate[i].event_out_valid.val();
             self.stages[i].event_in_kind.next = self.rate[i].event_out_kind.val();
             self.stages[i].event_in_index.next = self.rate[i].event_out_index.val();
+        }
+        for i in 0..self._n_events {
+            self.events[i].clock.next = self.clock.val();
+            self.events[i].write_en.next = self.encoder_write.val();
+            self.events[i].write_address.next =
+                bit_cast(self.link.bus_address.val(), self._input_bits);
+            self.events[i].write_data.next = self.link.bus_write_data.val();
+            self.events[i].start.next = self.control.start.val();
+            self.events[i].n_ticks.next = self.control.n_ticks.val();
+            self.events[i].event_out_nearly_full.next = self.stages[i].event_in_nearly_full.val();
+            self.stages[i].event_in_valid.next = self.events[i].event_out_valid.val();
+            self.stages[i].event_in_kind.next = self.events[i].event_out_kind.val();
+            self.stages[i].event_in_index.next = self.events[i].event_out_index.val();
         }
 
         // The last stage feeds the decoder.

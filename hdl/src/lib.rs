@@ -34,6 +34,7 @@ mod event_fifo;
 mod image;
 mod leaf;
 pub mod link;
+mod loopback;
 mod program;
 mod simulation;
 mod stage;
@@ -47,7 +48,7 @@ pub use datapath::{
 pub use decoder::{ScoreSource, Scores};
 pub use device::{Device, DeviceConfig, Top};
 pub use device_simulation::{DeviceSimulation, TraceRecord};
-pub use encoder::{DirectEncoder, RateEncoder};
+pub use encoder::{DirectEncoder, EventsEncoder, RateEncoder};
 pub use error::Error;
 pub use event_fifo::EventFifo;
 pub use image::MemoryImage;
@@ -56,6 +57,7 @@ pub use leaf::{
     ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft, SpramMemory,
     StateRegister, Unpack,
 };
+pub use loopback::Loopback;
 pub use simulation::{NotSettled, clock_cycle, settle};
 pub use stage::{
     COUNTER_BITS, COUNTERS, RESULT_SPACE, STATE_SPACE, Stage, WEIGHT_SPACE, state_bytes,

@@ -2,12 +2,13 @@
 
 use rust_hdl_core::prelude::*;
 
-use crate::core::{Core, CoreConfig};
+use crate::core::{Core, CoreConfig, index_bits};
 use crate::decoder::ScoreSource;
 use crate::error::Error;
 use crate::event::KIND_BITS;
 use crate::event_fifo::EventFifo;
 use crate::leaf::{LaneSelect, Pack, Unpack};
+use crate::loopback::Loopback;
 use crate::width::{DConst, DSignal, SignalType, bit_cast};
 
 mod counter;
@@ -94,6 +95,7 @@ pub struct Stage {
     pub trace_word: DSignal<Out>,
 
     fifo: EventFifo,
+    loopback: Vec<Loopback>,
     core: Core,
     loader: WeightLoader,
     trace_pack: Pack,
@@ -124,6 +126,8 @@ pub struct Stage {
     _n_state_bytes: usize,
     _n_padding: usize,
     _neuron_bits: usize,
+    _n_loops: usize,
+    _n_straight: usize,
     _state_select_bits: usize,
     _n_spike_scores: usize,
     _score_state: usize,
@@ -166,7 +170,11 @@ impl Stage {
             core.weight_write_address.width(),
             cfg.weights.is_none(),
         );
-        let pre_bits = core.event_in_index.width();
+        let pre_bits = index_bits(cfg.n_pre - cfg.n_loop);
+        let loopback = match cfg.n_loop {
+            0 => vec![],
+            n => vec![Loopback::new(cfg.n_pre - n, n)?],
+        };
         let neuron_bits = core.event_out_index.width();
         let (score_bits, score_state) = match score {
             ScoreSource::Spikes => (2, 0),
@@ -198,6 +206,9 @@ impl Stage {
             trace_spike: Signal::default(),
             trace_word: DSignal::new(state_bits),
             fifo: EventFifo::new(pre_bits, fifo_address_bits, sender_in_flight)?,
+            _n_loops: loopback.len(),
+            _n_straight: 1 - loopback.len(),
+            loopback,
             loader,
             trace_pack: Pack::new(&state_types),
             state_pack: Pack::new(&packed_types),
@@ -262,10 +273,26 @@ impl Logic for Stage {
         self.fifo.event_in_kind.next = self.event_in_kind.val();
         self.fifo.event_in_index.next = self.event_in_index.val();
         self.event_in_nearly_full.next = self.fifo.nearly_full.val();
-        self.core.event_in_valid.next = self.fifo.event_out_valid.val();
-        self.core.event_in_kind.next = self.fifo.event_out_kind.val();
-        self.core.event_in_index.next = self.fifo.event_out_index.val();
-        self.fifo.event_out_ready.next = self.core.event_in_ready.val();
+        for _i in 0..self._n_straight {
+            self.core.event_in_valid.next = self.fifo.event_out_valid.val();
+            self.core.event_in_kind.next = self.fifo.event_out_kind.val();
+            self.core.event_in_index.next = self.fifo.event_out_index.val();
+            self.fifo.event_out_ready.next = self.core.event_in_ready.val();
+        }
+        for i in 0..self._n_loops {
+            self.loopback[i].clock.next = self.clock.val();
+            self.loopback[i].event_in_valid.next = self.fifo.event_out_valid.val();
+            self.loopback[i].event_in_kind.next = self.fifo.event_out_kind.val();
+            self.loopback[i].event_in_index.next = self.fifo.event_out_index.val();
+            self.fifo.event_out_ready.next = self.loopback[i].event_in_ready.val();
+            self.loopback[i].loop_valid.next = self.core.event_out_valid.val();
+            self.loopback[i].loop_kind.next = self.core.event_out_kind.val();
+            self.loopback[i].loop_index.next = self.core.event_out_index.val();
+            self.core.event_in_valid.next = self.loopback[i].event_out_valid.val();
+            self.core.event_in_kind.next = self.loopback[i].event_out_kind.val();
+            self.core.event_in_index.next = self.loopback[i].event_out_index.val();
+            self.loopback[i].event_out_ready.next = self.core.event_in_ready.val();
+        }
         self.event_out_valid.next = self.core.event_out_valid.val();
         self.event_out_kind.next = self.core.event_out_kind.val();
         self.event_out_index.next = self.core.event_out_index.val();

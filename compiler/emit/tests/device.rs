@@ -44,13 +44,15 @@ struct Shape {
     reset: Reset,
     reset_at: ResetAt,
     synapse: Option<SynapseSeen>,
+    /// The populations feed themselves.
+    is_recurrent: bool,
     lanes: usize,
     /// The first core's weights are in single-port memory and loaded by the host.
     is_loaded: bool,
 }
 
 /// Every encoder, decoder, reset and memory once.
-const SHAPES: [Shape; 3] = [
+const SHAPES: [Shape; 4] = [
     Shape {
         seed: 1,
         encoder: Encoder::Direct { scale: 1.0 / 255.0 },
@@ -58,6 +60,7 @@ const SHAPES: [Shape; 3] = [
         reset: Reset::Subtract,
         reset_at: ResetAt::SameTick,
         synapse: None,
+        is_recurrent: false,
         lanes: 4,
         is_loaded: false,
     },
@@ -68,6 +71,7 @@ const SHAPES: [Shape; 3] = [
         reset: Reset::ToValue,
         reset_at: ResetAt::NextTick,
         synapse: Some(SynapseSeen::SameTick),
+        is_recurrent: false,
         lanes: 1,
         is_loaded: false,
     },
@@ -78,6 +82,18 @@ const SHAPES: [Shape; 3] = [
         reset: Reset::Subtract,
         reset_at: ResetAt::NextTickInputLost,
         synapse: Some(SynapseSeen::TickBefore),
+        is_recurrent: false,
+        lanes: 2,
+        is_loaded: true,
+    },
+    Shape {
+        seed: 4,
+        encoder: Encoder::Events,
+        decoder: Decoder::SpikeCount,
+        reset: Reset::ToValue,
+        reset_at: ResetAt::NextTickInputLost,
+        synapse: Some(SynapseSeen::SameTick),
+        is_recurrent: true,
         lanes: 2,
         is_loaded: true,
     },
@@ -126,7 +142,7 @@ fn network(shape: &Shape) -> Network {
             }
         })
         .collect();
-    let projections = (0..2)
+    let mut projections: Vec<Projection> = (0..2)
         .map(|i| Projection {
             name: format!("fc{i}"),
             source: [From::Input, From::Population(PopulationId(0))][i],
@@ -141,6 +157,22 @@ fn network(shape: &Shape) -> Network {
             origin: Origin::Synthetic,
         })
         .collect();
+    for i in 0..2 {
+        if shape.is_recurrent {
+            let n = sizes[i + 1];
+            projections.push(Projection {
+                name: format!("own{i}"),
+                source: From::Population(PopulationId(i)),
+                target: PopulationId(i),
+                weights: (0..n * n).map(|_| real(r) - 0.5).collect(),
+                n_pre: n,
+                n_post: n,
+                bias: None,
+                delay: 1,
+                origin: Origin::Synthetic,
+            });
+        }
+    }
     Network {
         name: format!("random {}", shape.seed),
         semantics: Semantics::SnnTorch,
@@ -189,7 +221,7 @@ impl Design {
         let mut random = Random(shape.seed + 1000);
         let samples = (0..6)
             .map(|_| {
-                (0..network.input.n_channels)
+                (0..network.sample_bytes())
                     .map(|_| match random.next() % 3 {
                         0 => 0,
                         _ => random.next() as u8,

@@ -9,7 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Hertz, PopulationId, ProjectionId};
+use crate::quantized::Source;
+use crate::{Hertz, PopulationId, ProjectionId, Quantized};
 
 /// What a target has, in the numbers that placing needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +66,9 @@ pub struct Memory {
 pub struct Core {
     /// The population whose neurons it computes.
     pub population: PopulationId,
-    /// The projection whose weights it holds.
-    pub projection: ProjectionId,
+    /// The projections whose weights it holds, one behind the other: first the one from the core
+    /// before it, then, where there is one, the population's own, whose spikes arrive a tick later.
+    pub projections: Vec<ProjectionId>,
     /// Weights read and added a cycle.
     pub lanes: usize,
     /// Weight rows of one event.
@@ -82,6 +84,40 @@ pub struct Core {
     pub weight_memory: MemoryKind,
     /// The queue in front of the core holds `2^fifo_address_bits` events.
     pub fifo_address_bits: usize,
+}
+
+impl Core {
+    /// Sources of all its projections: events are numbered through.
+    pub fn n_pre(&self, network: &Quantized) -> usize {
+        let projections = self.projections.iter();
+        projections.map(|id| network.projections[id.0].n_pre).sum()
+    }
+
+    /// Number of its own neurons that feed it.
+    pub fn n_loop(&self, network: &Quantized) -> usize {
+        let projections = self.projections.iter();
+        projections
+            .map(|id| &network.projections[id.0])
+            .filter(|p| p.source == Source::Population(self.population))
+            .map(|p| p.n_pre)
+            .sum()
+    }
+
+    /// Width of its weights.
+    pub fn weight_bits(&self, network: &Quantized) -> usize {
+        let projections = self.projections.iter();
+        let bits = projections.map(|id| network.projections[id.0].weight_bits.index());
+        bits.max().unwrap_or(1)
+    }
+
+    /// Its weights in the order of its memory.
+    pub fn weight_rows(&self, network: &Quantized) -> Vec<i32> {
+        let projections = self.projections.iter();
+        projections
+            .map(|id| &network.projections[id.0])
+            .flat_map(|p| weight_rows(&p.weights, p.n_pre, self.lanes, self.row_stride))
+            .collect()
+    }
 }
 
 /// A network placed on a target.
@@ -165,9 +201,14 @@ impl fmt::Display for Mapped {
             let held = core
                 .held_bits
                 .map_or(String::new(), |b| format!(", held sum {b} bits"));
+            let own = if core.projections.len() > 1 {
+                ", fed back"
+            } else {
+                ""
+            };
             writeln!(
                 f,
-                "core {n}: population {}, {} lanes x {} groups, sums {} bits{held}, queue {}",
+                "core {n}: population {}{own}, {} lanes x {} groups, sums {} bits{held}, queue {}",
                 core.population,
                 core.lanes,
                 core.n_groups,

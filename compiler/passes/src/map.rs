@@ -60,30 +60,37 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
     Err(does_not_fit(network, &mapped, over))
 }
 
-/// The circuits build chains of populations, each fed by one projection.
+/// The circuits build chains of populations, each fed by the one before it and, one tick later, by
+/// itself.
 fn check_features(network: &Quantized) -> Result<(), Error> {
     let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
-    if network.input.encoder == Encoder::Events {
-        return refuse(
-            "the encoder `events`".into(),
-            "simulate it with the golden model, or compile with `--encoding direct` or `rate`",
-        );
-    }
     for (index, population) in network.populations.iter().enumerate() {
         let id = PopulationId(index);
-        let incoming: Vec<&Projection> = network.incoming(id).collect();
+        let own = Source::Population(id);
         let expected = match index.checked_sub(1) {
             None => Source::Input,
             Some(before) => Source::Population(PopulationId(before)),
         };
-        match incoming.as_slice() {
-            [p] if p.source == expected && p.delay == 0 => {}
-            _ => {
-                return refuse(
-                    format!("the connectivity of population {}", population.name),
-                    "only chains of populations are built; simulate it with the golden model",
-                );
-            }
+        let from = |source, delay| {
+            let fits = |p: &&Projection| p.source == source && p.delay == delay;
+            network.incoming(id).filter(fits).count()
+        };
+        let (before, fed_back) = (from(expected, 0), from(own, 1));
+        let all = network.incoming(id).count();
+        if before != 1 || fed_back > 1 || before + fed_back != all {
+            return refuse(
+                format!("the connectivity of population {}", population.name),
+                "only chains of populations are built, each fed by the one before it and by itself one tick later; simulate it with the golden model",
+            );
+        }
+        if fed_back > 0 && population.program.spike.is_none() {
+            return refuse(
+                format!(
+                    "the feedback of population {}, which never fires",
+                    population.name
+                ),
+                "remove the projection",
+            );
         }
         if population.n_neurons == 0 {
             return refuse(
@@ -155,21 +162,35 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u
             ..block(name, rows, row_bits)
         }
     };
-    for (at, p) in network.projections.iter().enumerate() {
-        let population = &network.populations[p.target.0];
+    for (at, population) in network.populations.iter().enumerate() {
+        let id = PopulationId(at);
+        let incoming = || {
+            let all = network.projections.iter().enumerate();
+            all.filter(move |(_, p)| p.target == id)
+        };
+        // Its own projection comes last, as `check_features` made sure that there is another.
+        let (own, mut projections): (Vec<_>, Vec<_>) = incoming()
+            .map(|(n, p)| (ProjectionId(n), p))
+            .partition(|(_, p)| p.source == Source::Population(id));
+        projections.extend(own.iter().copied());
+        let n_pre: usize = projections.iter().map(|(_, p)| p.n_pre).sum();
+        let n_own: usize = own.iter().map(|(_, p)| p.n_pre).sum();
+        let weight_bits = projections.iter().map(|(_, p)| p.weight_bits.index());
+        let weight_bits = weight_bits.max().unwrap_or(1);
         let n = population.n_neurons;
         // A small population needs few lanes: about four rows an event keep its memories narrow.
         let lanes = most_lanes.min(1 << (n / 4).max(1).ilog2());
         // An event has at least two rows, so that a row is written before it is read again.
         let n_groups = n.div_ceil(lanes).max(2);
-        let hold = population.accumulators[p.accumulator].hold;
-        let lane_bits = lane_bits(p, n);
-        let held_bits = hold.then(|| population.accumulators[p.accumulator].bits.index());
+        let accumulator = projections.first().map_or(0, |(_, p)| p.accumulator);
+        let accumulator = &population.accumulators[accumulator];
+        let lane_bits = lane_bits(projections.iter().map(|(_, p)| *p), n);
+        let held_bits = accumulator.hold.then(|| accumulator.bits.index());
         let name = |what: &str| format!("{}.{what}", population.name);
 
-        let row_bits = lanes * p.weight_bits.index();
+        let row_bits = lanes * weight_bits;
         let weights = |row_stride: usize| {
-            let rows = p.n_pre * row_stride;
+            let rows = n_pre * row_stride;
             let weights = table(name("weights"), rows, row_bits);
             let single = blocks(&single_port_shapes(limits), wide(rows), wide(row_bits));
             // Large weights go where nothing else can be: single-port RAM.
@@ -210,11 +231,15 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u
             let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
             memories.push(table(name("parameters"), n, bits));
         }
-        let event_bits = 2 + index_bits(p.n_pre);
+        let event_bits = 2 + index_bits(n_pre - n_own);
         memories.push(block(name("queue"), 1 << FIFO_ADDRESS_BITS, event_bits));
+        if n_own > 0 {
+            let rows = 1 << loop_address_bits(n);
+            memories.push(block(name("own spikes"), rows, 2 + index_bits(n)));
+        }
         cores.push(Core {
-            population: p.target,
-            projection: ProjectionId(at),
+            population: id,
+            projections: projections.iter().map(|(id, _)| *id).collect(),
             lanes,
             n_groups,
             row_stride,
@@ -224,7 +249,7 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u
             fifo_address_bits: FIFO_ADDRESS_BITS,
         });
     }
-    memories.push(block("input".into(), network.input.n_channels, 8));
+    memories.push(block("input".into(), network.sample_bytes(), 8));
     let n_output = network.populations[network.output.0].n_neurons;
     memories.push(block("scores".into(), n_output, score_bits(network)));
     memories.push(block("frames".into(), 512, 8));
@@ -270,16 +295,22 @@ fn score_bits(network: &Quantized) -> usize {
 }
 
 /// Width of a sum of weights with payload 1, over any set of events.
-fn lane_bits(p: &Projection, n_post: usize) -> usize {
-    let mut bits = p.weight_bits;
-    for row in p.weights.chunks(p.n_pre.max(1)).take(n_post) {
-        let low: i64 = row.iter().map(|&w| i64::from(w.min(0))).sum();
-        let high: i64 = row.iter().map(|&w| i64::from(w.max(0))).sum();
-        bits = BitWidth::for_range(low, high)
-            .map_or(BitWidth::MAX, |b| b)
-            .max(bits);
+fn lane_bits<'a>(projections: impl Iterator<Item = &'a Projection>, n_post: usize) -> usize {
+    let mut sums = vec![(0i64, 0i64); n_post];
+    let mut bits = 1;
+    for p in projections {
+        bits = bits.max(p.weight_bits.index());
+        for ((low, high), row) in sums.iter_mut().zip(p.weights.chunks(p.n_pre.max(1))) {
+            *low += row.iter().map(|&w| i64::from(w.min(0))).sum::<i64>();
+            *high += row.iter().map(|&w| i64::from(w.max(0))).sum::<i64>();
+        }
     }
-    bits.index()
+    let width = |(low, high)| {
+        BitWidth::for_range(low, high)
+            .unwrap_or(BitWidth::MAX)
+            .index()
+    };
+    sums.into_iter().map(width).max().unwrap_or(1).max(bits)
 }
 
 /// Shapes of a single-port RAM: its nibbles are masked in writing, so rows may share a word.
@@ -328,7 +359,8 @@ fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
                 _ => s.bits.get(),
             })
             .sum();
-        wide(lanes) + u64::from(steps) * 3 / 2 + 260
+        let loopback = if core.projections.len() > 1 { 90 } else { 0 };
+        wide(lanes) + u64::from(steps) * 3 / 2 + 260 + loopback
     };
     750 + cores.iter().map(core_cells).sum::<u64>()
 }
@@ -476,6 +508,11 @@ fn wide(value: usize) -> u64 {
 
 fn wide_index(value: u32) -> usize {
     usize::try_from(value).expect("usize has at least 32 bits")
+}
+
+/// Address bits of the queue of a population's own spikes: one of every neuron, and a few tokens.
+fn loop_address_bits(n_neurons: usize) -> usize {
+    index_bits(n_neurons + 8)
 }
 
 /// Bits of an index below `n`, at least 1.

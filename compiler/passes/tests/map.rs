@@ -91,18 +91,27 @@ fn check_mapped(network: &Quantized, mapped: &Mapped) {
         assert!(m.blocks * bits >= m.rows * m.row_bits, "{m:?}");
     }
     for core in &mapped.cores {
-        let p = &network.projections[core.projection.0];
+        let projections = core.projections.iter();
+        let projections: Vec<_> = projections.map(|id| &network.projections[id.0]).collect();
         let population = &network.populations[core.population.0];
-        assert_eq!(p.target, core.population);
+        assert!(projections.iter().all(|p| p.target == core.population));
+        let n_incoming = network.incoming(core.population).count();
+        assert_eq!(projections.len(), n_incoming);
         assert!(core.lanes.is_power_of_two() && core.lanes <= MAX_LANES);
         assert!(core.lanes * core.n_groups >= population.n_neurons);
         assert!(core.n_groups >= 2);
         assert!([core.n_groups, core.n_groups.next_power_of_two()].contains(&core.row_stride));
         // No set of events, and no order of them, leaves a lane's sum.
         let half = 1i64 << (core.lane_bits - 1);
-        for row in p.weights.chunks(p.n_pre) {
-            let low: i64 = row.iter().filter(|w| **w < 0).map(|w| i64::from(*w)).sum();
-            let high: i64 = row.iter().filter(|w| **w > 0).map(|w| i64::from(*w)).sum();
+        for neuron in 0..population.n_neurons {
+            let weights = projections
+                .iter()
+                .flat_map(|p| &p.weights[neuron * p.n_pre..(neuron + 1) * p.n_pre]);
+            let sum = |sign: i32| -> i64 {
+                let of_sign = weights.clone().filter(|w| w.signum() == sign);
+                of_sign.map(|&w| i64::from(w)).sum()
+            };
+            let (low, high) = (sum(-1), sum(1));
             assert!(-half <= low && high < half, "{low} to {high} in {core:?}");
         }
     }
@@ -240,14 +249,19 @@ fn what_has_no_circuit_is_refused() {
     let chain = dense([20, 8, 4], 8, Encoder::Rate { seed: 1 });
     assert!(map(&chain, &limits(), &MapConfig::default()).is_ok());
 
-    let events = dense([20, 8, 4], 8, Encoder::Events);
-    assert_eq!(refused(&events), "the encoder `events`");
-
+    // A population may feed itself, one tick later; not two, and no other.
     let mut recurrent = chain.clone();
     let mut again = chain.projections[1].clone();
     again.source = Source::Population(PopulationId(1));
     again.delay = 1;
+    again.n_pre = 4;
+    again.weights.truncate(16);
     recurrent.projections.push(again);
+    assert!(map(&recurrent, &limits(), &MapConfig::default()).is_ok());
+    recurrent.projections[2].delay = 2;
+    assert_eq!(refused(&recurrent), "the connectivity of population lif1");
+    recurrent.projections[2].delay = 1;
+    recurrent.projections[2].source = Source::Population(PopulationId(0));
     assert_eq!(refused(&recurrent), "the connectivity of population lif1");
 
     let mut delayed = chain.clone();
@@ -265,9 +279,8 @@ proptest! {
     #[test]
     fn whatever_is_placed_keeps_to_the_limits(seed in any::<u64>(), weight_bits in 2u32..=8) {
         let mut network = any_network(seed);
-        network.projections.truncate(2);
-        if network.input.encoder == Encoder::Events {
-            network.input.encoder = Encoder::Rate { seed: 1 };
+        for p in &mut network.projections {
+            p.delay = p.delay.min(1);
         }
         let network = quantized(&network, weight_bits);
         match map(&network, &limits(), &MapConfig::default()) {

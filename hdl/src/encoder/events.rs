@@ -59,8 +59,8 @@ pub struct EventsEncoder {
     select: LaneSelect,
     state: StateRegister<EventsState>,
     address: Register,
-    bit: Register,
-    bit1: Register,
+    place: Register,
+    place1: Register,
     channel: Register,
     channel1: Register,
     valid1: BitRegister,
@@ -68,9 +68,9 @@ pub struct EventsEncoder {
     issue: Signal<Local, Bit>,
     address_zero: DConst,
     address_one: DConst,
-    bit_zero: DConst,
-    bit_one: DConst,
-    bit_last: DConst,
+    place_zero: DConst,
+    place_one: DConst,
+    place_last: DConst,
     channel_zero: DConst,
     channel_one: DConst,
     channel_last: DConst,
@@ -107,8 +107,8 @@ impl EventsEncoder {
             select: LaneSelect::new(bit, 8),
             state: StateRegister::new(EventsState::Idle),
             address: Register::new(address_bits),
-            bit: Register::new(3),
-            bit1: Register::new(3),
+            place: Register::new(3),
+            place1: Register::new(3),
             channel: Register::new(channel_bits),
             channel1: Register::new(channel_bits),
             valid1: BitRegister::default(),
@@ -116,9 +116,9 @@ impl EventsEncoder {
             issue: Signal::default(),
             address_zero: DConst::new(0, address_bits),
             address_one: DConst::new(1, address_bits),
-            bit_zero: DConst::new(0, 3),
-            bit_one: DConst::new(1, 3),
-            bit_last: DConst::new(7, 3),
+            place_zero: DConst::new(0, 3),
+            place_one: DConst::new(1, 3),
+            place_last: DConst::new(7, 3),
             channel_zero: DConst::new(0, channel_bits),
             channel_one: DConst::new(1, channel_bits),
             channel_last: DConst::new(n_channels as u64 - 1, channel_bits),
@@ -135,7 +135,7 @@ impl Logic for EventsEncoder {
     fn update(&mut self) {
         clock!(self, clock, memory);
         dff_setup!(
-            self, clock, state, address, bit, bit1, channel, channel1, valid1, ticks_left
+            self, clock, state, address, place, place1, channel, channel1, valid1, ticks_left
         );
         self.memory.write_en.next = self.write_en.val();
         self.memory.write_address.next = self.write_address.val();
@@ -147,12 +147,12 @@ impl Logic for EventsEncoder {
             (self.state.q.val() == EventsState::Scan) & !self.event_out_nearly_full.val();
         self.valid1.d.next = self.issue.val();
         self.channel1.d.next = self.channel.q.val();
-        self.bit1.d.next = self.bit.q.val();
+        self.place1.d.next = self.place.q.val();
         self.bits.word.next = self.memory.read_data[0].val();
         for i in 0..8 {
             self.select.lanes[i].next = self.bits.lanes[i].val();
         }
-        self.select.index.next = self.bit1.q.val();
+        self.select.index.next = self.place1.q.val();
 
         self.event_out_valid.next = self.valid1.q.val() & self.select.selected.val().any();
         self.event_out_kind.next = self.kind_event.val();
@@ -161,7 +161,7 @@ impl Logic for EventsEncoder {
         match self.state.q.val() {
             EventsState::Idle => {
                 self.address.d.next = self.address_zero.val();
-                self.bit.d.next = self.bit_zero.val();
+                self.place.d.next = self.place_zero.val();
                 self.channel.d.next = self.channel_zero.val();
                 self.ticks_left.d.next = self.n_ticks.val();
                 if self.start.val() {
@@ -178,14 +178,14 @@ impl Logic for EventsEncoder {
             EventsState::Scan => {
                 if self.issue.val() {
                     self.channel.d.next = self.channel.q.val() + self.channel_one.val();
-                    self.bit.d.next = self.bit.q.val() + self.bit_one.val();
-                    if self.bit.q.val() == self.bit_last.val() {
+                    self.place.d.next = self.place.q.val() + self.place_one.val();
+                    if self.place.q.val() == self.place_last.val() {
                         self.address.d.next = self.address.q.val() + self.address_one.val();
                     }
                     // The next tick begins with a byte of its own.
                     if self.channel.q.val() == self.channel_last.val() {
                         self.channel.d.next = self.channel_zero.val();
-                        self.bit.d.next = self.bit_zero.val();
+                        self.place.d.next = self.place_zero.val();
                         self.address.d.next = self.address.q.val() + self.address_one.val();
                         self.state.d.next = EventsState::Settle;
                     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use spikeloom_ir::mapped::{Mapped, MemoryKind, row_stride_bytes, weight_rows};
+use spikeloom_ir::mapped::{Mapped, MemoryKind, row_stride_bytes};
 use spikeloom_ir::{Quantized, QuantizedError};
 
 use crate::client::{Client, ClientConfig, LinkStatistics};
@@ -60,17 +60,12 @@ impl Layout {
             .iter()
             .map(|core| {
                 let population = &network.populations[core.population.0];
-                let projection = &network.projections[core.projection.0];
                 let weights = match core.weight_memory {
-                    MemoryKind::SinglePort => {
-                        let rows = weight_rows(
-                            &projection.weights,
-                            projection.n_pre,
-                            core.lanes,
-                            core.row_stride,
-                        );
-                        Some(pack_rows(&rows, core.lanes, projection.weight_bits.index()))
-                    }
+                    MemoryKind::SinglePort => Some(pack_rows(
+                        &core.weight_rows(network),
+                        core.lanes,
+                        core.weight_bits(network),
+                    )),
                     MemoryKind::Block | MemoryKind::Logic => None,
                 };
                 CoreLayout {
