@@ -62,7 +62,7 @@ impl Verify {
                 if !self.json {
                     eprintln!("{n} random samples; give your own with `--data`");
                 }
-                spikeloom::data::random(build.quantized.input.n_channels, n)
+                spikeloom::data::random(&build.quantized, n)
             }
         };
         let reference = match &self.reference {

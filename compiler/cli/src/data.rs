@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::NpzReader;
+use spikeloom_ir::Quantized;
+use spikeloom_ir::quantized::Encoder;
 use thiserror::Error;
 
 /// Samples with what is known about them.
@@ -106,8 +108,44 @@ impl Samples {
         }
     }
 
+    /// The samples as a device of the network takes them: spike trains are packed, one bit a channel
+    /// and tick.
+    pub fn to_bytes(&self, network: &Quantized) -> Vec<Vec<u8>> {
+        let events = match self {
+            Samples::Values(v) => return v.clone(),
+            Samples::Events(v) => v,
+        };
+        let n_bytes = network.input.bytes_a_tick();
+        let pack = |sample: &Vec<Vec<u32>>| {
+            let mut bytes = vec![0u8; network.sample_bytes()];
+            for (events, bytes) in sample.iter().zip(bytes.chunks_mut(n_bytes.max(1))) {
+                for &channel in events {
+                    bytes[channel as usize / 8] |= 1 << (channel % 8);
+                }
+            }
+            bytes
+        };
+        events.iter().map(pack).collect()
+    }
+
+    /// Samples from what a device of the network takes.
+    pub fn from_bytes(samples: &[Vec<u8>], network: &Quantized) -> Self {
+        match network.input.encoder {
+            Encoder::Direct | Encoder::Rate { .. } => Samples::Values(samples.to_vec()),
+            Encoder::Events => {
+                let n_bytes = network.input.bytes_a_tick().max(1);
+                let events = |bytes: &[u8]| {
+                    let fires = |&c: &u32| bytes[c as usize / 8] >> (c % 8) & 1 == 1;
+                    (0..).take(network.input.n_channels).filter(fires).collect()
+                };
+                let unpack = |s: &Vec<u8>| s.chunks(n_bytes).map(events).collect();
+                Samples::Events(samples.iter().map(unpack).collect())
+            }
+        }
+    }
+
     /// The samples as bytes a channel; of events, the share of ticks with a spike.
-    pub fn to_values(&self, n_channels: usize) -> Vec<Vec<u8>> {
+    fn to_values(&self, n_channels: usize) -> Vec<Vec<u8>> {
         let events = match self {
             Samples::Values(v) => return v.clone(),
             Samples::Events(v) => v,
@@ -123,6 +161,17 @@ impl Samples {
             counts.into_iter().map(share).collect()
         };
         events.iter().map(values).collect()
+    }
+
+    /// How much each channel sends over all samples, in no particular unit.
+    pub fn channel_sums(&self, n_channels: usize) -> Vec<i64> {
+        let mut sums = vec![0; n_channels];
+        for sample in self.to_values(n_channels) {
+            for (sum, value) in sums.iter_mut().zip(sample) {
+                *sum += i64::from(value);
+            }
+        }
+        sums
     }
 }
 
@@ -438,7 +487,7 @@ fn read_labels<R: Read + std::io::Seek>(
 }
 
 /// Random samples, the same on every run: most bytes are 0, as in real images.
-pub fn random(n_channels: usize, n: usize) -> Samples {
+pub fn random(network: &Quantized, n: usize) -> Samples {
     let mut generator = fastrand::Rng::with_seed(1);
     let mut byte = || {
         if generator.u8(..) < 64 {
@@ -447,9 +496,8 @@ pub fn random(n_channels: usize, n: usize) -> Samples {
             0
         }
     };
-    Samples::Values(
-        (0..n)
-            .map(|_| (0..n_channels).map(|_| byte()).collect())
-            .collect(),
-    )
+    let samples: Vec<Vec<u8>> = (0..n)
+        .map(|_| (0..network.sample_bytes()).map(|_| byte()).collect())
+        .collect();
+    Samples::from_bytes(&samples, network)
 }

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use spikeloom_bitstreams::{Gates, Net, Signal};
 use spikeloom_fixed::BitWidth;
 use spikeloom_golden::{Golden, Sample};
+use spikeloom_ir::quantized::{Encoder, Source};
 use spikeloom_ir::{Network, ProjectionId, Quantized};
 use spikeloom_ladder::{Divergence, Rung};
+
+use crate::data::Samples;
 
 /// A fault in one executor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,10 +162,17 @@ impl Fault {
     }
 
     /// The sample as it arrives.
-    pub fn in_sample(&self, sample: &[u8]) -> Vec<u8> {
+    pub fn in_sample(&self, sample: &[u8], network: &Quantized) -> Vec<u8> {
         let mut sample = sample.to_vec();
         if let Fault::DroppedEvent { channel } = *self {
-            sample[channel] = 0;
+            match network.input.encoder {
+                Encoder::Direct | Encoder::Rate { .. } => sample[channel] = 0,
+                Encoder::Events => {
+                    for tick in sample.chunks_mut(network.input.bytes_a_tick()) {
+                        tick[channel / 8] &= !(1 << (channel % 8));
+                    }
+                }
+            }
         }
         sample
     }
@@ -206,12 +216,13 @@ pub fn choose(
     let flipped = || -> Result<(usize, usize), spikeloom_ladder::Error> {
         // The neuron that fires most, and the channel that drives it most.
         let post = busiest(network, samples)?;
-        let sum = |c: usize| samples.iter().map(|s| i64::from(s[c])).sum::<i64>();
-        let p = &network.projections[0];
+        let n_channels = network.input.n_channels;
+        let sums = Samples::from_bytes(samples, network).channel_sums(n_channels);
+        let p = &network.projections[from_input(network)];
         let pre = (0..p.n_pre)
             .max_by_key(|&c| {
                 let w = i64::from(p.weights[post * p.n_pre + c]);
-                (w.abs() * sum(c), std::cmp::Reverse(c))
+                (w.abs() * sums[c], std::cmp::Reverse(c))
             })
             .unwrap_or(0);
         Ok((pre, post))
@@ -220,7 +231,7 @@ pub fn choose(
         Rung::Float => {
             let (pre, post) = flipped()?;
             vec![Fault::FlippedWeightBit {
-                projection: ProjectionId(0),
+                projection: ProjectionId(from_input(network)),
                 post,
                 pre,
             }]
@@ -231,7 +242,7 @@ pub fn choose(
             let (pre, post) = flipped()?;
             let mut faults = vec![
                 Fault::FlippedWeightBit {
-                    projection: ProjectionId(0),
+                    projection: ProjectionId(from_input(network)),
                     post,
                     pre,
                 },
@@ -263,6 +274,14 @@ fn threshold(
         .bits
         .holds(parameter.values[neuron] + 1)
         .then_some(Fault::ThresholdOffByOne { population, neuron }))
+}
+
+/// The projection that the input feeds.
+fn from_input(network: &Quantized) -> usize {
+    let mut projections = network.projections.iter();
+    projections
+        .position(|p| p.source == Source::Input)
+        .unwrap_or(0)
 }
 
 /// The neuron of the first population that fires most in the first sample.

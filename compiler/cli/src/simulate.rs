@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use spikeloom_bitstreams::{ToolSource, Toolchain};
 use spikeloom_boards::Layout;
-use spikeloom_golden::{Golden, Outcome, Sample};
+use spikeloom_golden::{Golden, Outcome};
 use spikeloom_ladder::{Access, Case, DeviceRun, Rung, Verdict, Workload, check_outcomes, wave};
 
 use crate::build::Build;
@@ -96,7 +96,7 @@ pub fn simulate_verilator(
     progress: Progress<'_>,
 ) -> miette::Result<Summary> {
     let tools = Toolchain::find(tools)?;
-    let samples = values(&data.samples)?;
+    let samples = &data.samples.to_bytes(&build.quantized);
     let outcomes = golden_outcomes(build, &data.samples)?;
     let model = Simulator::new(&tools)?.device(build, false)?;
     let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
@@ -141,7 +141,7 @@ pub fn write_wave(
     path: &Path,
 ) -> miette::Result<()> {
     let tools = Toolchain::find(tools)?;
-    let samples = values(samples)?;
+    let samples = &samples.to_bytes(&build.quantized);
     let sample = sample(samples, number)?;
     let model = Simulator::new(&tools)?.device(build, true)?;
     let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
@@ -190,17 +190,6 @@ pub fn trace(build: &Build, samples: &Samples, number: usize) -> miette::Result<
     Ok(text)
 }
 
-fn values(samples: &Samples) -> Result<&[Vec<u8>], Error> {
-    match samples {
-        Samples::Values(values) => Ok(values),
-        Samples::Events(_) => Err(Error::DataKind {
-            found: "spike trains",
-            what: "the circuit",
-            wanted: "bytes",
-        }),
-    }
-}
-
 fn sample(samples: &[Vec<u8>], number: usize) -> Result<&[u8], Error> {
     samples
         .get(number)
@@ -213,18 +202,8 @@ fn sample(samples: &[Vec<u8>], number: usize) -> Result<&[u8], Error> {
 
 /// The golden model's results, on all processors.
 fn golden_outcomes(build: &Build, samples: &Samples) -> miette::Result<Vec<Outcome>> {
-    match samples {
-        Samples::Values(values) => {
-            Ok(spikeloom_ladder::Expected::new(&build.quantized, values)?.outcomes)
-        }
-        Samples::Events(events) => {
-            let mut golden = Golden::new(&build.quantized)?;
-            events
-                .iter()
-                .map(|e| Ok(golden.run(Sample::Events(e))?))
-                .collect()
-        }
-    }
+    let samples = samples.to_bytes(&build.quantized);
+    Ok(spikeloom_ladder::Expected::new(&build.quantized, &samples)?.outcomes)
 }
 
 /// Share of results that are the labels.

@@ -1,5 +1,6 @@
 //! The ladder of a build folder: each executor against the golden model.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -96,7 +97,7 @@ pub struct Line {
 #[derive(Debug)]
 pub struct Ladder<'a> {
     build: &'a Build,
-    samples: &'a [Vec<u8>],
+    samples: Arc<[Vec<u8>]>,
     reference: Option<&'a Reference>,
     counts: Counts,
     layout: Layout,
@@ -120,21 +121,13 @@ impl<'a> Ladder<'a> {
         reference: Option<&'a Reference>,
         counts: Counts,
     ) -> miette::Result<Self> {
-        let Samples::Values(samples) = samples else {
-            return Err(Error::DataKind {
-                found: "spike trains",
-                what: "the circuit",
-                wanted: "bytes",
-            }
-            .into());
-        };
         if samples.is_empty() {
             return Err(Error::NoData.into());
         }
         let id = build.design_id();
         Ok(Self {
             build,
-            samples,
+            samples: samples.to_bytes(&build.quantized).into(),
             reference,
             counts,
             layout: Layout::new(&build.quantized, &build.mapped, id)?,
@@ -152,7 +145,7 @@ impl<'a> Ladder<'a> {
     pub fn expected(&mut self) -> miette::Result<&Expected> {
         if self.expected.is_none() {
             let most = self.counts.golden.max(self.counts.verilator);
-            let samples = first(self.samples, most);
+            let samples = first(&self.samples, most);
             self.expected = Some(Expected::new(&self.build.quantized, samples)?);
         }
         Ok(self.expected.as_ref().expect("it was just set"))
@@ -260,17 +253,17 @@ impl<'a> Ladder<'a> {
             return Ok(fault::stuck_bit(&self.gates(rung)?).into_iter().collect());
         }
         // The fault must show in what the rung runs.
-        let own;
+        let mut network = self.build.quantized.clone();
         let samples = match self.reference {
             Some(reference) if rung == Rung::Float => {
-                own = reference
-                    .samples
-                    .to_values(self.build.quantized.input.n_channels);
-                own.as_slice()
+                if matches!(reference.samples, Samples::Events(_)) {
+                    network.input.encoder = Encoder::Events;
+                }
+                reference.samples.to_bytes(&network)
             }
-            _ => first(self.samples, self.counts.hdl.max(1)),
+            _ => first(&self.samples, self.counts.hdl.max(1)).to_vec(),
         };
-        Ok(fault::choose(rung, &self.build.quantized, samples)?)
+        Ok(fault::choose(rung, &network, &samples)?)
     }
 
     fn case(&self) -> Case<'_> {
@@ -303,7 +296,8 @@ impl<'a> Ladder<'a> {
                 (&reference.samples, reference.spikes.clone())
             }
             None => {
-                own = Samples::Values(first(self.samples, self.counts.float).to_vec());
+                let few = first(&self.samples, self.counts.float);
+                own = Samples::from_bytes(few, &self.build.quantized);
                 // To find a fault without a framework, the network without it stands in.
                 let framework = match fault {
                     Some(_) => float_spikes(&network, &own)?,
@@ -327,7 +321,7 @@ impl<'a> Ladder<'a> {
             None => self.build.quantized.clone(),
         };
         self.expected()?;
-        let samples = first(self.samples, self.counts.golden);
+        let samples = first(&self.samples, self.counts.golden);
         let steps: u64 = network
             .populations
             .iter()
@@ -385,7 +379,7 @@ impl<'a> Ladder<'a> {
     }
 
     fn hdl(&self, fault: Option<&Fault>) -> miette::Result<Report> {
-        let samples = first(self.samples, self.counts.hdl);
+        let samples = first(&self.samples, self.counts.hdl);
         let faulty;
         let cfg = match fault {
             Some(fault) => {
@@ -405,7 +399,8 @@ impl<'a> Ladder<'a> {
         progress: Progress<'_>,
     ) -> miette::Result<Report> {
         let simulator = Simulator::new(self.tools())?;
-        let samples = first(self.samples, self.counts.verilator);
+        let all = Arc::clone(&self.samples);
+        let samples = first(&all, self.counts.verilator);
         if let Some(fault) = fault {
             let network = fault.in_quantized(&self.build.quantized);
             let id = self.build.design_id();
@@ -422,7 +417,10 @@ impl<'a> Ladder<'a> {
                 ..self.case()
             };
             let few = first(samples, self.counts.hdl.max(1));
-            let sent: Vec<Vec<u8>> = few.iter().map(|s| fault.in_sample(s)).collect();
+            let sent: Vec<Vec<u8>> = {
+                let change = |s: &Vec<u8>| fault.in_sample(s, &self.build.quantized);
+                few.iter().map(change).collect()
+            };
             return Ok(check_traces(Rung::Verilator, &model, case, few, &sent)?);
         }
         self.expected()?;
@@ -508,7 +506,7 @@ impl<'a> Ladder<'a> {
         let simulator = Simulator::new(self.tools())?;
         let model = simulator.gates(&gates)?;
         self.expected()?;
-        let samples = first(self.samples, n);
+        let samples = first(&self.samples, n);
         let total = samples.len() as u64;
         let work = Workload {
             samples,

@@ -303,6 +303,7 @@ impl Assembly<'_> {
                 origin: neuron.origin.clone(),
             });
         }
+        projections.sort_by_key(|p| (p.target, p.source));
         let output = spikeloom_ir::PopulationId(populations.len().checked_sub(1)?);
         let decoder = self.decoder(populations.last()?, problems)?;
         Some(Network {
