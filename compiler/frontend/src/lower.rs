@@ -63,6 +63,7 @@ pub struct Options {
 /// # Errors
 /// Everything that cannot be compiled yet and everything that the options leave open, together.
 pub fn lower(model: &Model, options: &Options) -> Result<(Network, Vec<Remark>), Error> {
+    let model = &model.flat();
     let mut remarks = Vec::new();
     let mut problems = Vec::new();
 

@@ -10,6 +10,7 @@
 //! single value counts for all neurons), each time with a [`Remark`].
 
 mod check;
+mod flat;
 mod order;
 mod parse;
 mod shape;
@@ -466,6 +467,23 @@ impl Model {
     /// The graph, with single values repeated for all neurons.
     pub fn graph(&self) -> &NirGraph {
         &self.graph
+    }
+
+    /// The same network without graphs inside its graph, whose nodes are named `graph/node`.
+    pub fn flat(&self) -> Self {
+        let is_nested = |node: &Node| matches!(node.primitive, Primitive::Graph(_));
+        if !self.graph.nodes.iter().any(is_nested) {
+            return self.clone();
+        }
+        let mut graph = flat::flatten(&self.graph);
+        graph.nodes.sort_by(|a, b| order::natural(&a.name, &b.name));
+        // What is wrong with the parts was found before they were joined.
+        let facts = check::check(&mut graph, &mut Vec::new(), &mut Vec::new());
+        Self {
+            graph,
+            facts,
+            ..self.clone()
+        }
     }
 
     /// Order and shapes of its nodes.

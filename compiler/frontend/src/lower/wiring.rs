@@ -283,10 +283,8 @@ fn refused(node: &Node) -> Option<(&'static str, &'static str)> {
         Primitive::Delay { .. } => Some(("a delay", SUPPORTED)),
         Primitive::Threshold { .. } => Some(("a threshold without a neuron", SUPPORTED)),
         Primitive::I { .. } => Some(("an integrator without a threshold", SUPPORTED)),
-        Primitive::Graph(_) => Some((
-            "a graph inside the graph",
-            "export the model flat: every node in one graph",
-        )),
+        // `Model::flat` leaves none.
+        Primitive::Graph(_) => Some(("a graph inside the graph", SUPPORTED)),
         Primitive::Unreadable => Some(("an unreadable node", SUPPORTED)),
     }
 }
