@@ -525,10 +525,7 @@ fn a_sample_of_the_wrong_kind_is_refused() {
     let long = golden.run(Sample::Values(&vec![0; n + 1])).unwrap_err();
     assert_eq!(
         long.to_string(),
-        format!(
-            "the sample has {} values but the network has {n} input channels",
-            n + 1
-        )
+        format!("the sample has {} bytes but the network takes {n}", n + 1)
     );
     let events = golden.run(Sample::Events(&[])).unwrap_err();
     assert_eq!(
@@ -543,6 +540,24 @@ fn a_sample_of_the_wrong_kind_is_refused() {
     let mut golden = Golden::new(&spiking).unwrap();
     let n = spiking.input.n_channels;
     assert!(golden.run(Sample::Values(&vec![0; n])).is_err());
+    // The same spike trains as a list and as bits, whose unused ones mean nothing.
+    let events: Vec<Vec<u32>> = (0..spiking.ticks)
+        .map(|tick| (0..n as u32).filter(|c| (c + tick) % 3 == 0).collect())
+        .collect();
+    let n_bytes = spiking.input.bytes_a_tick();
+    let mut bytes = vec![0u8; spiking.sample_bytes()];
+    for (events, bytes) in events.iter().zip(bytes.chunks_mut(n_bytes)) {
+        for &channel in events {
+            bytes[channel as usize / 8] |= 1 << (channel % 8);
+        }
+        if n % 8 > 0 {
+            bytes[n_bytes - 1] |= 0xff << (n % 8);
+        }
+    }
+    assert_eq!(
+        golden.trace(Sample::Events(&events)),
+        golden.trace(Sample::Values(&bytes))
+    );
     let beyond = vec![vec![], vec![n as u32]];
     assert_eq!(
         golden.run(Sample::Events(&beyond)).unwrap_err().to_string(),
