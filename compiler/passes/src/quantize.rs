@@ -3,6 +3,7 @@
 //! **Weights.** Each neuron has its own scale `s`: weights are `round(w / s)`. An
 //! integrate-and-fire neuron is unchanged when everything it adds and compares is divided by the
 //! same number, so the scale never appears again: it is inside the neuron's threshold and bias.
+//! Neurons without a threshold are compared with each other, so they share one scale.
 //!
 //! **State.** One unit of the membrane is `s * input_unit * 2^shift`, with `shift` chosen so that
 //! the median threshold is near `2^threshold_bits`. The widths follow from range analysis
@@ -141,7 +142,12 @@ pub fn quantize(
             });
         }
         let (unit, payload) = if hold { (unit, payload) } else { (1.0, 1) };
-        let scales = scales(&incoming, population, weight_bits, cfg.scale)?;
+        let mut scales = scales(&incoming, population, weight_bits, cfg.scale)?;
+        if population.neuron.firing.is_none() {
+            // Membranes that are read out are compared with each other, so they share a unit.
+            let largest = scales.iter().copied().fold(0.0, f64::max);
+            scales.fill(if largest > 0.0 { largest } else { 1.0 });
+        }
         let mut sums = vec![Interval::new(0, 0); population.n_neurons()];
         for &(at, p) in &incoming {
             let weights = integers(p, &scales, weight_bits);
@@ -317,7 +323,8 @@ fn scales(
                             .max(f64::MIN_POSITIVE)
                             / largest_integer
                     }
-                    None => 1.0,
+                    // The others' scale is taken.
+                    None => 0.0,
                 });
             }
             let clip = match rule {

@@ -169,6 +169,12 @@ proptest! {
         if let Ok((quantized, _)) = quantize(&network, &cfg) {
             let highest = f64::from((1 << (weight_bits - 1)) - 1);
             for (target, population) in network.populations.iter().enumerate() {
+                // What is read out is compared, so that all of it has one scale.
+                let shared = population.neuron.firing.is_none().then(|| {
+                    let incoming = network.projections.iter().filter(|p| p.target.0 == target);
+                    incoming.flat_map(|p| &p.weights)
+                        .fold(0f64, |m, w| m.max(f64::from(w.abs())))
+                });
                 for neuron in 0..population.n_neurons() {
                     let rows: Vec<(&[f32], &[i32])> = network.projections.iter()
                         .zip(&quantized.projections)
@@ -178,8 +184,10 @@ proptest! {
                             (&p.weights[row.clone()], &q.weights[row])
                         })
                         .collect();
-                    let largest = rows.iter().flat_map(|(p, _)| p.iter())
-                        .fold(0f64, |m, w| m.max(f64::from(w.abs())));
+                    let largest = shared.unwrap_or_else(|| {
+                        rows.iter().flat_map(|(p, _)| p.iter())
+                            .fold(0f64, |m, w| m.max(f64::from(w.abs())))
+                    });
                     if largest == 0.0 {
                         continue;
                     }
