@@ -1,6 +1,6 @@
 //! What a framework has to say about a neuron, and how its numbers are computed.
 
-use spikeloom_ir::network::{Firing, Neuron, Reset, ResetAt, Semantics};
+use spikeloom_ir::network::{Compare, Firing, Neuron, Reset, ResetAt, Semantics, Synapse};
 
 use super::{Options, nir, norse, sinabs, snntorch};
 use crate::choice::{Choice, ResetChoice};
@@ -14,14 +14,74 @@ use crate::{Remark, Tensor, Values};
 pub(super) trait Framework {
     /// Integrate and fire.
     fn if_neuron(&self, parameters: &If, context: &mut Context<'_>) -> Option<Neuron>;
+
+    /// The membrane of a leaky neuron, which does not fire yet.
+    fn leaky(
+        &self,
+        tau: &Tensor,
+        r: &Tensor,
+        v_leak: &Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Neuron>;
+
+    /// A synaptic current.
+    fn synapse(
+        &self,
+        tau_syn: &Tensor,
+        w_in: &Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Synapse>;
+
+    /// What a spike does to the membrane, and when; `behind` says whether there is a current.
+    fn reset(&self, behind: Behind, context: &Context<'_>) -> (ResetChoice, ResetAt);
+
     /// Leaky integrate and fire.
-    fn lif(&self, parameters: &Lif, context: &mut Context<'_>) -> Option<Neuron>;
+    fn lif(&self, p: &Lif, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau, &p.r, &p.v_leak, context);
+        let (reset, at) = self.reset(Behind::Nothing, context);
+        let firing = context.firing(&p.v_threshold, &p.v_reset, reset, at, Compare::Greater);
+        Some(Neuron {
+            firing: Some(firing?),
+            ..neuron?
+        })
+    }
+
     /// Leaky integrator.
-    fn li(&self, parameters: &Li, context: &mut Context<'_>) -> Option<Neuron>;
+    fn li(&self, p: &Li, context: &mut Context<'_>) -> Option<Neuron> {
+        self.leaky(&p.tau, &p.r, &p.v_leak, context)
+    }
+
     /// Leaky integrate and fire behind a synaptic current.
-    fn cuba_lif(&self, parameters: &CubaLif, context: &mut Context<'_>) -> Option<Neuron>;
+    fn cuba_lif(&self, p: &CubaLif, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
+        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
+        let (reset, at) = self.reset(Behind::Synapse, context);
+        let firing = context.firing(&p.v_threshold, &p.v_reset, reset, at, Compare::Greater);
+        Some(Neuron {
+            synapse: Some(synapse?),
+            firing: Some(firing?),
+            ..neuron?
+        })
+    }
+
     /// Leaky integrator behind a synaptic current.
-    fn cuba_li(&self, parameters: &CubaLi, context: &mut Context<'_>) -> Option<Neuron>;
+    fn cuba_li(&self, p: &CubaLi, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
+        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
+        Some(Neuron {
+            synapse: Some(synapse?),
+            ..neuron?
+        })
+    }
+}
+
+/// What stands between a neuron's input and its membrane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// Nothing.
+    Nothing,
+    /// A synaptic current.
+    Synapse,
 }
 
 /// The framework for a semantics, if the options suffice for it. `spiking` says whether any
@@ -192,7 +252,7 @@ impl Context<'_> {
         v_reset: &Tensor,
         reset: ResetChoice,
         reset_at: ResetAt,
-        compare: spikeloom_ir::network::Compare,
+        compare: Compare,
     ) -> Option<Firing> {
         let n = v_threshold.values.len();
         let (reset, v_reset) = match self.reset.unwrap_or(reset) {

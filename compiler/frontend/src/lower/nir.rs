@@ -11,10 +11,10 @@
 use spikeloom_ir::network::{Compare, Neuron, ResetAt, Synapse, SynapseSeen};
 
 use super::Options;
-use super::framework::{Context, Framework, remainder};
+use super::framework::{Behind, Context, Framework, remainder};
 use crate::choice::ResetChoice;
 use crate::error::Error;
-use crate::nir::{CubaLi, CubaLif, If, Li, Lif};
+use crate::nir::If;
 use crate::{Remark, Tensor};
 
 pub(super) fn framework(
@@ -43,7 +43,28 @@ struct Nir {
     reset: ResetChoice,
 }
 
-impl Nir {
+impl Framework for Nir {
+    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
+        let dt = self.dt;
+        let gain = context.factors(&[&p.r], |a, p| a.mul(p[0], dt));
+        let n = gain.len();
+        let firing = context.firing(
+            &p.v_threshold,
+            &p.v_reset,
+            self.reset,
+            ResetAt::SameTick,
+            Compare::Greater,
+        )?;
+        Some(Neuron {
+            synapse: None,
+            decay_mem: vec![1.0; n],
+            gain,
+            v_leak: vec![0.0; n],
+            v_init: vec![0.0; n],
+            firing: Some(firing),
+        })
+    }
+
     fn leaky(
         &self,
         tau: &Tensor,
@@ -100,71 +121,8 @@ impl Nir {
             seen: SynapseSeen::TickBefore,
         })
     }
-}
 
-impl Framework for Nir {
-    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
-        let dt = self.dt;
-        let gain = context.factors(&[&p.r], |a, p| a.mul(p[0], dt));
-        let n = gain.len();
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            ResetAt::SameTick,
-            Compare::Greater,
-        )?;
-        Some(Neuron {
-            synapse: None,
-            decay_mem: vec![1.0; n],
-            gain,
-            v_leak: vec![0.0; n],
-            v_init: vec![0.0; n],
-            firing: Some(firing),
-        })
-    }
-
-    fn lif(&self, p: &Lif, context: &mut Context<'_>) -> Option<Neuron> {
-        let neuron = self.leaky(&p.tau, &p.r, &p.v_leak, context);
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            ResetAt::SameTick,
-            Compare::Greater,
-        );
-        Some(Neuron {
-            firing: Some(firing?),
-            ..neuron?
-        })
-    }
-
-    fn li(&self, p: &Li, context: &mut Context<'_>) -> Option<Neuron> {
-        self.leaky(&p.tau, &p.r, &p.v_leak, context)
-    }
-    fn cuba_lif(&self, p: &CubaLif, context: &mut Context<'_>) -> Option<Neuron> {
-        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
-        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            ResetAt::SameTick,
-            Compare::Greater,
-        );
-        Some(Neuron {
-            synapse: Some(synapse?),
-            firing: Some(firing?),
-            ..neuron?
-        })
-    }
-
-    fn cuba_li(&self, p: &CubaLi, context: &mut Context<'_>) -> Option<Neuron> {
-        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
-        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
-        Some(Neuron {
-            synapse: Some(synapse?),
-            ..neuron?
-        })
+    fn reset(&self, _: Behind, _: &Context<'_>) -> (ResetChoice, ResetAt) {
+        (self.reset, ResetAt::SameTick)
     }
 }

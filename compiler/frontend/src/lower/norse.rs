@@ -17,10 +17,10 @@ use spikeloom_ir::Origin;
 use spikeloom_ir::network::{Compare, Neuron, ResetAt, Synapse, SynapseSeen};
 
 use super::Options;
-use super::framework::{Context, Framework, chosen_reset, remainder, span};
+use super::framework::{Behind, Context, Framework, chosen_reset, remainder, span};
 use crate::choice::ResetChoice;
 use crate::error::Error;
-use crate::nir::{CubaLi, CubaLif, If, Li, Lif};
+use crate::nir::If;
 use crate::{Remark, Tensor};
 
 /// Norse's default.
@@ -87,27 +87,27 @@ impl Norse {
             is_exporters,
         })
     }
+}
 
-    fn synapse(
-        &self,
-        tau_syn: &Tensor,
-        w_in: &Tensor,
-        context: &mut Context<'_>,
-    ) -> Option<Synapse> {
-        let factor = self.factor(tau_syn, context)?;
-        context.remark(
-            "derived_factor",
-            format!(
-                "{} of the synaptic current is lost each tick, from {} with dt = {} s",
-                span(&factor.leak),
-                factor.formula,
-                self.dt
-            ),
-        );
-        Some(Synapse {
-            decay_syn: remainder(&factor.leak),
-            gain_syn: context.single_precision(w_in)?,
-            seen: SynapseSeen::SameTick,
+impl Framework for Norse {
+    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
+        // Norse's IAF adds its input as it is.
+        let gain = context.single_precision(&p.r)?;
+        let n = gain.len();
+        let firing = context.firing(
+            &p.v_threshold,
+            &p.v_reset,
+            self.reset,
+            ResetAt::SameTick,
+            Compare::Greater,
+        )?;
+        Some(Neuron {
+            synapse: None,
+            decay_mem: vec![1.0; n],
+            gain,
+            v_leak: vec![0.0; n],
+            v_init: vec![0.0; n],
+            firing: Some(firing),
         })
     }
 
@@ -150,71 +150,31 @@ impl Norse {
             firing: None,
         })
     }
-}
 
-impl Framework for Norse {
-    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
-        // Norse's IAF adds its input as it is.
-        let gain = context.single_precision(&p.r)?;
-        let n = gain.len();
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            ResetAt::SameTick,
-            Compare::Greater,
-        )?;
-        Some(Neuron {
-            synapse: None,
-            decay_mem: vec![1.0; n],
-            gain,
-            v_leak: vec![0.0; n],
-            v_init: vec![0.0; n],
-            firing: Some(firing),
-        })
-    }
-
-    fn lif(&self, p: &Lif, context: &mut Context<'_>) -> Option<Neuron> {
-        let neuron = self.leaky(&p.tau, &p.r, &p.v_leak, context);
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            ResetAt::SameTick,
-            Compare::Greater,
+    fn synapse(
+        &self,
+        tau_syn: &Tensor,
+        w_in: &Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Synapse> {
+        let factor = self.factor(tau_syn, context)?;
+        context.remark(
+            "derived_factor",
+            format!(
+                "{} of the synaptic current is lost each tick, from {} with dt = {} s",
+                span(&factor.leak),
+                factor.formula,
+                self.dt
+            ),
         );
-        Some(Neuron {
-            firing: Some(firing?),
-            ..neuron?
+        Some(Synapse {
+            decay_syn: remainder(&factor.leak),
+            gain_syn: context.single_precision(w_in)?,
+            seen: SynapseSeen::SameTick,
         })
     }
 
-    fn li(&self, p: &Li, context: &mut Context<'_>) -> Option<Neuron> {
-        self.leaky(&p.tau, &p.r, &p.v_leak, context)
-    }
-    fn cuba_lif(&self, p: &CubaLif, context: &mut Context<'_>) -> Option<Neuron> {
-        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
-        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            ResetAt::SameTick,
-            Compare::Greater,
-        );
-        Some(Neuron {
-            synapse: Some(synapse?),
-            firing: Some(firing?),
-            ..neuron?
-        })
-    }
-
-    fn cuba_li(&self, p: &CubaLi, context: &mut Context<'_>) -> Option<Neuron> {
-        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
-        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
-        Some(Neuron {
-            synapse: Some(synapse?),
-            ..neuron?
-        })
+    fn reset(&self, _: Behind, _: &Context<'_>) -> (ResetChoice, ResetAt) {
+        (self.reset, ResetAt::SameTick)
     }
 }

@@ -5,14 +5,14 @@
 //! (`MultiSpike`), which the file does not say; only `SingleSpike` can be compiled yet.
 
 use spikeloom_ir::Origin;
-use spikeloom_ir::network::{Compare, Neuron, ResetAt};
+use spikeloom_ir::network::{Compare, Neuron, ResetAt, Synapse};
 
 use super::Options;
-use super::framework::{Context, Framework, chosen_reset};
-use crate::Remark;
+use super::framework::{Behind, Context, Framework, chosen_reset};
 use crate::choice::{Choice, ResetChoice, SpikesPerTick};
 use crate::error::Error;
-use crate::nir::{CubaLi, CubaLif, If, Li, Lif};
+use crate::nir::If;
+use crate::{Remark, Tensor};
 
 pub(super) fn framework(
     options: &Options,
@@ -86,29 +86,32 @@ impl Framework for Sinabs {
         })
     }
 
-    fn lif(&self, _: &Lif, context: &mut Context<'_>) -> Option<Neuron> {
-        unsupported(context, "LIF")
+    fn leaky(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Neuron> {
+        unsupported(context)
     }
 
-    fn li(&self, _: &Li, context: &mut Context<'_>) -> Option<Neuron> {
-        unsupported(context, "LI")
+    fn synapse(&self, _: &Tensor, _: &Tensor, _: &mut Context<'_>) -> Option<Synapse> {
+        // The membrane behind it has said why.
+        None
     }
 
-    fn cuba_lif(&self, _: &CubaLif, context: &mut Context<'_>) -> Option<Neuron> {
-        unsupported(context, "CubaLIF")
-    }
-
-    fn cuba_li(&self, _: &CubaLi, context: &mut Context<'_>) -> Option<Neuron> {
-        unsupported(context, "CubaLI")
+    fn reset(&self, _: Behind, _: &Context<'_>) -> (ResetChoice, ResetAt) {
+        (self.reset, ResetAt::SameTick)
     }
 }
 
 /// The file does not say whether a leaky layer weighs its input with `1 - alpha` (`norm_input`).
-fn unsupported(context: &mut Context<'_>, primitive: &'static str) -> Option<Neuron> {
+fn unsupported(context: &mut Context<'_>) -> Option<Neuron> {
     context.problems.push(Error::Unsupported {
         what: "a leaky neuron of Sinabs".to_owned(),
         node: context.node.name.clone(),
-        primitive,
+        primitive: context.node.primitive.type_name(),
         help: "supported now with `--semantics sinabs`: `IF` neurons".to_owned(),
         at: context.node.origin.clone(),
     });

@@ -6,14 +6,14 @@
 //! unless the layer was made with `reset_delay=False`. Neither the reset's kind nor its delay is
 //! in the file.
 
-use spikeloom_ir::network::{Compare, Neuron, ResetAt, Synapse, SynapseSeen};
+use spikeloom_ir::network::{Neuron, ResetAt, Synapse, SynapseSeen};
 
 use super::Options;
-use super::framework::{Context, Framework, chosen_reset};
+use super::framework::{Behind, Context, Framework, chosen_reset};
 use crate::Remark;
 use crate::choice::ResetChoice;
 use crate::error::Error;
-use crate::nir::{CubaLi, CubaLif, If, Li, Lif};
+use crate::nir::If;
 
 /// What the exporter always uses.
 pub(super) const EXPORTER_DT: f64 = 1e-4;
@@ -64,7 +64,19 @@ struct SnnTorch {
     reset_at: ResetAt,
 }
 
-impl SnnTorch {
+impl Framework for SnnTorch {
+    fn if_neuron(&self, _: &If, context: &mut Context<'_>) -> Option<Neuron> {
+        context.problems.push(Error::Unsupported {
+            what: "an `IF` neuron read as snnTorch, which exports none,".to_owned(),
+            node: context.node.name.clone(),
+            primitive: "IF",
+            help: "give the semantics of the framework that wrote the file, or `--semantics nir`"
+                .to_owned(),
+            at: context.node.origin.clone(),
+        });
+        None
+    }
+
     fn leaky(
         &self,
         tau: &crate::Tensor,
@@ -149,68 +161,12 @@ impl SnnTorch {
 
     /// A delayed reset to zero of `Synaptic`, `RLeaky` and `RSynaptic` loses that tick's input,
     /// which the one of `Leaky` keeps.
-    fn reset_at(&self, loses_input: bool) -> ResetAt {
-        match self.reset_at {
+    fn reset(&self, behind: Behind, context: &Context<'_>) -> (ResetChoice, ResetAt) {
+        let loses_input = behind == Behind::Synapse || context.is_recurrent;
+        let at = match self.reset_at {
             ResetAt::NextTick if loses_input => ResetAt::NextTickInputLost,
             other => other,
-        }
-    }
-}
-
-impl Framework for SnnTorch {
-    fn if_neuron(&self, _: &If, context: &mut Context<'_>) -> Option<Neuron> {
-        context.problems.push(Error::Unsupported {
-            what: "an `IF` neuron read as snnTorch, which exports none,".to_owned(),
-            node: context.node.name.clone(),
-            primitive: "IF",
-            help: "give the semantics of the framework that wrote the file, or `--semantics nir`"
-                .to_owned(),
-            at: context.node.origin.clone(),
-        });
-        None
-    }
-
-    fn lif(&self, p: &Lif, context: &mut Context<'_>) -> Option<Neuron> {
-        let neuron = self.leaky(&p.tau, &p.r, &p.v_leak, context);
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            self.reset_at(context.is_recurrent),
-            Compare::Greater,
-        );
-        Some(Neuron {
-            firing: Some(firing?),
-            ..neuron?
-        })
-    }
-
-    fn li(&self, p: &Li, context: &mut Context<'_>) -> Option<Neuron> {
-        self.leaky(&p.tau, &p.r, &p.v_leak, context)
-    }
-    fn cuba_lif(&self, p: &CubaLif, context: &mut Context<'_>) -> Option<Neuron> {
-        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
-        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            self.reset_at(true),
-            Compare::Greater,
-        );
-        Some(Neuron {
-            synapse: Some(synapse?),
-            firing: Some(firing?),
-            ..neuron?
-        })
-    }
-
-    fn cuba_li(&self, p: &CubaLi, context: &mut Context<'_>) -> Option<Neuron> {
-        let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
-        let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
-        Some(Neuron {
-            synapse: Some(synapse?),
-            ..neuron?
-        })
+        };
+        (self.reset, at)
     }
 }
