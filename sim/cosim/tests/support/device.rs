@@ -82,7 +82,7 @@ impl RealDevice {
             }
         }
         // A bright square on black, a fifth of the channels, as in a digit.
-        let sample: Vec<u8> = (0..self.layout.n_channels)
+        let sample: Vec<u8> = (0..self.layout.sample_bytes)
             .map(|at| match (at / 28, at % 28) {
                 (8..20, 8..20) => 200,
                 _ => 0,
