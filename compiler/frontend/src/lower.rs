@@ -67,7 +67,7 @@ pub fn lower(model: &Model, options: &Options) -> Result<(Network, Vec<Remark>),
     let mut remarks = Vec::new();
     let mut problems = Vec::new();
 
-    let wiring = wiring::walk(model, &mut problems);
+    let wiring = wiring::walk(model, &mut remarks, &mut problems);
     let semantics = semantics(model, options, &mut remarks, &mut problems);
     let spiking = model.graph().nodes.iter().any(|node| {
         matches!(
@@ -272,11 +272,11 @@ impl Assembly<'_> {
                     remarks,
                     problems,
                 };
-                let parameters = arriving.dense.parameters;
+                let parameters = &arriving.dense.parameters;
                 let weights = context.single_precision(&parameters.weight)?;
                 let bias = match &parameters.bias {
-                    Some(bias) if arriving.has_bias => Some(context.single_precision(bias)?),
-                    _ => None,
+                    Some(bias) => Some(context.single_precision(bias)?),
+                    None => None,
                 };
                 let [n_post, n_pre] = parameters.weight.shape[..] else {
                     continue;

@@ -6,10 +6,13 @@
 //!
 //! Everything else that NIR has is refused here, node by node, with what is possible instead.
 
+use std::borrow::Cow;
+
 use crate::error::Error;
 use crate::nir::{Dense, Model, Node, Primitive};
+use crate::{Remark, Tensor, Values};
 
-const SUPPORTED: &str = "supported now: `Affine` or `Linear` between `IF`, `LIF`, `CubaLIF`, `LI` or `CubaLI` (the last two only as the output), recurrent or not, with `Flatten` anywhere";
+const SUPPORTED: &str = "supported now: `Affine`, `Linear` and `Scale` between `IF`, `LIF`, `CubaLIF`, `LI` or `CubaLI` (the last two only as the output), recurrent or not, with `Flatten` anywhere";
 
 /// Layers in the order in which they are computed; the last is the output.
 pub(super) struct Wiring<'a> {
@@ -45,29 +48,38 @@ pub(super) enum Feed {
 pub(super) struct Incoming<'a> {
     pub(super) source: Feed,
     pub(super) dense: Weights<'a>,
-    /// Whether the bias belongs to this projection: a matrix with several sources adds it once.
-    pub(super) has_bias: bool,
     /// Ticks on the way.
     pub(super) delay: u32,
 }
 
-/// A node with a weight matrix.
-#[derive(Clone, Copy)]
+/// A weight matrix: a node's, or what several nodes in a row come to.
+#[derive(Clone)]
 pub(super) struct Weights<'a> {
+    /// The last of the nodes.
     pub(super) node: &'a Node,
-    pub(super) parameters: &'a Dense,
+    /// `weight` has two axes. The bias is with one projection only where a matrix has several
+    /// sources.
+    pub(super) parameters: Cow<'a, Dense>,
 }
 
-/// What arrives at a node: the nodes it comes from, and the weights on the way.
-#[derive(Clone, Copy)]
+/// What arrives at a node: the node it comes from, and the weights on the way.
+#[derive(Clone)]
 struct Term<'a> {
     source: usize,
     dense: Option<Weights<'a>>,
-    has_bias: bool,
 }
 
+/// Most multiplications for joining two matrices; more than any supported device has synapses.
+const MAX_PRODUCTS: usize = 1 << 31;
+/// Most weights of a matrix that is not in the file.
+const MAX_WEIGHTS: usize = 1 << 24;
+
 /// Finds the layers, or says for every node that does not belong to one why not.
-pub(super) fn walk<'a>(model: &'a Model, problems: &mut Vec<Error>) -> Option<Wiring<'a>> {
+pub(super) fn walk<'a>(
+    model: &'a Model,
+    remarks: &mut Vec<Remark>,
+    problems: &mut Vec<Error>,
+) -> Option<Wiring<'a>> {
     let n_before = problems.len();
     let nodes = &model.graph().nodes;
     let order = &model.facts().order;
@@ -112,6 +124,7 @@ pub(super) fn walk<'a>(model: &'a Model, problems: &mut Vec<Error>) -> Option<Wi
     let mut walker = Walker {
         model,
         terms: vec![None; nodes.len()],
+        remarks,
         problems,
     };
     let read = walker.output(output)?;
@@ -146,7 +159,6 @@ pub(super) fn walk<'a>(model: &'a Model, problems: &mut Vec<Error>) -> Option<Wi
             incoming.push(Incoming {
                 source,
                 dense,
-                has_bias: term.has_bias,
                 delay: u32::from(closes_loop),
             });
             let silent = matches!(
@@ -178,10 +190,46 @@ struct Walker<'a, 'p> {
     model: &'a Model,
     /// What leaves each node that is neither neuron nor input, once it is known.
     terms: Vec<Option<Vec<Term<'a>>>>,
+    remarks: &'p mut Vec<Remark>,
     problems: &'p mut Vec<Error>,
 }
 
 impl<'a> Walker<'a, '_> {
+    /// Two matrices in a row as one.
+    fn joined(
+        &mut self,
+        node: &'a Node,
+        with_bias: bool,
+        outer: &Dense,
+        inner: &Weights<'a>,
+    ) -> Option<Cow<'a, Dense>> {
+        let size = |dense: &Dense| dense.weight.shape.iter().product::<usize>();
+        let n_out = outer.weight.shape.first().copied().unwrap_or(0);
+        let n_in = inner.parameters.weight.shape.last().copied().unwrap_or(0);
+        let is_large = n_out.saturating_mul(size(&inner.parameters)) > MAX_PRODUCTS
+            || n_out.saturating_mul(n_in) > MAX_WEIGHTS;
+        if is_large {
+            self.problems.push(unsupported(
+                node,
+                format!(
+                    "two weight matrices in a row (`{}`, `{}`) of this size",
+                    inner.node.name, node.name
+                ),
+                "multiply them into one before the export",
+            ));
+            return None;
+        }
+        self.remarks.push(Remark::new(
+            "joined_matrices",
+            node.origin.clone(),
+            format!(
+                "`{}` and `{}` are multiplied into one matrix",
+                inner.node.name, node.name
+            ),
+        ));
+        Some(Cow::Owned(product(outer, &inner.parameters, with_bias)))
+    }
+
     /// The neuron that the output shows.
     fn output(&mut self, output: usize) -> Option<usize> {
         let nodes = &self.model.graph().nodes;
@@ -190,14 +238,13 @@ impl<'a> Walker<'a, '_> {
             Term {
                 source,
                 dense: None,
-                ..
             },
         ] = terms[..]
             && nodes[source].primitive.is_neuron()
         {
             return Some(source);
         }
-        let weights = terms.iter().find_map(|term| term.dense);
+        let weights = terms.iter().find_map(|term| term.dense.clone());
         self.problems.push(match (weights, &terms[..]) {
             (Some(last), _) => unsupported(
                 last.node,
@@ -229,31 +276,122 @@ impl<'a> Walker<'a, '_> {
             return vec![Term {
                 source: at,
                 dense: None,
-                has_bias: false,
             }];
         }
         if let Some(known) = &self.terms[at] {
             return known.clone();
         }
         let mut terms = self.arriving(at);
-        if let Primitive::Affine(parameters) | Primitive::Linear(parameters) = &node.primitive {
-            for (n, term) in terms.iter_mut().enumerate() {
-                if let Some(first) = term.dense {
-                    self.problems.push(unsupported(
-                        node,
-                        format!(
-                            "two weight matrices in a row (`{}`, `{}`)",
-                            first.node.name, node.name
-                        ),
-                        "multiply them into one before the export",
-                    ));
+        for (n, term) in terms.iter_mut().enumerate() {
+            let inner = term.dense.take();
+            let parameters = match (&node.primitive, inner) {
+                (Primitive::Affine(outer) | Primitive::Linear(outer), None) => {
+                    let mut parameters = Cow::Borrowed(outer);
+                    if n > 0 && outer.bias.is_some() {
+                        parameters.to_mut().bias = None;
+                    }
+                    Some(parameters)
                 }
-                term.dense = Some(Weights { node, parameters });
-                term.has_bias = n == 0;
-            }
+                (Primitive::Affine(outer) | Primitive::Linear(outer), Some(inner)) => {
+                    self.joined(node, n == 0, outer, &inner)
+                }
+                (Primitive::Scale { scale }, None) => {
+                    let n = scale.values.len();
+                    if n.saturating_mul(n) > MAX_WEIGHTS {
+                        self.problems.push(unsupported(
+                            node,
+                            "a scaling of so many values in front of all weights",
+                            "multiply the factors into the weights of the node behind it",
+                        ));
+                        continue;
+                    }
+                    Some(Cow::Owned(diagonal(scale)))
+                }
+                (Primitive::Scale { scale }, Some(inner)) => {
+                    Some(Cow::Owned(scaled(scale, &inner.parameters)))
+                }
+                // A node that changes no value.
+                (_, inner) => {
+                    term.dense = inner;
+                    continue;
+                }
+            };
+            term.dense = parameters.map(|parameters| Weights { node, parameters });
         }
         self.terms[at] = Some(terms.clone());
         terms
+    }
+}
+
+/// `outer . inner`, in double precision; the bias of `outer` where it is wanted.
+fn product(outer: &Dense, inner: &Dense, with_bias: bool) -> Dense {
+    let [n_out, n_between] = outer.weight.shape[..] else {
+        return outer.clone();
+    };
+    let n_in = inner.weight.shape.last().copied().unwrap_or(0);
+    let left: Vec<f64> = outer.weight.values.iter().collect();
+    let right: Vec<f64> = inner.weight.values.iter().collect();
+    let mut weight = vec![0.0; n_out * n_in];
+    if n_in > 0 && n_between > 0 {
+        for (row, left) in weight.chunks_mut(n_in).zip(left.chunks(n_between)) {
+            for (l, right) in left.iter().zip(right.chunks(n_in)) {
+                row.iter_mut().zip(right).for_each(|(w, r)| *w += l * r);
+            }
+        }
+    }
+    let bias = (inner.bias.is_some() || outer.bias.is_some() && with_bias).then(|| {
+        let mut bias = match (&outer.bias, with_bias) {
+            (Some(own), true) => own.values.iter().collect(),
+            _ => vec![0.0; n_out],
+        };
+        if let Some(inner) = &inner.bias {
+            let inner: Vec<f64> = inner.values.iter().collect();
+            for (b, left) in bias.iter_mut().zip(left.chunks(n_between.max(1))) {
+                *b += left.iter().zip(&inner).map(|(l, i)| l * i).sum::<f64>();
+            }
+        }
+        tensor(bias, vec![n_out], &outer.weight)
+    });
+    Dense {
+        weight: tensor(weight, vec![n_out, n_in], &outer.weight),
+        bias,
+    }
+}
+
+/// Every row times its factor.
+fn scaled(scale: &Tensor, inner: &Dense) -> Dense {
+    let factors: Vec<f64> = scale.values.iter().collect();
+    let n_in = inner.weight.shape.last().copied().unwrap_or(0).max(1);
+    let values = inner.weight.values.iter().enumerate();
+    let weight = values.map(|(at, w)| w * factors.get(at / n_in).copied().unwrap_or(1.0));
+    let bias = inner.bias.as_ref().map(|bias| {
+        let values = bias.values.iter().zip(&factors).map(|(b, f)| b * f);
+        tensor(values.collect(), bias.shape.clone(), scale)
+    });
+    Dense {
+        weight: tensor(weight.collect(), inner.weight.shape.clone(), scale),
+        bias,
+    }
+}
+
+/// A scaling in front of everything else, as a matrix.
+fn diagonal(scale: &Tensor) -> Dense {
+    let n = scale.values.len();
+    let mut weight = vec![0.0; n * n];
+    for (at, factor) in scale.values.iter().enumerate() {
+        weight[at * n + at] = factor;
+    }
+    Dense {
+        weight: tensor(weight, vec![n, n], scale),
+        bias: None,
+    }
+}
+
+fn tensor(values: Vec<f64>, shape: Vec<usize>, from: &Tensor) -> Tensor {
+    Tensor {
+        shape,
+        values: Values::F64(values),
+        origin: from.origin.clone(),
     }
 }
 
@@ -264,6 +402,7 @@ fn refused(node: &Node) -> Option<(&'static str, &'static str)> {
         Primitive::Input { .. }
         | Primitive::Output { .. }
         | Primitive::Flatten { .. }
+        | Primitive::Scale { .. }
         | Primitive::If(_)
         | Primitive::Li(_)
         | Primitive::Lif(_)
@@ -274,10 +413,6 @@ fn refused(node: &Node) -> Option<(&'static str, &'static str)> {
                 "a stack of weight matrices",
                 "give a weight of two axes, [out, in]",
             )),
-        Primitive::Scale { .. } => Some((
-            "a scaling",
-            "multiply the factors into the weights of the node before or after it",
-        )),
         Primitive::Conv1d(_) | Primitive::Conv2d(_) => Some(("a convolution", SUPPORTED)),
         Primitive::SumPool2d(_) | Primitive::AvgPool2d(_) => Some(("a pooling", SUPPORTED)),
         Primitive::Delay { .. } => Some(("a delay", SUPPORTED)),
