@@ -254,6 +254,7 @@ impl Assembly<'_> {
                 problems,
             };
             let made = match &neuron.primitive {
+                Primitive::I { r } => framework.integrator(r, &mut context),
                 Primitive::If(p) => framework.if_neuron(p, &mut context),
                 Primitive::Lif(p) => framework.lif(p, &mut context),
                 Primitive::Li(p) => framework.li(p, &mut context),

@@ -12,8 +12,8 @@ use crate::{Remark, Tensor, Values};
 ///
 /// A method returns `None` after it has put the reason into the context's problems.
 pub(super) trait Framework {
-    /// Integrate and fire.
-    fn if_neuron(&self, parameters: &If, context: &mut Context<'_>) -> Option<Neuron>;
+    /// The factor on the input of a neuron that does not leak.
+    fn integrator_gain(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>>;
 
     /// The membrane of a leaky neuron, which does not fire yet.
     fn leaky(
@@ -35,11 +35,41 @@ pub(super) trait Framework {
     /// What a spike does to the membrane, and when; `behind` says whether there is a current.
     fn reset(&self, behind: Behind, context: &Context<'_>) -> (ResetChoice, ResetAt);
 
+    /// How the membrane is compared with its threshold.
+    fn compare(&self) -> Compare {
+        Compare::Greater
+    }
+
+    /// Integrator without a leak and without a threshold.
+    fn integrator(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Neuron> {
+        let gain = self.integrator_gain(r, context)?;
+        let n = gain.len();
+        Some(Neuron {
+            synapse: None,
+            decay_mem: vec![1.0; n],
+            gain,
+            v_leak: vec![0.0; n],
+            v_init: vec![0.0; n],
+            firing: None,
+        })
+    }
+
+    /// Integrate and fire.
+    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
+        let neuron = self.integrator(&p.r, context);
+        let (reset, at) = self.reset(Behind::Nothing, context);
+        let firing = context.firing(&p.v_threshold, &p.v_reset, reset, at, self.compare());
+        Some(Neuron {
+            firing: Some(firing?),
+            ..neuron?
+        })
+    }
+
     /// Leaky integrate and fire.
     fn lif(&self, p: &Lif, context: &mut Context<'_>) -> Option<Neuron> {
         let neuron = self.leaky(&p.tau, &p.r, &p.v_leak, context);
         let (reset, at) = self.reset(Behind::Nothing, context);
-        let firing = context.firing(&p.v_threshold, &p.v_reset, reset, at, Compare::Greater);
+        let firing = context.firing(&p.v_threshold, &p.v_reset, reset, at, self.compare());
         Some(Neuron {
             firing: Some(firing?),
             ..neuron?
@@ -56,7 +86,7 @@ pub(super) trait Framework {
         let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
         let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
         let (reset, at) = self.reset(Behind::Synapse, context);
-        let firing = context.firing(&p.v_threshold, &p.v_reset, reset, at, Compare::Greater);
+        let firing = context.firing(&p.v_threshold, &p.v_reset, reset, at, self.compare());
         Some(Neuron {
             synapse: Some(synapse?),
             firing: Some(firing?),

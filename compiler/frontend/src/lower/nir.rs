@@ -8,13 +8,12 @@
 //! A synaptic current is `i = i + dt/tau_syn (w_in x - i)`; as forward Euler of both equations has
 //! it, the membrane sees the current that the tick before left.
 
-use spikeloom_ir::network::{Compare, Neuron, ResetAt, Synapse, SynapseSeen};
+use spikeloom_ir::network::{Neuron, ResetAt, Synapse, SynapseSeen};
 
 use super::Options;
 use super::framework::{Behind, Context, Framework, remainder};
 use crate::choice::ResetChoice;
 use crate::error::Error;
-use crate::nir::If;
 use crate::{Remark, Tensor};
 
 pub(super) fn framework(
@@ -44,25 +43,8 @@ struct Nir {
 }
 
 impl Framework for Nir {
-    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
-        let dt = self.dt;
-        let gain = context.factors(&[&p.r], |a, p| a.mul(p[0], dt));
-        let n = gain.len();
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            ResetAt::SameTick,
-            Compare::Greater,
-        )?;
-        Some(Neuron {
-            synapse: None,
-            decay_mem: vec![1.0; n],
-            gain,
-            v_leak: vec![0.0; n],
-            v_init: vec![0.0; n],
-            firing: Some(firing),
-        })
+    fn integrator_gain(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
+        Some(context.factors(&[r], |a, p| a.mul(p[0], self.dt)))
     }
 
     fn leaky(

@@ -14,13 +14,12 @@
 //! `a = dt / tau`, as in files of older versions.
 
 use spikeloom_ir::Origin;
-use spikeloom_ir::network::{Compare, Neuron, ResetAt, Synapse, SynapseSeen};
+use spikeloom_ir::network::{Neuron, ResetAt, Synapse, SynapseSeen};
 
 use super::Options;
 use super::framework::{Behind, Context, Framework, chosen_reset, remainder, span};
 use crate::choice::ResetChoice;
 use crate::error::Error;
-use crate::nir::If;
 use crate::{Remark, Tensor};
 
 /// Norse's default.
@@ -90,25 +89,9 @@ impl Norse {
 }
 
 impl Framework for Norse {
-    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
-        // Norse's IAF adds its input as it is.
-        let gain = context.single_precision(&p.r)?;
-        let n = gain.len();
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            ResetAt::SameTick,
-            Compare::Greater,
-        )?;
-        Some(Neuron {
-            synapse: None,
-            decay_mem: vec![1.0; n],
-            gain,
-            v_leak: vec![0.0; n],
-            v_init: vec![0.0; n],
-            firing: Some(firing),
-        })
+    /// Norse's IAF adds its input as it is.
+    fn integrator_gain(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
+        context.single_precision(r)
     }
 
     fn leaky(

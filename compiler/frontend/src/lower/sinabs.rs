@@ -11,7 +11,6 @@ use super::Options;
 use super::framework::{Behind, Context, Framework, chosen_reset};
 use crate::choice::{Choice, ResetChoice, SpikesPerTick};
 use crate::error::Error;
-use crate::nir::If;
 use crate::{Remark, Tensor};
 
 pub(super) fn framework(
@@ -66,24 +65,12 @@ struct Sinabs {
 }
 
 impl Framework for Sinabs {
-    fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
-        let gain = context.single_precision(&p.r)?;
-        let n = gain.len();
-        let firing = context.firing(
-            &p.v_threshold,
-            &p.v_reset,
-            self.reset,
-            ResetAt::SameTick,
-            Compare::GreaterOrEqual,
-        )?;
-        Some(Neuron {
-            synapse: None,
-            decay_mem: vec![1.0; n],
-            gain,
-            v_leak: vec![0.0; n],
-            v_init: vec![0.0; n],
-            firing: Some(firing),
-        })
+    fn integrator_gain(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
+        context.single_precision(r)
+    }
+
+    fn compare(&self) -> Compare {
+        Compare::GreaterOrEqual
     }
 
     fn leaky(

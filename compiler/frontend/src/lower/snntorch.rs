@@ -13,7 +13,6 @@ use super::framework::{Behind, Context, Framework, chosen_reset};
 use crate::Remark;
 use crate::choice::ResetChoice;
 use crate::error::Error;
-use crate::nir::If;
 
 /// What the exporter always uses.
 pub(super) const EXPORTER_DT: f64 = 1e-4;
@@ -65,11 +64,12 @@ struct SnnTorch {
 }
 
 impl Framework for SnnTorch {
-    fn if_neuron(&self, _: &If, context: &mut Context<'_>) -> Option<Neuron> {
+    fn integrator_gain(&self, _: &crate::Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
+        let primitive = context.node.primitive.type_name();
         context.problems.push(Error::Unsupported {
-            what: "an `IF` neuron read as snnTorch, which exports none,".to_owned(),
+            what: format!("an `{primitive}` neuron read as snnTorch, which exports none,"),
             node: context.node.name.clone(),
-            primitive: "IF",
+            primitive,
             help: "give the semantics of the framework that wrote the file, or `--semantics nir`"
                 .to_owned(),
             at: context.node.origin.clone(),

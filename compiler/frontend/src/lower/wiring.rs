@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::nir::{Dense, Model, Node, Primitive};
 use crate::{Remark, Tensor, Values};
 
-const SUPPORTED: &str = "supported now: `Affine`, `Linear` and `Scale` between `IF`, `LIF`, `CubaLIF`, `LI` or `CubaLI` (the last two only as the output), recurrent or not, with `Flatten` anywhere";
+const SUPPORTED: &str = "supported now: `Affine`, `Linear` and `Scale` between `IF`, `LIF`, `CubaLIF`, or as the output `I`, `LI` or `CubaLI`, recurrent or not, with `Flatten` anywhere";
 
 /// Layers in the order in which they are computed; the last is the output.
 pub(super) struct Wiring<'a> {
@@ -163,12 +163,12 @@ pub(super) fn walk<'a>(
             });
             let silent = matches!(
                 nodes[term.source].primitive,
-                Primitive::Li(_) | Primitive::CubaLi(_)
+                Primitive::I { .. } | Primitive::Li(_) | Primitive::CubaLi(_)
             );
             if silent {
                 walker.problems.push(unsupported(
                     &nodes[term.source],
-                    "a leaky integrator that feeds other neurons",
+                    "an integrator that feeds other neurons",
                     SUPPORTED,
                 ));
             }
@@ -403,6 +403,7 @@ fn refused(node: &Node) -> Option<(&'static str, &'static str)> {
         | Primitive::Output { .. }
         | Primitive::Flatten { .. }
         | Primitive::Scale { .. }
+        | Primitive::I { .. }
         | Primitive::If(_)
         | Primitive::Li(_)
         | Primitive::Lif(_)
@@ -417,7 +418,6 @@ fn refused(node: &Node) -> Option<(&'static str, &'static str)> {
         Primitive::SumPool2d(_) | Primitive::AvgPool2d(_) => Some(("a pooling", SUPPORTED)),
         Primitive::Delay { .. } => Some(("a delay", SUPPORTED)),
         Primitive::Threshold { .. } => Some(("a threshold without a neuron", SUPPORTED)),
-        Primitive::I { .. } => Some(("an integrator without a threshold", SUPPORTED)),
         // `Model::flat` leaves none.
         Primitive::Graph(_) => Some(("a graph inside the graph", SUPPORTED)),
         Primitive::Unreadable => Some(("an unreadable node", SUPPORTED)),
