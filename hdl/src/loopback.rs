@@ -26,8 +26,8 @@ const SPARE: usize = 8;
 /// 1. An own spike goes to the core before whatever the source offers, at `offset` plus its index.
 /// 2. The source's `TICK` waits for the own `TICK` of the tick before, and both go as one. A
 ///    sample's first has nothing to wait for.
-/// 3. The source's `BEGIN` goes at once. What the last sample left is dropped until the core's own
-///    `BEGIN` arrives.
+/// 3. The source's `BEGIN` goes once the core's last one has come round. What the last sample left
+///    is dropped until the core's own `BEGIN` arrives.
 /// 4. Nothing is sent while the source offers nothing, so that what a sample's last tick sent is
 ///    never taken for work.
 ///
@@ -146,7 +146,8 @@ impl Logic for Loopback {
 
         // What the source offers goes unless an own spike goes first, or its tick must wait.
         self.passes.next = !self.own_event.val()
-            & (!self.is_tick.val() | self.first.q.val() | self.own_tick.val());
+            & (!self.is_tick.val() | self.first.q.val() | self.own_tick.val())
+            & !(self.is_begin.val() & self.dropping.q.val());
         self.event_in_ready.next = self.passes.val() & self.event_out_ready.val();
         self.taken.next = self.event_in_ready.val() & self.event_in_valid.val();
         self.event_out_valid.next =
@@ -199,7 +200,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(256))]
 
         /// Each tick, the core gets the sources' events of that tick and its own of the last one,
         /// then one token; whatever was left of the sample before is gone.

@@ -515,7 +515,15 @@ fn build_program(
     let widened = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
 
     let mut b = Builder::default();
-    let v_init = quantized("v_init", &widened(&neuron.v_init))?;
+    let mut v_init = quantized("v_init", &widened(&neuron.v_init))?;
+    let mut starts_saturated = false;
+    if let Some(width) = saturation {
+        for v in &mut v_init {
+            let clipped = range::clip(*v, width);
+            starts_saturated |= clipped != *v;
+            *v = clipped;
+        }
+    }
     let init = if v_init.windows(2).all(|w| w[0] == w[1]) {
         Init::Value(v_init.first().copied().unwrap_or(0))
     } else {
@@ -731,7 +739,7 @@ fn build_program(
         },
         threshold: threshold.and_then(|(.., range)| range),
         decay_error,
-        saturates: !ranges.saturating.is_empty(),
+        saturates: starts_saturated || !ranges.saturating.is_empty(),
     })
 }
 

@@ -207,9 +207,16 @@ pub fn exact_network(seed: u64) -> Network {
                 .collect()
         };
         // A current that halves would need more fraction bits than there are; one that is gone
-        // after a tick, or never, needs none.
+        // after a tick, or never, needs none. What grows must not be halved by the membrane.
         let synapse = (r.below(3) == 0).then(|| Synapse {
-            decay_syn: vec![r.pick(&[0.0, 1.0]); n],
+            decay_syn: vec![
+                if decay == 1.0 {
+                    r.pick(&[0.0, 1.0])
+                } else {
+                    0.0
+                };
+                n
+            ],
             gain_syn: vec![1.0; n],
             seen: r.pick(&[SynapseSeen::SameTick, SynapseSeen::TickBefore]),
         });
