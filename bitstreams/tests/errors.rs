@@ -7,21 +7,9 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use miette::{GraphicalReportHandler, GraphicalTheme};
 use spikeloom_bitstreams::{Error, Files, Flow, Toolchain, target};
+use spikeloom_tests::render;
 use support::{Design, tools};
-
-/// The error as the user sees it.
-fn render(error: &Error) -> String {
-    let mut text = String::new();
-    GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
-        .with_width(100)
-        .with_links(false)
-        .render_report(&mut text, error)
-        .unwrap();
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    lines.join("\n")
-}
 
 /// Runs `steps` on a design and returns their error; no result may be left that looks whole.
 fn failure(

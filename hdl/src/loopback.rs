@@ -1,6 +1,7 @@
 //! A population's own spikes, one tick later.
 
 use rust_hdl_core::prelude::*;
+use spikeloom_ir::mapped::loop_address_bits;
 
 use crate::core::index_bits;
 use crate::error::Error;
@@ -8,10 +9,6 @@ use crate::event::{BEGIN, EVENT, KIND_BITS, TICK};
 use crate::event_fifo::EventFifo;
 use crate::leaf::BitRegister;
 use crate::width::{DConst, DSignal, bit_cast};
-
-/// Events that the queue holds besides one spike of every neuron: tokens, and what is under way
-/// while the last sample's are dropped.
-const SPARE: usize = 8;
 
 /// Joins the spikes that a core sent in the last tick to the events of this one.
 ///
@@ -79,11 +76,6 @@ pub struct Loopback {
     kind_begin: DConst,
     offset: DConst,
     _out_bits: usize,
-}
-
-/// Address bits of a queue for the spikes of `n_neurons` neurons.
-pub(crate) fn loop_address_bits(n_neurons: usize) -> usize {
-    index_bits(n_neurons + SPARE)
 }
 
 impl Loopback {

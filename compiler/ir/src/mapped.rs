@@ -173,6 +173,13 @@ pub fn weight_rows(weights: &[i32], n_pre: usize, lanes: usize, n_groups: usize)
         .collect()
 }
 
+/// Address bits of the queue for the spikes that a population feeds to itself: one of every neuron,
+/// tokens, and what is under way while the last sample's are dropped.
+pub fn loop_address_bits(n_neurons: usize) -> usize {
+    let events = (n_neurons + 8).next_power_of_two();
+    usize::try_from(events.trailing_zeros()).expect("usize has at least 32 bits")
+}
+
 /// Bytes from one row to the next where the host addresses a row of `row_bits` bits byte by byte:
 /// a power of two, so that an address splits without a division.
 pub fn row_stride_bytes(row_bits: usize) -> usize {

@@ -3,6 +3,7 @@
 use spikeloom_fixed::BitWidth;
 use spikeloom_ir::mapped::{
     Core, Estimate, LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, Memory, MemoryKind,
+    loop_address_bits,
 };
 use spikeloom_ir::quantized::{Decoder, Encoder, Projection, Source};
 use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
@@ -508,11 +509,6 @@ fn wide(value: usize) -> u64 {
 
 fn wide_index(value: u32) -> usize {
     usize::try_from(value).expect("usize has at least 32 bits")
-}
-
-/// Address bits of the queue of a population's own spikes: one of every neuron, and a few tokens.
-fn loop_address_bits(n_neurons: usize) -> usize {
-    index_bits(n_neurons + 8)
 }
 
 /// Bits of an index below `n`, at least 1.
