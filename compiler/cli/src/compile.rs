@@ -17,7 +17,6 @@ use spikeloom_passes::{
 use crate::build::{design_id, file, source_digest, write_weights};
 use crate::data::{DataSet, Samples};
 use crate::error::Error;
-use crate::project;
 use crate::report::{Report, StopAt};
 use crate::steps::Steps;
 
@@ -185,7 +184,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             output: None,
             ..request.project.clone()
         };
-        let project_yaml = project::to_yaml(&resolved);
+        let project_yaml = resolved.to_yaml();
         source = source_digest(&request.model, &project_yaml);
         write(file::PROJECT, project_yaml.as_bytes())?;
         write(file::NETWORK, network_yaml.as_bytes())?;

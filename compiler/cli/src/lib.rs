@@ -8,7 +8,6 @@ pub mod data;
 mod error;
 pub mod example;
 pub mod fault;
-mod project;
 mod reference;
 mod report;
 pub mod selftest;

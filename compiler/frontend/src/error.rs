@@ -346,12 +346,12 @@ pub enum Error {
         help: String,
     },
 
-    // ------------------------------------------------------------------ the project file
+    // ------------------------------------------------------------------ files in YAML
     /// Not YAML.
-    #[error("the project file is not valid YAML: {reason}")]
+    #[error("the file cannot be read as YAML: {reason}")]
     #[diagnostic(
         code(spikeloom::frontend::yaml_syntax),
-        help("a project file is a list of `key: value` lines, such as `model: model.nir`")
+        help("write it as a list of `key: value` lines, such as `model: model.nir`")
     )]
     YamlSyntax {
         /// What the YAML library found.
@@ -363,7 +363,7 @@ pub enum Error {
         #[label("here")]
         span: SourceSpan,
     },
-    /// A key that project files do not have.
+    /// A key that does not exist where it stands.
     #[error("unknown key `{key}`")]
     #[diagnostic(
         code(spikeloom::frontend::unknown_key),
@@ -380,7 +380,7 @@ pub enum Error {
         #[source_code]
         source_code: Arc<NamedSource<String>>,
         /// Where.
-        #[label("not a key of a project file")]
+        #[label("not a key here")]
         span: SourceSpan,
     },
     /// A key whose value does not fit.

@@ -17,6 +17,7 @@
 
 mod choice;
 mod error;
+mod fields;
 mod hdf5;
 mod inspect;
 mod lower;

@@ -3,16 +3,15 @@
 //! All keys are optional. The command line has the last word: see [`ProjectFile::overridden_by`].
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::Arc;
+use std::fmt::Write as _;
 
-use miette::NamedSource;
 use spikeloom_ir::network::Semantics;
 
 use crate::choice::{Choice, DecoderChoice, Encoding, ResetChoice, SpikesPerTick};
-use crate::error::{Error, nearest, report};
+use crate::error::Error;
+use crate::fields::{Entry, Reader};
 use crate::lower::Options;
-use crate::yaml::{self, Value};
+use crate::yaml;
 
 /// All keys of a project file.
 pub const KEYS: &[&str] = &[
@@ -99,21 +98,9 @@ impl ProjectFile {
     /// # Errors
     /// Every unknown key and every value that does not fit, together, each with its place.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, Error> {
-        let source_code =
-            Arc::new(NamedSource::new(file_name, text.to_owned()).with_language("yaml"));
-        let entries = yaml::mapping(text).map_err(|error| Error::YamlSyntax {
-            reason: error.reason,
-            source_code: Arc::clone(&source_code),
-            span: error.span.into(),
-        })?;
-        let mut reader = Reader {
-            text,
-            source_code,
-            problems: Vec::new(),
-        };
-        let project = reader.project(entries);
-        report(reader.problems)?;
-        Ok(project)
+        let (mut reader, entries) = Reader::open(text, file_name)?;
+        let project = reader.project(&entries);
+        reader.finish(project)
     }
 
     /// This file with what `flags` says put over it.
@@ -166,51 +153,68 @@ impl ProjectFile {
             decoder: self.decoder,
         }
     }
+
+    /// The text of a file that [`ProjectFile::parse`] reads back, but for calibration and output.
+    pub fn to_yaml(&self) -> String {
+        let mut text = String::new();
+        let mut line = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                let _ = writeln!(text, "{key}: {value}");
+            }
+        };
+        let word = |value: &Option<String>| value.as_deref().map(yaml::quoted);
+        line("model", word(&self.model));
+        line("name", word(&self.name));
+        line("semantics", self.semantics.map(|v| v.name().to_owned()));
+        line("reset", self.reset.map(|v| v.name().to_owned()));
+        if !self.resets.is_empty() {
+            let resets = self.resets.iter();
+            let resets: Vec<String> = resets
+                .map(|(node, reset)| format!("{}: {}", yaml::quoted(node), reset.name()))
+                .collect();
+            line("resets", Some(format!("{{{}}}", resets.join(", "))));
+        }
+        line("reset_delay", self.reset_delay.map(|v| v.to_string()));
+        line("spikes", self.spikes.map(|v| v.name().to_owned()));
+        line("dt", self.dt.map(|v| format!("{v:?}")));
+        line("encoding", self.encoding.map(|v| v.name().to_owned()));
+        line("input_scale", self.input_scale.map(|v| format!("{v:?}")));
+        line("ticks", self.ticks.map(|v| v.to_string()));
+        line("seed", self.seed.map(|v| v.to_string()));
+        line("decoder", self.decoder.map(|v| v.name().to_owned()));
+        line("bits", self.bits.map(|v| v.to_string()));
+        line("state_bits", self.state_bits.map(|v| v.to_string()));
+        line("target", word(&self.target));
+        line("lanes", self.lanes.map(|v| v.to_string()));
+        text
+    }
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    source_code: Arc<NamedSource<String>>,
-    problems: Vec<Error>,
-}
-
-/// A key with its value and the mapping it stands in.
-struct Entry {
-    key: String,
-    value: Value,
-    within: Range<usize>,
-}
-
-impl Reader<'_> {
-    fn project(&mut self, entries: Vec<(String, Value)>) -> ProjectFile {
+impl Reader {
+    fn project(&mut self, entries: &[Entry]) -> ProjectFile {
         let mut project = ProjectFile::default();
-        for (key, value) in entries {
-            let entry = Entry {
-                key,
-                value,
-                within: 0..self.text.len(),
-            };
-            match entry.key.as_str() {
-                "model" => project.model = self.word(&entry),
-                "name" => project.name = self.word(&entry),
-                "semantics" => project.semantics = self.choice(&entry),
-                "reset" => project.reset = self.choice(&entry),
-                "resets" => project.resets = self.resets(&entry),
-                "reset_delay" => project.reset_delay = self.flag(&entry),
-                "spikes" => project.spikes = self.choice(&entry),
-                "dt" => project.dt = self.positive(&entry),
-                "encoding" => project.encoding = self.choice(&entry),
-                "input_scale" => project.input_scale = self.positive(&entry).map(|x| x as f32),
-                "ticks" => project.ticks = self.count(&entry),
-                "seed" => project.seed = self.count(&entry),
-                "decoder" => project.decoder = self.choice(&entry),
-                "bits" => project.bits = self.count(&entry),
-                "state_bits" => project.state_bits = self.count(&entry),
-                "target" => project.target = self.word(&entry),
-                "lanes" => project.lanes = self.count(&entry),
-                "calibration" => project.calibration = self.calibration(&entry),
-                "output" => project.output = self.word(&entry),
-                _ => self.unknown(&entry, KEYS),
+        for entry in entries {
+            match entry.0.text.as_str() {
+                "model" => project.model = self.word(entry),
+                "name" => project.name = self.word(entry),
+                "semantics" => project.semantics = self.choice(entry),
+                "reset" => project.reset = self.choice(entry),
+                "resets" => project.resets = self.resets(entry),
+                "reset_delay" => project.reset_delay = self.flag(entry),
+                "spikes" => project.spikes = self.choice(entry),
+                "dt" => project.dt = self.positive(entry),
+                "encoding" => project.encoding = self.choice(entry),
+                "input_scale" => project.input_scale = self.positive(entry).map(|x| x as f32),
+                "ticks" => project.ticks = self.count(entry),
+                "seed" => project.seed = self.count(entry),
+                "decoder" => project.decoder = self.choice(entry),
+                "bits" => project.bits = self.count(entry),
+                "state_bits" => project.state_bits = self.count(entry),
+                "target" => project.target = self.word(entry),
+                "lanes" => project.lanes = self.count(entry),
+                "calibration" => project.calibration = self.calibration(entry),
+                "output" => project.output = self.word(entry),
+                _ => self.unknown(&entry.0, KEYS),
             }
         }
         project
@@ -218,166 +222,60 @@ impl Reader<'_> {
 
     fn calibration(&mut self, entry: &Entry) -> Option<Calibration> {
         // `calibration: train.npz` is short for its `data`.
-        if matches!(entry.value, Value::String(_)) {
-            return self.word(entry).map(|data| Calibration {
-                data: Some(data),
+        if let Some(data) = entry.1.text()
+            && data.parse::<f64>().is_err()
+        {
+            return Some(Calibration {
+                data: Some(data.to_owned()),
                 samples: None,
             });
         }
-        let Value::Mapping(members) = &entry.value else {
-            self.bad(
-                entry,
-                "a path or a mapping",
-                "write `calibration: train.npz`, or `data:` and `samples:` below it",
-            );
-            return None;
-        };
-        let within = yaml::locate(self.text, entry.within.clone(), &entry.key).value;
+        let members = self.members(
+            entry,
+            "a path or a mapping",
+            "write `calibration: train.npz`, or `data:` and `samples:` below it",
+        )?;
         let mut calibration = Calibration::default();
-        for (key, value) in members {
-            let Value::String(key) = key else {
-                self.bad(
-                    entry,
-                    "a mapping of words",
-                    "its keys are `data` and `samples`",
-                );
-                continue;
-            };
-            let inner = Entry {
-                key: key.clone(),
-                value: value.clone(),
-                within: within.clone(),
-            };
-            match key.as_str() {
-                "data" => calibration.data = self.word(&inner),
-                "samples" => calibration.samples = self.count(&inner),
-                _ => self.unknown(&inner, CALIBRATION_KEYS),
+        for member in members {
+            match member.0.text.as_str() {
+                "data" => calibration.data = self.word(member),
+                "samples" => calibration.samples = self.count(member),
+                _ => self.unknown(&member.0, CALIBRATION_KEYS),
             }
         }
         Some(calibration)
     }
 
     fn resets(&mut self, entry: &Entry) -> BTreeMap<String, ResetChoice> {
-        let Value::Mapping(members) = &entry.value else {
-            self.bad(
-                entry,
-                "a mapping from nodes to resets",
-                "write the name of a node with its reset below it, such as `1.lif: zero`",
-            );
-            return BTreeMap::new();
-        };
-        let within = yaml::locate(self.text, entry.within.clone(), &entry.key).value;
+        let members = self.members(
+            entry,
+            "a mapping from nodes to resets",
+            "write the name of a node with its reset below it, such as `1.lif: zero`",
+        );
         let mut resets = BTreeMap::new();
-        for (key, value) in members {
-            let key = match key {
-                Value::String(key) => key.clone(),
-                // A node called `1` is a number in YAML.
-                Value::Number(key) => key.to_string(),
-                _ => {
-                    self.bad(entry, "names of nodes", "its keys are names of nodes");
-                    continue;
-                }
-            };
-            let inner = Entry {
-                key,
-                value: value.clone(),
-                within: within.clone(),
-            };
-            if let Some(reset) = self.choice(&inner) {
-                resets.insert(inner.key, reset);
+        for member in members.unwrap_or_default() {
+            if let Some(reset) = self.choice(member) {
+                resets.insert(member.0.text.clone(), reset);
             }
         }
         resets
     }
+}
 
-    fn word(&mut self, entry: &Entry) -> Option<String> {
-        match &entry.value {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            // A model called `7` is a file name all the same.
-            Value::Number(number) => Some(number.to_string()),
-            _ => {
-                let help = format!("write `{}: …` with a text", entry.key);
-                self.bad(entry, "a text", help);
-                None
-            }
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn choice<C: Choice>(&mut self, entry: &Entry) -> Option<C> {
-        let word = match &entry.value {
-            Value::String(word) => word.as_str(),
-            _ => "",
-        };
-        let value = C::from_name(word);
-        if value.is_none() {
-            let names: Vec<&str> = C::ALL.iter().map(|(_, name, _)| *name).collect();
-            let help = match nearest(word, names.iter().copied()) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => C::list(),
-            };
-            self.bad(entry, format!("one of {}", names.join(", ")), help);
-        }
-        value
-    }
-
-    fn flag(&mut self, entry: &Entry) -> Option<bool> {
-        let value = entry.value.as_bool();
-        if value.is_none() {
-            let help = format!("write `{0}: true` or `{0}: false`", entry.key);
-            self.bad(entry, "true or false", help);
-        }
-        value
-    }
-
-    fn count(&mut self, entry: &Entry) -> Option<u32> {
-        let value = entry.value.as_u64().and_then(|n| u32::try_from(n).ok());
-        let value = value.filter(|&n| n > 0);
-        if value.is_none() {
-            let help = format!("write `{}:` with a number of 1 or more", entry.key);
-            self.bad(entry, "a whole number of at least 1", help);
-        }
-        value
-    }
-
-    fn positive(&mut self, entry: &Entry) -> Option<f64> {
-        let value = match &entry.value {
-            // YAML 1.2 wants a point in `1e-4`, so it arrives as text; everyone writes it so.
-            Value::String(text) => text.parse::<f64>().ok(),
-            value => value.as_f64(),
-        };
-        let value = value.filter(|x| x.is_finite() && *x > 0.0);
-        if value.is_none() {
-            let help = format!("write `{}:` with a number such as 0.001", entry.key);
-            self.bad(entry, "a positive number", help);
-        }
-        value
-    }
-
-    fn bad(&mut self, entry: &Entry, expected: impl Into<String>, help: impl Into<String>) {
-        let place = yaml::locate(self.text, entry.within.clone(), &entry.key);
-        let span = if place.value.is_empty() {
-            place.key
-        } else {
-            place.value
-        };
-        self.problems.push(Error::BadValue {
-            key: entry.key.clone(),
-            expected: expected.into(),
-            found: yaml::describe(&entry.value),
-            help: help.into(),
-            source_code: Arc::clone(&self.source_code),
-            span: span.into(),
-        });
-    }
-
-    fn unknown(&mut self, entry: &Entry, known: &'static [&'static str]) {
-        let place = yaml::locate(self.text, entry.within.clone(), &entry.key);
-        self.problems.push(Error::UnknownKey {
-            key: entry.key.clone(),
-            nearest: nearest(&entry.key, known.iter().copied()),
-            known,
-            source_code: Arc::clone(&self.source_code),
-            span: place.key.into(),
-        });
+    #[test]
+    fn what_is_written_is_read_back() {
+        let text = "model: \"a \\\"b\\\".nir\"\nsemantics: snntorch\nreset: subtract\nencoding: direct\n\
+                    ticks: 25\nbits: 4\ntarget: \"up5k\"\ndt: 0.0001\nreset_delay: true\n\
+                    resets: {1.lif: zero, 3: subtract}\n";
+        let project = ProjectFile::parse(text, "a.yaml").unwrap();
+        assert_eq!(
+            ProjectFile::parse(&project.to_yaml(), "b.yaml").unwrap(),
+            project
+        );
+        assert_eq!(project.model.as_deref(), Some("a \"b\".nir"));
     }
 }
