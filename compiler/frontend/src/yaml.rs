@@ -96,9 +96,8 @@ impl Node {
     /// The text of a scalar, however it is quoted; `None` for nothing, lists and mappings.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
-            Value::Scalar { text, plain } if !text.is_empty() && !(*plain && is_nothing(text)) => {
-                Some(text)
-            }
+            Value::Scalar { text, plain: true } if is_nothing(text) => None,
+            Value::Scalar { text, .. } if !text.is_empty() => Some(text),
             _ => None,
         }
     }
