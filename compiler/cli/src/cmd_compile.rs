@@ -1,73 +1,26 @@
 //! `spikeloom compile`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use spikeloom::data;
-use spikeloom::{Error, Level, Request, StopAt, compile};
-use spikeloom_frontend::{
-    Calibration, Choice, DecoderChoice, Encoding, ProjectFile, ResetChoice, SpikesPerTick,
-};
-use spikeloom_ir::network::Semantics;
+use spikeloom::{Level, Request, StopAt, compile};
+use spikeloom_frontend::ProjectFile;
 
-use crate::args::{ToolArgs, choice};
+use crate::args::ToolArgs;
+use crate::model_args::{Loaded, ModelArgs, QuantizeArgs, text};
 
 /// Compiles a model into a build folder: integer network, Verilog, bitstream, report.
 #[derive(Debug, clap::Args)]
 pub struct Compile {
-    /// A `.nir` file, or a `.yaml` project file with the same options as keys.
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
-    /// Whose discretisation the model was trained in.
-    #[arg(long, value_name = "NAME", value_parser = choice::<Semantics>())]
-    semantics: Option<Semantics>,
-    /// What a spike does to the membrane.
-    #[arg(long, value_name = "NAME", value_parser = choice::<ResetChoice>())]
-    reset: Option<ResetChoice>,
-    /// What a spike does in one node, where it is not what `--reset` says; may be repeated.
-    #[arg(long, value_name = "NODE=NAME", value_parser = reset_of)]
-    reset_of: Vec<(String, ResetChoice)>,
-    /// Whether the reset takes effect one tick after the spike; the semantics decide by default.
-    #[arg(long, value_name = "BOOL")]
-    reset_delay: Option<bool>,
-    /// How often a neuron may fire in a tick.
-    #[arg(long, value_name = "NAME", value_parser = choice::<SpikesPerTick>())]
-    spikes: Option<SpikesPerTick>,
-    /// Length of a tick in seconds, where the semantics do not fix it.
-    #[arg(long, value_name = "SECONDS")]
-    dt: Option<f64>,
-    /// How a sample becomes events.
-    #[arg(long, value_name = "NAME", value_parser = choice::<Encoding>())]
-    encoding: Option<Encoding>,
-    /// What an input value of 1 means; 1/255 by default.
-    #[arg(long, value_name = "FACTOR")]
-    input_scale: Option<f32>,
-    /// Ticks of a sample.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    ticks: Option<u32>,
-    /// Seed of the rate encoder's generator.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    seed: Option<u32>,
-    /// How the output becomes a class.
-    #[arg(long, value_name = "NAME", value_parser = choice::<DecoderChoice>())]
-    decoder: Option<DecoderChoice>,
-    /// Bits of a weight, 2 to 8 [default: 8].
-    #[arg(long, value_name = "N")]
-    bits: Option<u32>,
-    /// Bits of a state variable; as many as it takes by default.
-    #[arg(long, value_name = "N")]
-    state_bits: Option<u32>,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    quantize: QuantizeArgs,
     /// Device or board, see `spikeloom targets` [default: up5k].
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
     /// Synapses computed in one clock cycle; the mapper chooses by default.
     #[arg(long, value_name = "N")]
     lanes: Option<u32>,
-    /// Samples on which the weights' scales are chosen. Never give the test set.
-    #[arg(long, value_name = "PATH")]
-    calibrate: Option<PathBuf>,
-    /// How many of them [default: 256].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    calibration_samples: Option<u32>,
     /// The build folder [default: build].
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -84,40 +37,23 @@ pub struct Compile {
     tools: ToolArgs,
 }
 
-fn reset_of(text: &str) -> Result<(String, ResetChoice), String> {
-    let (node, name) = text
-        .rsplit_once('=')
-        .ok_or("write the name of a node, `=` and a reset")?;
-    let reset = ResetChoice::from_name(name)
-        .ok_or_else(|| format!("`{name}` is no reset: {}", ResetChoice::list()))?;
-    Ok((node.to_owned(), reset))
-}
-
 impl Compile {
     pub fn run(&self) -> miette::Result<()> {
-        let project = self.project()?;
-        let path = PathBuf::from(project.model.as_deref().ok_or(Error::NoModel)?);
-        let model = std::fs::read(&path).map_err(|source| Error::Unreadable {
-            path: path.clone(),
-            source,
+        let Loaded {
+            project,
+            model,
+            calibration,
+        } = self.model.load(ProjectFile {
+            target: self.target.clone(),
+            lanes: self.lanes,
+            output: self.output.as_deref().map(text),
+            ..self.quantize.project()
         })?;
-        let calibration = match project.calibration.as_ref().and_then(|c| c.data.as_deref()) {
-            Some(path) => Some(data::read(
-                Path::new(path),
-                None,
-                project.ticks.unwrap_or(0),
-            )?),
-            None => None,
-        };
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let output = project.output.as_deref().unwrap_or("build");
         let request = Request {
             model,
             output: PathBuf::from(output),
-            project: ProjectFile {
-                name: Some(project.name.clone().unwrap_or_else(|| stem.into_owned())),
-                ..project
-            },
+            project,
             calibration,
             stop_at: self.stop_at,
             dump: self.dump_ir,
@@ -133,61 +69,5 @@ impl Compile {
             eprintln!("wrote {}", request.output.display());
         }
         Ok(())
-    }
-
-    /// The project file, if one is given, with the flags put over it.
-    fn project(&self) -> miette::Result<ProjectFile> {
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        let is_project = self
-            .model
-            .extension()
-            .is_some_and(|e| e == "yaml" || e == "yml");
-        let flags = ProjectFile {
-            model: (!is_project).then(|| text(&self.model)),
-            name: None,
-            semantics: self.semantics,
-            reset: self.reset,
-            resets: self.reset_of.iter().cloned().collect(),
-            reset_delay: self.reset_delay,
-            spikes: self.spikes,
-            dt: self.dt,
-            encoding: self.encoding,
-            input_scale: self.input_scale,
-            ticks: self.ticks,
-            seed: self.seed,
-            decoder: self.decoder,
-            bits: self.bits,
-            state_bits: self.state_bits,
-            target: self.target.clone(),
-            lanes: self.lanes,
-            calibration: (self.calibrate.is_some() || self.calibration_samples.is_some()).then(
-                || Calibration {
-                    data: self.calibrate.as_deref().map(text),
-                    samples: self.calibration_samples,
-                },
-            ),
-            output: self.output.as_deref().map(text),
-        };
-        if !is_project {
-            return Ok(flags);
-        }
-        let yaml = std::fs::read_to_string(&self.model).map_err(|source| Error::Unreadable {
-            path: self.model.clone(),
-            source,
-        })?;
-        let mut file = ProjectFile::parse(&yaml, &text(&self.model))?;
-        // Paths in a project file are relative to it.
-        let folder = self.model.parent().unwrap_or(Path::new(""));
-        let beside = |path: &mut Option<String>| {
-            if let Some(p) = path {
-                *p = text(&folder.join(&*p));
-            }
-        };
-        beside(&mut file.model);
-        beside(&mut file.output);
-        if let Some(calibration) = &mut file.calibration {
-            beside(&mut calibration.data);
-        }
-        Ok(file.overridden_by(flags))
     }
 }

@@ -16,6 +16,7 @@ mod cmd_simulate;
 mod cmd_targets;
 mod cmd_tools;
 mod cmd_verify;
+mod model_args;
 mod show;
 
 use std::process::ExitCode;

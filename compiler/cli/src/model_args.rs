@@ -1,0 +1,187 @@
+//! What a command that compiles a model, or a part of the way, is told about it.
+
+use std::path::{Path, PathBuf};
+
+use spikeloom::Error;
+use spikeloom::data::{self, DataSet};
+use spikeloom_frontend::{
+    Calibration, Choice, DecoderChoice, Encoding, ProjectFile, ResetChoice, SpikesPerTick,
+};
+use spikeloom_ir::network::Semantics;
+
+use crate::args::choice;
+
+/// The model, and what its file does not say.
+#[derive(Debug, clap::Args)]
+pub struct ModelArgs {
+    /// A `.nir` file, or a `.yaml` project file with the same options as keys.
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Whose discretisation the model was trained in.
+    #[arg(long, value_name = "NAME", value_parser = choice::<Semantics>())]
+    semantics: Option<Semantics>,
+    /// What a spike does to the membrane.
+    #[arg(long, value_name = "NAME", value_parser = choice::<ResetChoice>())]
+    reset: Option<ResetChoice>,
+    /// What a spike does in one node, where it is not what `--reset` says; may be repeated.
+    #[arg(long, value_name = "NODE=NAME", value_parser = reset_of)]
+    reset_of: Vec<(String, ResetChoice)>,
+    /// Whether the reset takes effect one tick after the spike; the semantics decide by default.
+    #[arg(long, value_name = "BOOL")]
+    reset_delay: Option<bool>,
+    /// How often a neuron may fire in a tick.
+    #[arg(long, value_name = "NAME", value_parser = choice::<SpikesPerTick>())]
+    spikes: Option<SpikesPerTick>,
+    /// Length of a tick in seconds, where the semantics do not fix it.
+    #[arg(long, value_name = "SECONDS")]
+    dt: Option<f64>,
+    /// How a sample becomes events.
+    #[arg(long, value_name = "NAME", value_parser = choice::<Encoding>())]
+    encoding: Option<Encoding>,
+    /// What an input value of 1 means; 1/255 by default.
+    #[arg(long, value_name = "FACTOR")]
+    input_scale: Option<f32>,
+    /// Ticks of a sample.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    ticks: Option<u32>,
+    /// Seed of the rate encoder's generator.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    seed: Option<u32>,
+    /// How the output becomes a class.
+    #[arg(long, value_name = "NAME", value_parser = choice::<DecoderChoice>())]
+    decoder: Option<DecoderChoice>,
+}
+
+/// How a model becomes an integer network.
+#[derive(Debug, clap::Args)]
+pub struct QuantizeArgs {
+    /// Bits of a weight, 2 to 8 [default: 8].
+    #[arg(long, value_name = "N")]
+    bits: Option<u32>,
+    /// Bits of a state variable; as many as it takes by default.
+    #[arg(long, value_name = "N")]
+    state_bits: Option<u32>,
+    /// Samples on which the weights' scales are chosen. Never give the test set.
+    #[arg(long, value_name = "PATH")]
+    calibrate: Option<PathBuf>,
+    /// How many of them [default: 256].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    calibration_samples: Option<u32>,
+}
+
+fn reset_of(text: &str) -> Result<(String, ResetChoice), String> {
+    let (node, name) = text
+        .rsplit_once('=')
+        .ok_or("write the name of a node, `=` and a reset")?;
+    let reset = ResetChoice::from_name(name)
+        .ok_or_else(|| format!("`{name}` is no reset: {}", ResetChoice::list()))?;
+    Ok((node.to_owned(), reset))
+}
+
+/// A model with all that is said about it, in its project file and on the command line.
+pub struct Loaded {
+    /// All settings; the name and the model's path are always there.
+    pub project: ProjectFile,
+    /// The model's bytes.
+    pub model: Vec<u8>,
+    /// Samples on which scales are chosen.
+    pub calibration: Option<DataSet>,
+}
+
+impl QuantizeArgs {
+    /// The same as a project file.
+    pub fn project(&self) -> ProjectFile {
+        ProjectFile {
+            bits: self.bits,
+            state_bits: self.state_bits,
+            calibration: (self.calibrate.is_some() || self.calibration_samples.is_some()).then(
+                || Calibration {
+                    data: self.calibrate.as_deref().map(text),
+                    samples: self.calibration_samples,
+                },
+            ),
+            ..ProjectFile::default()
+        }
+    }
+}
+
+impl ModelArgs {
+    /// Reads the files that are named here, in `flags` or in the project file.
+    ///
+    /// # Errors
+    /// Where one cannot be read.
+    pub fn load(&self, flags: ProjectFile) -> miette::Result<Loaded> {
+        let project = self.project(flags)?;
+        let path = PathBuf::from(project.model.as_deref().ok_or(Error::NoModel)?);
+        let model = std::fs::read(&path).map_err(|source| Error::Unreadable {
+            path: path.clone(),
+            source,
+        })?;
+        let calibration = match project.calibration.as_ref().and_then(|c| c.data.as_deref()) {
+            Some(path) => Some(data::read(
+                Path::new(path),
+                None,
+                project.ticks.unwrap_or(0),
+            )?),
+            None => None,
+        };
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        Ok(Loaded {
+            project: ProjectFile {
+                name: Some(project.name.clone().unwrap_or_else(|| stem.into_owned())),
+                ..project
+            },
+            model,
+            calibration,
+        })
+    }
+
+    /// The project file, if one is given, with the flags put over it.
+    fn project(&self, flags: ProjectFile) -> miette::Result<ProjectFile> {
+        let is_project = self
+            .model
+            .extension()
+            .is_some_and(|e| e == "yaml" || e == "yml");
+        let flags = ProjectFile {
+            model: (!is_project).then(|| text(&self.model)),
+            semantics: self.semantics,
+            reset: self.reset,
+            resets: self.reset_of.iter().cloned().collect(),
+            reset_delay: self.reset_delay,
+            spikes: self.spikes,
+            dt: self.dt,
+            encoding: self.encoding,
+            input_scale: self.input_scale,
+            ticks: self.ticks,
+            seed: self.seed,
+            decoder: self.decoder,
+            ..flags
+        };
+        if !is_project {
+            return Ok(flags);
+        }
+        let yaml = std::fs::read_to_string(&self.model).map_err(|source| Error::Unreadable {
+            path: self.model.clone(),
+            source,
+        })?;
+        let mut file = ProjectFile::parse(&yaml, &text(&self.model))?;
+        // Paths in a project file are relative to it.
+        let folder = self.model.parent().unwrap_or(Path::new(""));
+        let beside = |path: &mut Option<String>| {
+            if let Some(p) = path {
+                *p = text(&folder.join(&*p));
+            }
+        };
+        beside(&mut file.model);
+        beside(&mut file.output);
+        if let Some(calibration) = &mut file.calibration {
+            beside(&mut calibration.data);
+        }
+        Ok(file.overridden_by(flags))
+    }
+}
+
+/// A path as a project file has it.
+pub fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
