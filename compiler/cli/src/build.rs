@@ -2,7 +2,8 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `model.nir`, `project.yaml` | what was compiled, and how |
+//! | `model.nir`, or `model.yaml` and `model.npz` | what was compiled |
+//! | `project.yaml` | how it was compiled |
 //! | `network.yaml`, `network.npz` | the integer network and its weights |
 //! | `layout.yaml` | cores and memories |
 //! | `device.v`, `top.v`, `*.hex` | the design behind a byte stream and on its pins, memory images |
@@ -11,22 +12,25 @@
 //! | `logs/` | what the tools printed, times among it |
 //! | `report.json`, `timings.json` | figures; the first is the same on every run |
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use ndarray::Array2;
-use ndarray_npy::{NpzReader, NpzWriter};
 use sha2::{Digest, Sha256};
 use spikeloom_frontend::ProjectFile;
+use spikeloom_frontend::arrays::{self, Archive, ArchiveFormat, Budget, NumberArray};
 use spikeloom_ir::{Mapped, Network, Quantized};
 
 use crate::error::Error;
+use crate::model::Model;
 use crate::report::Report;
 
 /// Names of the files in a build folder.
 pub mod file {
-    /// The model as it was given.
+    /// The model, a NIR file as it was given.
     pub const MODEL: &str = "model.nir";
+    /// The model, a network in the native format.
+    pub const MODEL_TEXT: &str = "model.yaml";
+    /// The arrays of a network in the native format.
+    pub const MODEL_ARRAYS: &str = "model.npz";
     /// How it was compiled.
     pub const PROJECT: &str = "project.yaml";
     /// The integer network.
@@ -98,19 +102,31 @@ impl Build {
             );
             return Err(wrong(what).into());
         }
-        let model = bytes(file::MODEL)?;
         let project_yaml = text(file::PROJECT)?;
-        if report.source_digest != source_digest(&model, &project_yaml) {
+        let names = if folder.join(file::MODEL_TEXT).exists() {
+            &[file::MODEL_TEXT, file::MODEL_ARRAYS][..]
+        } else {
+            &[file::MODEL]
+        };
+        let mut files = Vec::new();
+        for name in names {
+            // A small network has all its values in the text.
+            if *name != file::MODEL_ARRAYS || folder.join(name).exists() {
+                files.push(bytes(name)?);
+            }
+        }
+        if report.source_digest != source_digest(&files, &project_yaml) {
             let what = format!(
                 "{} or {} was changed after {} was written",
-                file::MODEL,
+                names.join(", "),
                 file::PROJECT,
                 file::REPORT
             );
             return Err(wrong(what).into());
         }
         let project = ProjectFile::parse(&project_yaml, file::PROJECT)?;
-        let (network, _) = spikeloom_frontend::load(&model, &project.options("model"))?;
+        let model = Model::read(&folder.join(names[0]))?;
+        let (network, _) = model.load(&project)?;
         let network = spikeloom_passes::normalise(&network);
         Ok(Self {
             folder: folder.to_owned(),
@@ -166,11 +182,13 @@ pub fn design_id(network_yaml: &str, quantized: &Quantized, layout_yaml: &str) -
     u64::from_le_bytes(first)
 }
 
-/// A digest of what was compiled: other networks than the one that the design was made from are
+/// A digest of what was compiled, from the files of the model and the settings: other networks than the one that the design was made from are
 /// not to stand beside it.
-pub fn source_digest(model: &[u8], project_yaml: &str) -> String {
+pub fn source_digest(model: &[Vec<u8>], project_yaml: &str) -> String {
     let mut hash = Sha256::new();
-    hash.update(model);
+    for file in model {
+        hash.update(file);
+    }
     hash.update(project_yaml);
     let digest = hash.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -183,26 +201,31 @@ fn array_name(projection: usize) -> String {
 
 /// All weights as an NPZ archive of `i16` arrays `[post, pre]`.
 pub fn write_weights(quantized: &Quantized) -> Result<Vec<u8>, String> {
-    let mut npz = NpzWriter::new(Cursor::new(Vec::new()));
+    let mut arrays = Vec::new();
     for (n, p) in quantized.projections.iter().enumerate() {
         let values = p.weights.iter().map(|&w| i16::try_from(w));
         let values: Vec<i16> = values
             .collect::<Result<_, _>>()
             .map_err(|e| e.to_string())?;
         let n_post = values.len() / p.n_pre.max(1);
-        let array = Array2::from_shape_vec((n_post, p.n_pre), values).map_err(|e| e.to_string())?;
-        npz.add_array(array_name(n), &array)
-            .map_err(|e| e.to_string())?;
+        let array = NumberArray::of_i16(vec![n_post, p.n_pre], &values);
+        let array = array.ok_or_else(|| format!("projection {n} is no matrix"))?;
+        arrays.push((array_name(n), array));
     }
-    Ok(npz.finish().map_err(|e| e.to_string())?.into_inner())
+    arrays::write(ArchiveFormat::Npz, &arrays).map_err(|e| e.to_string())
 }
 
 fn read_weights(quantized: &mut Quantized, bytes: Vec<u8>) -> Result<(), String> {
     let damaged = |e: &dyn std::fmt::Display| format!("{}: {e}", file::WEIGHTS);
-    let mut npz = NpzReader::new(Cursor::new(bytes)).map_err(|e| damaged(&e))?;
+    let mut archive =
+        Archive::open(ArchiveFormat::Npz, bytes, Budget::MODEL).map_err(|e| damaged(&e))?;
     for (n, p) in quantized.projections.iter_mut().enumerate() {
-        let array: Array2<i16> = npz.by_name(&array_name(n)).map_err(|e| damaged(&e))?;
-        p.weights = array.iter().map(|&w| w.into()).collect();
+        let array = archive.get(&array_name(n)).map_err(|e| damaged(&e))?;
+        let values = array.to_i64().unwrap_or_default();
+        p.weights = values
+            .into_iter()
+            .map(|w| i32::try_from(w).map_err(|e| damaged(&e)))
+            .collect::<Result<_, _>>()?;
     }
     Ok(())
 }

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use spikeloom::Error;
+use spikeloom::{Given, Model};
+use spikeloom_frontend::{ProjectFile, inspect, native};
 
-/// Describes a model file: nodes, shapes, parameters, what is wrong with it.
+/// Describes a model: nodes or populations, shapes, parameters, what is wrong with it.
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
-    /// A `.nir` file.
+    /// A `.nir` file, a network in the native format, or a project file that names one of them.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Print the description as JSON.
@@ -17,18 +18,24 @@ pub struct Inspect {
 
 impl Inspect {
     pub fn run(&self) -> miette::Result<()> {
-        let bytes = std::fs::read(&self.model).map_err(|source| Error::Unreadable {
-            path: self.model.clone(),
-            source,
-        })?;
-        let inspection = spikeloom_frontend::inspect(&bytes)?;
+        let Given { model, project } = Given::read(&self.model, ProjectFile::default())?;
+        match &model {
+            Model::Nir { bytes, .. } => self.print(&inspect(bytes)?),
+            Model::Native { .. } => {
+                let (network, remarks) = model.load(&project)?;
+                self.print(&native::inspect(&network, remarks));
+            }
+        }
+        Ok(())
+    }
+
+    fn print<T: serde::Serialize + std::fmt::Display>(&self, inspection: &T) {
         if self.json {
-            let json = serde_json::to_string_pretty(&inspection)
+            let json = serde_json::to_string_pretty(inspection)
                 .expect("an inspection has string keys only");
             println!("{json}");
         } else {
             println!("{inspection}");
         }
-        Ok(())
     }
 }

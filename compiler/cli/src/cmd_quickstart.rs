@@ -30,7 +30,7 @@ impl Quickstart {
             Toolchain::install(self.tools.from, &mut |text| eprintln!("  {text}"))?;
         }
         compile(&Request {
-            model: example::MODEL.to_vec(),
+            model: example::model(),
             project: example::project("up5k"),
             calibration: Some(example::training_subset()?),
             output: self.output.clone(),

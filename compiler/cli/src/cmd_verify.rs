@@ -79,7 +79,7 @@ impl Verify {
         })?;
         let output = folder.path().join("build");
         compile(&Request {
-            model: example::MODEL.to_vec(),
+            model: example::model(),
             project: example::project("up5k"),
             calibration: Some(example::training_subset()?),
             output: output.clone(),

@@ -17,6 +17,7 @@ use spikeloom_passes::{
 use crate::build::{design_id, file, source_digest, write_weights};
 use crate::data::{DataSet, Samples};
 use crate::error::Error;
+use crate::model::Model;
 use crate::report::{Report, StopAt};
 use crate::steps::Steps;
 
@@ -38,8 +39,8 @@ pub enum Level {
 /// What is to be compiled, and how.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The model's bytes.
-    pub model: Vec<u8>,
+    /// The model.
+    pub model: Model,
     /// All settings.
     pub project: ProjectFile,
     /// Samples on which the scales are chosen.
@@ -81,14 +82,10 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         StopAt::Bitstream => 8,
     };
     let mut steps = Steps::new(total, request.quiet);
-    let name = request
-        .project
-        .name
-        .clone()
-        .unwrap_or_else(|| "model".into());
-    let (network, remarks) = steps.run("read the model", || {
-        spikeloom_frontend::load(&request.model, &request.project.options(&name))
-    })?;
+    let (network, remarks) =
+        steps.run("read the model", || request.model.load(&request.project))?;
+    let name = network.name.clone();
+    let model = request.model.to_files(&network)?;
     remarks
         .iter()
         .for_each(|r| steps.note(format!("remark: {r}")));
@@ -173,9 +170,11 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     let mut loaded = Vec::new();
     let mut source = String::new();
     steps.run("write the memory images", || {
-        write(file::MODEL, &request.model)?;
+        for (name, bytes) in &model {
+            write(name, bytes)?;
+        }
         let resolved = ProjectFile {
-            model: Some(file::MODEL.into()),
+            model: model.first().map(|(name, _)| (*name).to_owned()),
             name: Some(name.clone()),
             semantics: Some(network.semantics),
             target: Some(target.name.clone()),
@@ -185,7 +184,8 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             ..request.project.clone()
         };
         let project_yaml = resolved.to_yaml();
-        source = source_digest(&request.model, &project_yaml);
+        let model: Vec<Vec<u8>> = model.into_iter().map(|(_, bytes)| bytes).collect();
+        source = source_digest(&model, &project_yaml);
         write(file::PROJECT, project_yaml.as_bytes())?;
         write(file::NETWORK, network_yaml.as_bytes())?;
         write(file::LAYOUT, layout_yaml.as_bytes())?;
@@ -205,7 +205,8 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             path: request.output.clone(),
             what,
         })?;
-        write(file::WEIGHTS, &weights)
+        write(file::WEIGHTS, &weights)?;
+        Ok::<_, miette::Report>(())
     })?;
 
     let mut report = Report {

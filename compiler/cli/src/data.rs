@@ -7,11 +7,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
-use ndarray::{ArrayD, Axis};
-use ndarray_npy::NpzReader;
+use spikeloom_frontend::arrays::{Archive, ArchiveFormat, Budget, NumberArray};
 use spikeloom_ir::Quantized;
 use spikeloom_ir::quantized::Encoder;
 use thiserror::Error;
+
+use crate::files;
 
 /// Samples with what is known about them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,7 +264,7 @@ pub fn read(path: &Path, labels: Option<&Path>, ticks: u32) -> Result<DataSet, D
     }
     let bytes = read_bytes(path)?;
     let (samples, own_labels) = if bytes.starts_with(b"PK") {
-        read_npz(path, bytes, ticks)?
+        read_npz(path, &mut open_npz(path, bytes)?, ticks)?
     } else {
         (Samples::Values(split(idx(path, &bytes)?)), None)
     };
@@ -326,29 +327,39 @@ fn read_folder(path: &Path) -> Result<DataSet, DataError> {
     )
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    let bytes = std::fs::read(path).map_err(|source| DataError::Unreadable {
-        path: path.to_owned(),
-        source,
+/// Longest file of data.
+const MAX_FILE_BYTES: u64 = 2 << 30;
+
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    let bytes = files::read(path, MAX_FILE_BYTES).map_err(|error| match error {
+        crate::Error::Unreadable { path, source } => DataError::Unreadable { path, source },
+        other => DataError::Damaged {
+            path: path.to_owned(),
+            what: other.to_string(),
+        },
     })?;
     unzip(path, bytes)
 }
-
-/// The largest file that is unpacked: 2 GiB, against archives made to fill the memory.
-const UNPACKED_LIMIT: u64 = 2 << 30;
 
 fn unzip(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes);
     }
+    let damaged = |what: String| DataError::Damaged {
+        path: path.to_owned(),
+        what,
+    };
+    let Budget(limit) = Budget::data(bytes.len());
     let mut unpacked = Vec::new();
-    flate2::read::MultiGzDecoder::new(bytes.as_slice())
-        .take(UNPACKED_LIMIT)
+    let n = flate2::read::MultiGzDecoder::new(bytes.as_slice())
+        .take(limit.saturating_add(1))
         .read_to_end(&mut unpacked)
-        .map_err(|e| DataError::Damaged {
-            path: path.to_owned(),
-            what: e.to_string(),
-        })?;
+        .map_err(|e| damaged(e.to_string()))?;
+    if u64::try_from(n).unwrap_or(u64::MAX) > limit {
+        return Err(damaged(format!(
+            "it unpacks to more than {limit} bytes, and no data of its length does"
+        )));
+    }
     Ok(unpacked)
 }
 
@@ -409,77 +420,78 @@ fn idx_labels(path: &Path) -> Result<Vec<usize>, DataError> {
 
 pub(crate) type Pair = (Samples, Option<Vec<usize>>);
 
-pub(crate) fn read_npz(path: &Path, bytes: Vec<u8>, ticks: u32) -> Result<Pair, DataError> {
+/// The arrays of an NPZ archive.
+pub(crate) fn open_npz(path: &Path, bytes: Vec<u8>) -> Result<Archive, DataError> {
+    let budget = Budget::data(bytes.len());
+    Archive::open(ArchiveFormat::Npz, bytes, budget).map_err(|error| DataError::Damaged {
+        path: path.to_owned(),
+        what: error.to_string(),
+    })
+}
+
+/// Samples and labels of an archive.
+pub(crate) fn read_npz(path: &Path, archive: &mut Archive, ticks: u32) -> Result<Pair, DataError> {
     let array_error = |what: String| DataError::Array {
         path: path.to_owned(),
         what,
     };
-    let mut npz = NpzReader::new(std::io::Cursor::new(bytes)).map_err(|e| DataError::Damaged {
-        path: path.to_owned(),
-        what: e.to_string(),
-    })?;
-    let names = npz.names().map_err(|e| DataError::Damaged {
-        path: path.to_owned(),
-        what: e.to_string(),
-    })?;
+    let names: Vec<String> = archive.names().into_iter().map(str::to_owned).collect();
     let find = |wanted: &[&str]| {
-        wanted.iter().find_map(|w| {
-            names
-                .iter()
-                .find(|n| n.as_str() == *w || n.as_str() == format!("{w}.npy"))
-                .cloned()
-        })
+        let mut found = wanted.iter().filter(|w| names.iter().any(|n| n == *w));
+        found.next().map(|name| (*name).to_owned())
     };
     let Some(input) = find(&["input", "x", "images", "spikes"]) else {
         return Err(array_error(format!(
             "no array `input` or `x` among {names:?}"
         )));
     };
-    let values: ArrayD<u8> = npz
-        .by_name(&input)
-        .map_err(|e| array_error(format!("array `{input}` is not of bytes: {e}")))?;
+    let array = archive
+        .get(&input)
+        .map_err(|error| array_error(error.to_string()))?;
+    let samples =
+        samples(array, ticks).map_err(|what| array_error(format!("array `{input}` {what}")))?;
     let labels = match find(&["labels", "y", "targets"]) {
-        Some(name) => Some(read_labels(&mut npz, &name).map_err(array_error)?),
+        Some(name) => Some(read_labels(archive, &name).map_err(array_error)?),
         None => None,
-    };
-    let shape = values.shape().to_vec();
-    let is_events =
-        shape.len() >= 3 && shape[1] == ticks as usize && values.iter().all(|&v| v <= 1);
-    let samples = if is_events {
-        let train = |sample: ndarray::ArrayViewD<'_, u8>| {
-            sample
-                .axis_iter(Axis(0))
-                .map(|tick| {
-                    (0u32..)
-                        .zip(tick.iter())
-                        .filter(|(_, v)| **v != 0)
-                        .map(|(c, _)| c)
-                        .collect()
-                })
-                .collect()
-        };
-        Samples::Events(values.axis_iter(Axis(0)).map(train).collect())
-    } else {
-        Samples::Values(
-            values
-                .axis_iter(Axis(0))
-                .map(|s| s.iter().copied().collect())
-                .collect(),
-        )
     };
     Ok((samples, labels))
 }
 
-fn read_labels<R: Read + std::io::Seek>(
-    npz: &mut NpzReader<R>,
-    name: &str,
-) -> Result<Vec<usize>, String> {
-    if let Ok(labels) = npz.by_name::<ndarray::OwnedRepr<u8>, ndarray::IxDyn>(name) {
-        return Ok(labels.iter().map(|&l| l.into()).collect());
+/// Bytes `[n, …]`, or where it is 0/1 `[n, ticks, …]`, spike trains.
+fn samples(array: NumberArray, ticks: u32) -> Result<Samples, String> {
+    let (shape, element) = (array.shape().to_vec(), array.element());
+    let values = array
+        .into_u8()
+        .ok_or_else(|| format!("is of {}, not of bytes", element.name()))?;
+    let [n, axes @ ..] = &shape[..] else {
+        return Err("is a single number, not samples".into());
+    };
+    if *n == 0 {
+        return Ok(Samples::Values(Vec::new()));
     }
-    let labels: ArrayD<i64> = npz
-        .by_name(name)
-        .map_err(|e| format!("array `{name}` holds no integers: {e}"))?;
+    let size = values.len() / n;
+    if size == 0 {
+        return Err(format!("has the shape {shape:?}, so its samples are empty"));
+    }
+    let is_events = axes.len() >= 2 && axes[0] == ticks as usize && values.iter().all(|&v| v <= 1);
+    if !is_events {
+        return Ok(Samples::Values(
+            values.chunks(size).map(<[u8]>::to_vec).collect(),
+        ));
+    }
+    let tick = |values: &[u8]| {
+        let spikes = (0u32..).zip(values).filter(|(_, v)| **v != 0);
+        spikes.map(|(channel, _)| channel).collect()
+    };
+    let train = |sample: &[u8]| sample.chunks(size / axes[0]).map(tick).collect();
+    Ok(Samples::Events(values.chunks(size).map(train).collect()))
+}
+
+fn read_labels(archive: &mut Archive, name: &str) -> Result<Vec<usize>, String> {
+    let labels = archive.get(name).map_err(|error| error.to_string())?;
+    let labels = labels
+        .to_i64()
+        .ok_or_else(|| format!("array `{name}` holds no integers"))?;
     labels
         .iter()
         .map(|&l| usize::try_from(l).map_err(|_| format!("array `{name}` holds the label {l}")))

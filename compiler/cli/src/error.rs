@@ -32,11 +32,42 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A file of more bytes than any of its kind has.
+    #[error("{} has more than {limit} bytes", path.display())]
+    #[diagnostic(
+        code(spikeloom::too_long),
+        help("check that it is the file you mean: no supported device can hold such a network")
+    )]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes that are read.
+        limit: u64,
+    },
+    /// A file that would be replaced.
+    #[error("{} exists", path.display())]
+    #[diagnostic(
+        code(spikeloom::output_exists),
+        help("give another name, or `--force` to replace the file")
+    )]
+    OutputExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An extension that says no format that models are written in.
+    #[error("the name of {} says no format", path.display())]
+    #[diagnostic(code(spikeloom::output_format), help("{help}"))]
+    OutputFormat {
+        /// The file.
+        path: PathBuf,
+        /// The extensions there are.
+        help: &'static str,
+    },
     /// No model was named.
     #[error("no model is given")]
     #[diagnostic(
         code(spikeloom::no_model),
-        help("name a `.nir` file or a `.yaml` project file with a `model:` key")
+        help("name a `.nir` file, a network in YAML, or a project file with a `model:` key")
     )]
     NoModel,
     /// The output folder holds something else.

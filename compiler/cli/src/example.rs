@@ -8,12 +8,11 @@ use spikeloom_frontend::{Encoding, ProjectFile, ResetChoice};
 use spikeloom_ir::Network;
 use spikeloom_ir::network::Semantics;
 
+use crate::Model;
 use crate::data::{DataError, DataSet, read_embedded};
 use crate::reference::Reference;
 
-/// The model file.
-pub const MODEL: &[u8] =
-    include_bytes!("../../../tests/models/snntorch-leaky-mnist-direct/model.nir");
+const MODEL: &[u8] = include_bytes!("../../../tests/models/snntorch-leaky-mnist-direct/model.nir");
 const REFERENCE: &[u8] =
     include_bytes!("../../../tests/models/snntorch-leaky-mnist-direct/reference.npz");
 const TEST_IMAGES: &[u8] = include_bytes!("../../../tests/data/mnist/t10k-images-idx3-ubyte.gz");
@@ -27,6 +26,14 @@ const TRAINING_LABELS: &[u8] =
 pub const FRAMEWORK_ACCURACY: f64 = 0.9778;
 /// Its name.
 pub const NAME: &str = "snntorch-leaky-mnist-direct";
+
+/// The model.
+pub fn model() -> Model {
+    Model::Nir {
+        bytes: MODEL.to_vec(),
+        name: NAME.into(),
+    }
+}
 
 /// How the example is compiled for a target.
 pub fn project(target: &str) -> ProjectFile {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use spikeloom::Error;
 use spikeloom::data::{self, DataSet};
+use spikeloom::{Given, Model};
 use spikeloom_frontend::{
     Calibration, Choice, DecoderChoice, Encoding, ProjectFile, ResetChoice, SpikesPerTick,
 };
@@ -14,7 +14,7 @@ use crate::args::choice;
 /// The model, and what its file does not say.
 #[derive(Debug, clap::Args)]
 pub struct ModelArgs {
-    /// A `.nir` file, or a `.yaml` project file with the same options as keys.
+    /// A `.nir` file, a network in the native format, or a project file with these options as keys.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Whose discretisation the model was trained in.
@@ -80,10 +80,10 @@ fn reset_of(text: &str) -> Result<(String, ResetChoice), String> {
 
 /// A model with all that is said about it, in its project file and on the command line.
 pub struct Loaded {
-    /// All settings; the name and the model's path are always there.
+    /// All settings; the model's path is always there.
     pub project: ProjectFile,
-    /// The model's bytes.
-    pub model: Vec<u8>,
+    /// The model.
+    pub model: Model,
     /// Samples on which scales are chosen.
     pub calibration: Option<DataSet>,
 }
@@ -111,39 +111,28 @@ impl ModelArgs {
     /// # Errors
     /// Where one cannot be read.
     pub fn load(&self, flags: ProjectFile) -> miette::Result<Loaded> {
-        let project = self.project(flags)?;
-        let path = PathBuf::from(project.model.as_deref().ok_or(Error::NoModel)?);
-        let model = std::fs::read(&path).map_err(|source| Error::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
+        let Given { model, project } = Given::read(&self.model, self.project(flags))?;
         let calibration = match project.calibration.as_ref().and_then(|c| c.data.as_deref()) {
-            Some(path) => Some(data::read(
-                Path::new(path),
-                None,
-                project.ticks.unwrap_or(0),
-            )?),
+            Some(path) => {
+                let ticks = match project.ticks {
+                    Some(ticks) => ticks,
+                    // A network in the native format says it itself.
+                    None => model.load(&project).map_or(0, |(network, _)| network.ticks),
+                };
+                Some(data::read(Path::new(path), None, ticks)?)
+            }
             None => None,
         };
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         Ok(Loaded {
-            project: ProjectFile {
-                name: Some(project.name.clone().unwrap_or_else(|| stem.into_owned())),
-                ..project
-            },
+            project,
             model,
             calibration,
         })
     }
 
-    /// The project file, if one is given, with the flags put over it.
-    fn project(&self, flags: ProjectFile) -> miette::Result<ProjectFile> {
-        let is_project = self
-            .model
-            .extension()
-            .is_some_and(|e| e == "yaml" || e == "yml");
-        let flags = ProjectFile {
-            model: (!is_project).then(|| text(&self.model)),
+    /// `flags` and what is said here.
+    fn project(&self, flags: ProjectFile) -> ProjectFile {
+        ProjectFile {
             semantics: self.semantics,
             reset: self.reset,
             resets: self.reset_of.iter().cloned().collect(),
@@ -156,28 +145,7 @@ impl ModelArgs {
             seed: self.seed,
             decoder: self.decoder,
             ..flags
-        };
-        if !is_project {
-            return Ok(flags);
         }
-        let yaml = std::fs::read_to_string(&self.model).map_err(|source| Error::Unreadable {
-            path: self.model.clone(),
-            source,
-        })?;
-        let mut file = ProjectFile::parse(&yaml, &text(&self.model))?;
-        // Paths in a project file are relative to it.
-        let folder = self.model.parent().unwrap_or(Path::new(""));
-        let beside = |path: &mut Option<String>| {
-            if let Some(p) = path {
-                *p = text(&folder.join(&*p));
-            }
-        };
-        beside(&mut file.model);
-        beside(&mut file.output);
-        if let Some(calibration) = &mut file.calibration {
-            beside(&mut calibration.data);
-        }
-        Ok(file.overridden_by(flags))
     }
 }
 

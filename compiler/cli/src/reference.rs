@@ -8,8 +8,6 @@
 
 use std::path::Path;
 
-use ndarray::{ArrayD, Axis};
-use ndarray_npy::NpzReader;
 use spikeloom_ir::Network;
 
 use crate::data::{self, DataError, Samples};
@@ -29,10 +27,7 @@ impl Reference {
     /// # Errors
     /// If the file is damaged, holds no spikes of the network's populations, or has other shapes.
     pub fn read(path: &Path, network: &Network) -> Result<Self, DataError> {
-        let bytes = std::fs::read(path).map_err(|source| DataError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = data::read_bytes(path)?;
         Self::parse(path, bytes, network)
     }
 
@@ -46,12 +41,8 @@ impl Reference {
             what,
         };
         let ticks = network.ticks;
-        let (samples, _) = data::read_npz(path, bytes.clone(), ticks)?;
-        let mut npz =
-            NpzReader::new(std::io::Cursor::new(bytes)).map_err(|e| DataError::Damaged {
-                path: path.to_owned(),
-                what: e.to_string(),
-            })?;
+        let mut archive = data::open_npz(path, bytes)?;
+        let (samples, _) = data::read_npz(path, &mut archive, ticks)?;
         if let Samples::Values(values) = &samples {
             let wanted: usize = network.input.shape.iter().product();
             let found = values.iter().map(Vec::len).find(|&len| len != wanted);
@@ -66,7 +57,7 @@ impl Reference {
         let mut known = 0;
         for (p, population) in network.populations.iter().enumerate() {
             let name = format!("spikes_{}", population.name);
-            let Ok(array): Result<ArrayD<u8>, _> = npz.by_name(&name) else {
+            let Ok(array) = archive.get(&name) else {
                 continue;
             };
             let n_neurons: usize = population.shape.iter().product();
@@ -78,9 +69,13 @@ impl Reference {
                 )));
             }
             known += 1;
-            for (sample, spikes) in array.axis_iter(Axis(0)).zip(&mut spikes) {
-                spikes[p] = sample
-                    .axis_iter(Axis(0))
+            let values = array
+                .into_u8()
+                .ok_or_else(|| array_error(format!("array `{name}` is not of bytes")))?;
+            let mut rows = values.chunks(n_neurons.max(1));
+            for spikes in &mut spikes {
+                let ticks = rows.by_ref().take(wanted[1]);
+                spikes[p] = ticks
                     .map(|tick| tick.iter().map(|&s| s != 0).collect())
                     .collect();
             }

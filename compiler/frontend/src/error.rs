@@ -402,6 +402,66 @@ pub enum Error {
         #[label("this value")]
         span: SourceSpan,
     },
+    /// A key that must be there.
+    #[error("{owner} needs the key `{key}`")]
+    #[diagnostic(code(spikeloom::frontend::missing_key), help("add `{key}: …`"))]
+    MissingKey {
+        /// What should have it.
+        owner: String,
+        /// The key.
+        key: &'static str,
+        /// The file.
+        #[source_code]
+        source_code: Arc<NamedSource<String>>,
+        /// What should have it.
+        #[label("here")]
+        span: SourceSpan,
+    },
+    /// An array that a network names and that cannot be used.
+    #[error("`{key}`: {problem}")]
+    #[diagnostic(code(spikeloom::frontend::bad_array), help("{help}"))]
+    BadArray {
+        /// The parameter.
+        key: String,
+        /// What is wrong with the array.
+        problem: String,
+        /// What to do.
+        help: String,
+        /// The file.
+        #[source_code]
+        source_code: Arc<NamedSource<String>>,
+        /// Where the array is named.
+        #[label("named here")]
+        span: SourceSpan,
+    },
+    /// Projections in a circle that all arrive in the tick of the spike.
+    #[error("the loop {populations} has no delay, so its spikes would depend on themselves")]
+    #[diagnostic(
+        code(spikeloom::frontend::loop_without_delay),
+        help("give one of its projections `delay: 1`")
+    )]
+    LoopWithoutDelay {
+        /// The loop as `a -> b -> a`.
+        populations: String,
+        /// The file.
+        #[source_code]
+        source_code: Arc<NamedSource<String>>,
+        /// One of its projections.
+        #[label("this projection closes it")]
+        span: SourceSpan,
+    },
+    /// A network that a format cannot hold.
+    #[error("the network cannot be written as {format}: {reason}")]
+    #[diagnostic(
+        code(spikeloom::frontend::unwritable),
+        help("change the network, or write it in another format")
+    )]
+    Unwritable {
+        /// The format.
+        format: &'static str,
+        /// What stands in the way.
+        reason: String,
+    },
 
     /// Several independent errors.
     #[error("{} problems were found", errors.len())]
@@ -431,12 +491,14 @@ pub enum Limit {
     Objects,
     /// Channels of an input or output, or neurons of a node.
     Elements,
+    /// Values of all parameters of a network.
+    Values,
 }
 
 impl Limit {
     fn help(self) -> &'static str {
         match self {
-            Limit::FileBytes | Limit::TotalBytes | Limit::Elements => {
+            Limit::FileBytes | Limit::TotalBytes | Limit::Elements | Limit::Values => {
                 "no supported device can hold such a network: use a smaller one"
             }
             Limit::ArrayBytes => {
@@ -459,6 +521,7 @@ impl fmt::Display for Limit {
             Limit::Depth => "a nesting depth",
             Limit::Objects => "a number of objects",
             Limit::Elements => "a number of elements",
+            Limit::Values => "a number of values",
         })
     }
 }

@@ -1,9 +1,10 @@
 //! The keys of a YAML mapping, read one after the other, with every fault at its place.
 
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use miette::NamedSource;
+use miette::{Diagnostic, NamedSource};
 
 use crate::choice::Choice;
 use crate::error::{Error, nearest, report};
@@ -14,6 +15,7 @@ pub(crate) type Entry = (Key, Node);
 
 /// A text that is being read, and what is wrong with it so far.
 pub(crate) struct Reader {
+    text: String,
     source_code: Arc<NamedSource<String>>,
     problems: Vec<Error>,
 }
@@ -29,6 +31,7 @@ impl Reader {
             span: error.span.into(),
         })?;
         let reader = Self {
+            text: text.to_owned(),
             source_code,
             problems: Vec::new(),
         };
@@ -36,7 +39,12 @@ impl Reader {
     }
 
     /// `read`, unless something was wrong.
-    pub(crate) fn finish<T>(self, read: T) -> Result<T, Error> {
+    pub(crate) fn finish<T>(mut self, read: T) -> Result<T, Error> {
+        // Some keys are read before others, wherever they stand.
+        self.problems.sort_by_key(|problem| {
+            let mut labels = problem.labels().into_iter().flatten();
+            labels.next().map_or(0, |label| label.offset())
+        });
         report(self.problems)?;
         Ok(read)
     }
@@ -97,10 +105,13 @@ impl Reader {
         self.count_from(1, entry)
     }
 
-    /// A number above 0.
-    pub(crate) fn positive(&mut self, entry: &Entry) -> Option<f64> {
+    /// A number above 0, in the precision that is asked for.
+    pub(crate) fn positive<F>(&mut self, entry: &Entry) -> Option<F>
+    where
+        F: FromStr + Into<f64> + Copy,
+    {
         let value = entry.1.plain_text().and_then(|text| text.parse().ok());
-        let value = value.filter(|x: &f64| x.is_finite() && *x > 0.0);
+        let value = value.filter(|x: &F| (*x).into().is_finite() && (*x).into() > 0.0);
         if value.is_none() {
             let help = format!("write `{}:` with a number such as 0.001", entry.0.text);
             self.bad(entry, "a positive number", help);
@@ -143,6 +154,60 @@ impl Reader {
         self.problem(problem);
     }
 
+    /// A value inside of a list that does not fit.
+    pub(crate) fn bad_item(&mut self, key: &str, node: &Node, expected: &str, help: &str) {
+        let problem = Error::BadValue {
+            key: key.to_owned(),
+            expected: expected.to_owned(),
+            found: node.describe(),
+            help: help.to_owned(),
+            source_code: self.source_code(),
+            span: node.span.clone().into(),
+        };
+        self.problem(problem);
+    }
+
+    /// An array that cannot be used.
+    pub(crate) fn bad_array(
+        &mut self,
+        entry: &Entry,
+        problem: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let problem = Error::BadArray {
+            key: entry.0.text.clone(),
+            problem: problem.into(),
+            help: help.into(),
+            source_code: self.source_code(),
+            span: self.place(entry).into(),
+        };
+        self.problem(problem);
+    }
+
+    /// A name that cannot be one here.
+    pub(crate) fn bad_name(&mut self, key: &Key, expected: &str, help: &str) {
+        let problem = Error::BadValue {
+            key: key.text.clone(),
+            expected: expected.to_owned(),
+            found: "a name".to_owned(),
+            help: help.to_owned(),
+            source_code: self.source_code(),
+            span: key.span.clone().into(),
+        };
+        self.problem(problem);
+    }
+
+    /// A key that is not there. `owner` is what should have it, at `span`.
+    pub(crate) fn missing(&mut self, owner: &str, key: &'static str, span: Range<usize>) {
+        let problem = Error::MissingKey {
+            owner: owner.to_owned(),
+            key,
+            source_code: self.source_code(),
+            span: span.into(),
+        };
+        self.problem(problem);
+    }
+
     /// A key that none of `known` is.
     pub(crate) fn unknown(&mut self, key: &Key, known: &'static [&'static str]) {
         let problem = Error::UnknownKey {
@@ -158,6 +223,16 @@ impl Reader {
     /// Any other problem.
     pub(crate) fn problem(&mut self, problem: Error) {
         self.problems.push(problem);
+    }
+
+    /// How many problems there are.
+    pub(crate) fn n_problems(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The text, for an error.

@@ -28,9 +28,9 @@ use crate::error::{Error, Limit};
 use crate::tensor::Values;
 
 /// Largest model file.
-const MAX_FILE_BYTES: u64 = 256 << 20;
+pub(crate) const MAX_FILE_BYTES: u64 = 128 << 20;
 /// All values of one file together, decompressed.
-const MAX_TOTAL_BYTES: u64 = 256 << 20;
+const MAX_TOTAL_BYTES: u64 = 128 << 20;
 /// Deflate expands by at most 1032:1, plus room for small arrays that were never written.
 const MAX_EXPANSION: u64 = 1040;
 const MIN_ARRAY_BYTES: u64 = 64 << 10;

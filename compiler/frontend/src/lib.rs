@@ -12,15 +12,20 @@
 //! [`inspect()`] describes a file without compiling it, faults included. Every assumption and
 //! repair is returned as a [`Remark`]; every error says where in the user's file it stands.
 //!
+//! [`native`] is the project's own format, which holds the Network level exactly, and [`arrays`]
+//! reads the files of arrays beside it.
+//!
 //! What this crate does not do: it opens no file, prints nothing, and changes no parameter
 //! beyond the per-tick factors that the Network level is made of.
 
+pub mod arrays;
 mod choice;
 mod error;
 mod fields;
 mod hdf5;
 mod inspect;
 mod lower;
+pub mod native;
 pub mod nir;
 mod project;
 mod remark;
@@ -36,6 +41,11 @@ pub use remark::Remark;
 pub use tensor::{Tensor, Values};
 
 use spikeloom_ir::Network;
+
+/// Most bytes of a model file, and of a file of arrays beside a network.
+pub const MAX_MODEL_BYTES: u64 = hdf5::MAX_FILE_BYTES;
+/// Most bytes of a network or project file in YAML.
+pub const MAX_TEXT_BYTES: u64 = yaml::MAX_BYTES;
 
 /// Reads a NIR file and lowers it, with the remarks of both steps.
 ///

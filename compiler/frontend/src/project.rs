@@ -204,7 +204,7 @@ impl Reader {
                 "spikes" => project.spikes = self.choice(entry),
                 "dt" => project.dt = self.positive(entry),
                 "encoding" => project.encoding = self.choice(entry),
-                "input_scale" => project.input_scale = self.positive(entry).map(|x| x as f32),
+                "input_scale" => project.input_scale = self.positive(entry),
                 "ticks" => project.ticks = self.count(entry),
                 "seed" => project.seed = self.count(entry),
                 "decoder" => project.decoder = self.choice(entry),

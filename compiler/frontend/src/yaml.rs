@@ -15,9 +15,9 @@ use std::ops::Range;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
 /// Longest text.
-pub(crate) const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: u64 = 1 << 20;
 /// Longest line: a message shows the whole line.
-const MAX_LINE_BYTES: usize = 64 << 10;
+const MAX_LINE_BYTES: u64 = 64 << 10;
 /// Lists and mappings inside each other.
 const MAX_DEPTH: usize = 32;
 /// Values, those that aliases repeat among them; a long text counts as several.
@@ -141,7 +141,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// A text that fits into a message.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -175,18 +175,19 @@ fn tree(text: &str) -> Result<Node, SyntaxError> {
 }
 
 fn check_lengths(text: &str) -> Result<(), SyntaxError> {
-    let too_long = |what: &str, found: usize, limit: usize, at: usize| {
+    let too_long = |what: &str, found: usize, limit: u64, at: usize| {
         Err(SyntaxError {
             reason: format!("{what} has {found} bytes, at most {limit} can be read"),
             span: at..at,
         })
     };
-    if text.len() > MAX_BYTES {
+    let exceeds = |n: usize, limit: u64| u64::try_from(n).is_ok_and(|n| n > limit);
+    if exceeds(text.len(), MAX_BYTES) {
         return too_long("it", text.len(), MAX_BYTES, 0);
     }
     let mut start = 0;
     for (n, line) in text.split('\n').enumerate() {
-        if line.len() > MAX_LINE_BYTES {
+        if exceeds(line.len(), MAX_LINE_BYTES) {
             return too_long(
                 &format!("line {}", n + 1),
                 line.len(),

@@ -13,12 +13,12 @@ pub enum Origin {
     Synthetic,
     /// A path inside a model file, such as `/node/nodes/1/v_threshold`.
     Node(String),
-    /// A byte range of a text file.
+    /// A place in a text file.
     Text {
-        /// First byte.
-        start: usize,
-        /// One past the last byte.
-        end: usize,
+        /// Line, from 1.
+        line: usize,
+        /// Column of its first character, from 1.
+        column: usize,
     },
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Synthetic => f.write_str("(made by spikeloom)"),
             Origin::Node(path) => f.write_str(path),
-            Origin::Text { start, end } => write!(f, "bytes {start}..{end}"),
+            Origin::Text { line, column } => write!(f, "line {line}, column {column}"),
         }
     }
 }

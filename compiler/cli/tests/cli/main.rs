@@ -8,6 +8,7 @@ mod accuracy;
 mod compile;
 mod errors;
 mod ladder;
+mod native;
 mod printed;
 mod simulate;
 mod tools;

@@ -1,0 +1,124 @@
+//! `input:`, and the encoder in it.
+
+use spikeloom_ir::network::{Encoder, Input};
+
+use super::Loader;
+use crate::choice::{Choice, Encoding};
+use crate::error::Error;
+use crate::fields::Entry;
+use crate::project::ProjectFile;
+
+/// What projections call the input; no population may be called so.
+pub(super) const NAME: &str = "input";
+
+const KEYS: &[&str] = &["shape", "encoding", "scale", "seed"];
+
+/// What a value of 1 means unless the text says it: samples are bytes.
+const DEFAULT_SCALE: f32 = 1.0 / 255.0;
+const DEFAULT_SEED: u32 = 1;
+
+impl Loader<'_> {
+    pub(super) fn input(&mut self, entry: &Entry) -> Option<Input> {
+        let members = self.reader.members(
+            entry,
+            "a mapping",
+            "write `shape:` and `encoding:` below it",
+        )?;
+        let (mut shape, mut encoding, mut scale, mut seed) = (None, None, None, None);
+        let n_before = self.reader.n_problems();
+        for member in members {
+            match member.0.text.as_str() {
+                "shape" => shape = self.shape(member),
+                "encoding" => encoding = self.reader.choice::<Encoding>(member),
+                "scale" => {
+                    scale = self.reader.positive(member);
+                    self.only_with(member, Encoding::Direct, members);
+                }
+                "seed" => {
+                    seed = self.reader.count(member);
+                    self.only_with(member, Encoding::Rate, members);
+                }
+                _ => self.reader.unknown(&member.0, KEYS),
+            }
+        }
+        for key in ["shape", "encoding"] {
+            if !members.iter().any(|(found, _)| found.text == key) {
+                self.reader.missing("`input`", key, entry.0.span.clone());
+            }
+        }
+        if self.reader.n_problems() > n_before {
+            return None;
+        }
+        Some(Input {
+            shape: shape?,
+            encoder: match encoding? {
+                Encoding::Direct => Encoder::Direct {
+                    scale: scale.unwrap_or(DEFAULT_SCALE),
+                },
+                Encoding::Rate => Encoder::Rate {
+                    seed: seed.unwrap_or(DEFAULT_SEED),
+                },
+                Encoding::Events => Encoder::Events,
+            },
+            origin: self.reader.origin(&entry.0.span),
+        })
+    }
+
+    /// A key of one encoding, beside another.
+    fn only_with(&mut self, member: &Entry, encoding: Encoding, members: &[Entry]) {
+        let written = members.iter().find(|(key, _)| key.text == "encoding");
+        let written = written.and_then(|(_, node)| Encoding::from_name(node.text()?));
+        if written.is_some_and(|written| written != encoding) {
+            self.reader.bad(
+                member,
+                format!("left out unless the encoding is `{}`", encoding.name()),
+                "remove it, or change `encoding:`",
+            );
+        }
+    }
+}
+
+/// Puts an encoding given elsewhere over the text's.
+pub(super) fn overridden(encoder: &mut Encoder, project: &ProjectFile, problems: &mut Vec<Error>) {
+    let encoding = project.encoding.unwrap_or(match encoder {
+        Encoder::Direct { .. } => Encoding::Direct,
+        Encoder::Rate { .. } => Encoding::Rate,
+        Encoder::Events => Encoding::Events,
+    });
+    if let Some(scale) = project.input_scale
+        && (encoding != Encoding::Direct || !(scale.is_finite() && scale > 0.0))
+    {
+        problems.push(Error::OptionConflict {
+            flag: "input-scale",
+            value: scale.to_string(),
+            reason: format!("the encoding `{}`", encoding.name()),
+            help: "leave it out, or give a positive number with `--encoding direct`".to_owned(),
+        });
+        return;
+    }
+    *encoder = match (encoding, *encoder) {
+        (Encoding::Direct, Encoder::Direct { scale }) => Encoder::Direct {
+            scale: project.input_scale.unwrap_or(scale),
+        },
+        (Encoding::Direct, _) => Encoder::Direct {
+            scale: project.input_scale.unwrap_or(DEFAULT_SCALE),
+        },
+        (Encoding::Rate, Encoder::Rate { seed }) => Encoder::Rate {
+            seed: project.seed.unwrap_or(seed),
+        },
+        (Encoding::Rate, _) => Encoder::Rate {
+            seed: project.seed.unwrap_or(DEFAULT_SEED),
+        },
+        (Encoding::Events, _) => Encoder::Events,
+    };
+}
+
+/// The lines below `input:`.
+pub(super) fn write(input: &Input) -> String {
+    let encoding = match input.encoder {
+        Encoder::Direct { scale } => format!("direct\n  scale: {scale:?}"),
+        Encoder::Rate { seed } => format!("rate\n  seed: {seed}"),
+        Encoder::Events => "events".to_owned(),
+    };
+    format!("  shape: {:?}\n  encoding: {encoding}\n", input.shape)
+}

@@ -1,0 +1,307 @@
+//! `populations:`, one name a population, with its neuron's parameters below it.
+
+use std::fmt::Write as _;
+
+use spikeloom_ir::network::{
+    Compare, Firing, Neuron, Population, Reset, ResetAt, Synapse, SynapseSeen,
+};
+
+use super::values::{Arrays, FINITE, POSITIVE, Requirement};
+use super::{Loader, input};
+use crate::Remark;
+use crate::choice::{Choice, ResetChoice};
+use crate::fields::Entry;
+use crate::yaml;
+
+/// All keys of a population.
+pub const POPULATION_KEYS: &[&str] = &[
+    "shape",
+    "decay_syn",
+    "gain_syn",
+    "i_syn_seen",
+    "decay_mem",
+    "gain",
+    "v_leak",
+    "v_init",
+    "v_threshold",
+    "compare",
+    "reset",
+    "v_reset",
+    "reset_at",
+    "refractory_ticks",
+];
+/// Without a synaptic current these have no meaning.
+const OF_SYNAPSE: &[&str] = &["gain_syn", "i_syn_seen"];
+/// Without a threshold these have no meaning.
+const OF_FIRING: &[&str] = &[
+    "compare",
+    "reset",
+    "v_reset",
+    "reset_at",
+    "refractory_ticks",
+];
+
+const DECAY_MEM: Requirement = Requirement {
+    words: "more than 0 and at most 1",
+    holds: |x| x > 0.0 && x <= 1.0,
+};
+const DECAY_SYN: Requirement = Requirement {
+    words: "from 0 to 1",
+    holds: |x| (0.0..=1.0).contains(&x),
+};
+
+impl Choice for ResetAt {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (ResetAt::SameTick, "same-tick", "in the tick of the spike"),
+        (
+            ResetAt::NextTick,
+            "next-tick",
+            "one tick later, before that tick's input",
+        ),
+        (
+            ResetAt::NextTickInputLost,
+            "next-tick-input-lost",
+            "one tick later, after that tick's input",
+        ),
+    ];
+}
+
+impl Choice for Compare {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Compare::Greater, "greater", "v_mem > v_threshold"),
+        (
+            Compare::GreaterOrEqual,
+            "greater-or-equal",
+            "v_mem >= v_threshold",
+        ),
+    ];
+}
+
+impl Choice for SynapseSeen {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            SynapseSeen::SameTick,
+            "same-tick",
+            "the membrane sees this tick's current",
+        ),
+        (
+            SynapseSeen::TickBefore,
+            "tick-before",
+            "the membrane sees the current that the tick before left",
+        ),
+    ];
+}
+
+impl Loader<'_> {
+    pub(super) fn populations(&mut self, entry: &Entry) -> Option<Vec<Population>> {
+        let members = self.reader.members(
+            entry,
+            "a mapping from names to populations",
+            "write a name with `shape:` and the neuron's parameters below it",
+        )?;
+        if members.is_empty() {
+            self.reader.bad(
+                entry,
+                "at least one population",
+                "write a name with `shape:` and the neuron's parameters below it",
+            );
+            return None;
+        }
+        let populations = members.iter().map(|member| self.population(member));
+        // All are read, so that all faults are found.
+        let populations: Vec<Option<Population>> = populations.collect();
+        populations.into_iter().collect()
+    }
+
+    fn population(&mut self, entry: &Entry) -> Option<Population> {
+        let name = entry.0.text.clone();
+        let n_before = self.reader.n_problems();
+        if name == input::NAME || name.is_empty() {
+            self.reader.bad_name(
+                &entry.0,
+                "a name that no other item has; `input` is the network's input",
+                "give the population another name",
+            );
+        }
+        let members = self.reader.members(
+            entry,
+            "a mapping",
+            "write `shape:` and the neuron's parameters below it",
+        )?;
+        let owner = format!("population `{name}`");
+        let find = |key: &str| members.iter().find(|(found, _)| found.text == key);
+        for (key, _) in members {
+            if !POPULATION_KEYS.contains(&key.text.as_str()) {
+                self.reader.unknown(key, POPULATION_KEYS);
+            }
+        }
+        for (keys, needed) in [(OF_SYNAPSE, "decay_syn"), (OF_FIRING, "v_threshold")] {
+            let idle = keys.iter().find_map(|key| find(key));
+            if let Some((key, _)) = idle
+                && find(needed).is_none()
+            {
+                self.reader.missing(
+                    &format!("{owner}, which has `{}`,", key.text),
+                    needed,
+                    key.span.clone(),
+                );
+            }
+        }
+        let Some(shape) = find("shape") else {
+            self.reader.missing(&owner, "shape", entry.0.span.clone());
+            return None;
+        };
+        let shape = self.shape(shape)?;
+        let mut vector = |key: &str, default: f32, requirement: Requirement| match find(key) {
+            Some(entry) => self.vector(entry, &shape, requirement),
+            None => self.filled(&entry.0, default, shape.iter().product()),
+        };
+        let decay_syn = find("decay_syn").map(|_| vector("decay_syn", 0.0, DECAY_SYN));
+        let gain_syn = find("decay_syn").map(|_| vector("gain_syn", 1.0, FINITE));
+        let decay_mem = vector("decay_mem", 1.0, DECAY_MEM);
+        let gain = vector("gain", 1.0, FINITE);
+        let v_leak = vector("v_leak", 0.0, FINITE);
+        let v_init = vector("v_init", 0.0, FINITE);
+        let v_threshold = find("v_threshold").map(|_| vector("v_threshold", 1.0, POSITIVE));
+        let v_reset = find("v_threshold").map(|_| vector("v_reset", 0.0, FINITE));
+        let seen = self.choice_or(find("i_syn_seen"), SynapseSeen::SameTick);
+        let firing = self.firing(entry, members, v_threshold, v_reset);
+        if self.reader.n_problems() > n_before {
+            return None;
+        }
+        let synapse = match (decay_syn, gain_syn) {
+            (Some(decay_syn), Some(gain_syn)) => Some(Synapse {
+                decay_syn: decay_syn?,
+                gain_syn: gain_syn?,
+                seen: seen?,
+            }),
+            _ => None,
+        };
+        Some(Population {
+            name,
+            shape,
+            neuron: Neuron {
+                synapse,
+                decay_mem: decay_mem?,
+                gain: gain?,
+                v_leak: v_leak?,
+                v_init: v_init?,
+                firing,
+            },
+            origin: self.reader.origin(&entry.0.span),
+        })
+    }
+
+    fn firing(
+        &mut self,
+        entry: &Entry,
+        members: &[Entry],
+        v_threshold: Option<Option<Vec<f32>>>,
+        v_reset: Option<Option<Vec<f32>>>,
+    ) -> Option<Firing> {
+        let find = |key: &str| members.iter().find(|(found, _)| found.text == key);
+        v_threshold.as_ref()?;
+        let owner = format!("population `{}`, which has `v_threshold`,", entry.0.text);
+        let chosen = match find("reset") {
+            Some(member) => self.reader.choice::<ResetChoice>(member),
+            None => {
+                self.reader.missing(&owner, "reset", entry.0.span.clone());
+                None
+            }
+        };
+        let reset_at = self.choice_or(find("reset_at"), ResetAt::SameTick);
+        let compare = self.choice_or(find("compare"), Compare::Greater);
+        let refractory_ticks = match find("refractory_ticks") {
+            Some(member) => self.reader.count_from(0, member),
+            None => Some(0),
+        };
+        let reset = match (chosen?, find("v_reset")) {
+            (ResetChoice::Value, None) => {
+                let owner = format!("population `{}`, which resets to a value,", entry.0.text);
+                self.reader.missing(&owner, "v_reset", entry.0.span.clone());
+                return None;
+            }
+            (ResetChoice::Value, Some(_)) => Reset::ToValue,
+            (ResetChoice::Zero, None) => Reset::ToValue,
+            (ResetChoice::Zero, Some(member)) => {
+                self.reader.bad(
+                    member,
+                    "left out with `reset: zero`",
+                    "write `reset: value`, or remove it",
+                );
+                return None;
+            }
+            (unused @ (ResetChoice::Subtract | ResetChoice::None), v_reset) => {
+                if let Some((key, _)) = v_reset {
+                    self.remarks.push(Remark::new(
+                        "unused_v_reset",
+                        self.reader.origin(&key.span),
+                        format!("`v_reset` has no influence with `reset: {}`", unused.name()),
+                    ));
+                }
+                match unused {
+                    ResetChoice::Subtract => Reset::Subtract,
+                    _ => Reset::None,
+                }
+            }
+        };
+        Some(Firing {
+            v_threshold: v_threshold??,
+            reset,
+            v_reset: v_reset??,
+            reset_at: reset_at?,
+            compare: compare?,
+            refractory_ticks: refractory_ticks?,
+        })
+    }
+
+    fn choice_or<C: Choice>(&mut self, entry: Option<&Entry>, default: C) -> Option<C> {
+        match entry {
+            Some(entry) => self.reader.choice(entry),
+            None => Some(default),
+        }
+    }
+}
+
+/// The lines of one population below `populations:`.
+pub(super) fn write(population: &Population, arrays: &mut Arrays<'_>) -> String {
+    let name = &population.name;
+    let mut text = format!(
+        "  {}:\n    shape: {:?}\n",
+        yaml::quoted(name),
+        population.shape
+    );
+    let neuron = &population.neuron;
+    let mut vector = |text: &mut String, key: &str, values: &[f32]| {
+        let value = arrays.vector(&format!("{name}.{key}"), &population.shape, values);
+        let _ = writeln!(text, "    {key}: {value}");
+    };
+    if let Some(synapse) = &neuron.synapse {
+        vector(&mut text, "decay_syn", &synapse.decay_syn);
+        vector(&mut text, "gain_syn", &synapse.gain_syn);
+        let _ = writeln!(text, "    i_syn_seen: {}", synapse.seen.name());
+    }
+    vector(&mut text, "decay_mem", &neuron.decay_mem);
+    vector(&mut text, "gain", &neuron.gain);
+    vector(&mut text, "v_leak", &neuron.v_leak);
+    vector(&mut text, "v_init", &neuron.v_init);
+    let Some(firing) = &neuron.firing else {
+        return text;
+    };
+    vector(&mut text, "v_threshold", &firing.v_threshold);
+    let _ = writeln!(text, "    compare: {}", firing.compare.name());
+    let is_zero = firing.v_reset.iter().all(|v| v.to_bits() == 0);
+    let reset = match firing.reset {
+        Reset::None => ResetChoice::None,
+        Reset::Subtract => ResetChoice::Subtract,
+        Reset::ToValue if is_zero => ResetChoice::Zero,
+        Reset::ToValue => ResetChoice::Value,
+    };
+    let _ = writeln!(text, "    reset: {}", reset.name());
+    if !is_zero {
+        vector(&mut text, "v_reset", &firing.v_reset);
+    }
+    let _ = writeln!(text, "    reset_at: {}", firing.reset_at.name());
+    let _ = writeln!(text, "    refractory_ticks: {}", firing.refractory_ticks);
+    text
+}
