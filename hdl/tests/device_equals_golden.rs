@@ -55,6 +55,7 @@ fn random_network(seed: u64) -> Network {
         v_init: (0..n)
             .map(|_| if r.below(4) == 0 { 0.2 } else { 0.0 })
             .collect(),
+        v_min: None,
         firing: (!readout).then(|| Firing {
             v_threshold: (0..n).map(|_| 0.5 + r.real()).collect(),
             reset: [Reset::None, Reset::Subtract, Reset::ToValue][r.below(3) as usize],
@@ -66,6 +67,8 @@ fn random_network(seed: u64) -> Network {
             ][r.below(3) as usize],
             compare: [Compare::Greater, Compare::GreaterOrEqual][r.below(2) as usize],
             refractory_ticks: r.below(3) as u32,
+            multi_spike: false,
+            sent_at: Default::default(),
         }),
     };
     let readout = r.below(3) == 0;
@@ -93,6 +96,7 @@ fn random_network(seed: u64) -> Network {
             n_post: sizes[i + 1],
             bias: (r.below(2) == 0).then(|| (0..sizes[i + 1]).map(|_| 0.2 * r.real()).collect()),
             delay: 0,
+            channel_delays: None,
             origin: Origin::Synthetic,
         })
         .collect();
@@ -117,6 +121,7 @@ fn random_network(seed: u64) -> Network {
                 n_post: n,
                 bias: None,
                 delay: 1,
+                channel_delays: None,
                 origin: Origin::Synthetic,
             });
         }

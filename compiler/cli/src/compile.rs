@@ -399,7 +399,11 @@ fn calibrate(
                         .iter()
                         .for_each(|&s| fired[s as usize] = true);
                     all += spikes.len() as u64;
-                    same += spikes.iter().zip(&fired).filter(|(a, b)| a == b).count() as u64;
+                    same += spikes
+                        .iter()
+                        .zip(&fired)
+                        .filter(|(a, b)| **a == u32::from(**b))
+                        .count() as u64;
                 }
             }
         }

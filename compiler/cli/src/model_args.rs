@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use spikeloom::data::{self, DataSet};
 use spikeloom::{Given, Model};
 use spikeloom_frontend::{
-    Calibration, Choice, DecoderChoice, Encoding, ProjectFile, ResetChoice, SpikesPerTick,
+    Calibration, Choice, DecoderChoice, Encoding, LowerLimit, ProjectFile, ResetChoice,
+    SpikesPerTick,
 };
 use spikeloom_ir::network::Semantics;
 
@@ -24,7 +25,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "NAME", value_parser = choice::<ResetChoice>())]
     reset: Option<ResetChoice>,
     /// What a spike does in one node, where it is not what `--reset` says; may be repeated.
-    #[arg(long, value_name = "NODE=NAME", value_parser = reset_of)]
+    #[arg(long, value_name = "NODE=NAME", value_parser = of_node::<ResetChoice>)]
     reset_of: Vec<(String, ResetChoice)>,
     /// Whether the reset takes effect one tick after the spike; the semantics decide by default.
     #[arg(long, value_name = "BOOL")]
@@ -32,6 +33,24 @@ pub struct ModelArgs {
     /// How often a neuron may fire in a tick.
     #[arg(long, value_name = "NAME", value_parser = choice::<SpikesPerTick>())]
     spikes: Option<SpikesPerTick>,
+    /// The same for one node; may be repeated.
+    #[arg(long, value_name = "NODE=NAME", value_parser = of_node::<SpikesPerTick>)]
+    spikes_of: Vec<(String, SpikesPerTick)>,
+    /// How far down a membrane can go: a potential, `threshold` for -v_threshold, or `none`.
+    #[arg(long, value_name = "LIMIT", value_parser = lower_limit, allow_hyphen_values = true)]
+    v_min: Option<LowerLimit>,
+    /// The same for one node; may be repeated.
+    #[arg(long, value_name = "NODE=LIMIT", value_parser = lower_limit_of)]
+    v_min_of: Vec<(String, LowerLimit)>,
+    /// Whether Sinabs weighs the input of a leaky neuron with 1 - alpha.
+    #[arg(long, value_name = "BOOL")]
+    norm_input: Option<bool>,
+    /// The same for one node; may be repeated.
+    #[arg(long, value_name = "NODE=BOOL", value_parser = flag_of)]
+    norm_input_of: Vec<(String, bool)>,
+    /// Whether the spikes of a layer of lava-dl leave one tick late.
+    #[arg(long, value_name = "BOOL")]
+    delay_shift: Option<bool>,
     /// Length of a tick in seconds, where the semantics do not fix it.
     #[arg(long, value_name = "SECONDS")]
     dt: Option<f64>,
@@ -69,13 +88,33 @@ pub struct QuantizeArgs {
     calibration_samples: Option<u32>,
 }
 
-fn reset_of(text: &str) -> Result<(String, ResetChoice), String> {
+/// The name of a node and what belongs to it, `NODE=VALUE`.
+fn node_and<T>(
+    text: &str,
+    choices: &str,
+    value: impl Fn(&str) -> Option<T>,
+) -> Result<(String, T), String> {
     let (node, name) = text
         .rsplit_once('=')
-        .ok_or("write the name of a node, `=` and a reset")?;
-    let reset = ResetChoice::from_name(name)
-        .ok_or_else(|| format!("`{name}` is no reset: {}", ResetChoice::list()))?;
-    Ok((node.to_owned(), reset))
+        .ok_or_else(|| format!("write the name of a node, `=` and one of {choices}"))?;
+    let value = value(name).ok_or_else(|| format!("`{name}` is none of {choices}"))?;
+    Ok((node.to_owned(), value))
+}
+
+fn of_node<C: Choice>(text: &str) -> Result<(String, C), String> {
+    node_and(text, &C::list(), C::from_name)
+}
+
+fn lower_limit(text: &str) -> Result<LowerLimit, String> {
+    LowerLimit::from_text(text).ok_or_else(|| format!("write {}", LowerLimit::LIST))
+}
+
+fn lower_limit_of(text: &str) -> Result<(String, LowerLimit), String> {
+    node_and(text, LowerLimit::LIST, LowerLimit::from_text)
+}
+
+fn flag_of(text: &str) -> Result<(String, bool), String> {
+    node_and(text, "`true`, `false`", |value| value.parse().ok())
 }
 
 /// A model with all that is said about it, in its project file and on the command line.
@@ -138,6 +177,12 @@ impl ModelArgs {
             resets: self.reset_of.iter().cloned().collect(),
             reset_delay: self.reset_delay,
             spikes: self.spikes,
+            spikes_of: self.spikes_of.iter().cloned().collect(),
+            v_min: self.v_min,
+            v_min_of: self.v_min_of.iter().cloned().collect(),
+            norm_input: self.norm_input,
+            norm_input_of: self.norm_input_of.iter().cloned().collect(),
+            delay_shift: self.delay_shift,
             dt: self.dt,
             encoding: self.encoding,
             input_scale: self.input_scale,

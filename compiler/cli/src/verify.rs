@@ -552,7 +552,11 @@ fn float_spikes(
     (0..samples.len())
         .map(|k| {
             let record = spikeloom_float::run(network, crate::compile::float_sample(samples, k))?;
-            Ok(record.populations.into_iter().map(|p| p.spikes).collect())
+            let fired = |tick: Vec<u32>| tick.into_iter().map(|n| n > 0).collect();
+            let populations = record.populations.into_iter();
+            Ok(populations
+                .map(|p| p.spikes.into_iter().map(fired).collect())
+                .collect())
         })
         .collect()
 }

@@ -129,6 +129,7 @@ fn network(shape: &Shape) -> Network {
                     gain: vec![1.0; n],
                     v_leak: vec![0.1; n],
                     v_init: vec![0.2; n],
+                    v_min: None,
                     firing: fires.then(|| Firing {
                         v_threshold: (0..n).map(|_| 0.5 + real(r)).collect(),
                         reset: shape.reset,
@@ -136,6 +137,8 @@ fn network(shape: &Shape) -> Network {
                         reset_at: shape.reset_at,
                         compare: Compare::Greater,
                         refractory_ticks: i as u32,
+                        multi_spike: false,
+                        sent_at: Default::default(),
                     }),
                 },
                 origin: Origin::Synthetic,
@@ -154,6 +157,7 @@ fn network(shape: &Shape) -> Network {
             n_post: sizes[i + 1],
             bias: (i == 0).then(|| (0..sizes[1]).map(|_| 0.2 * real(r)).collect()),
             delay: 0,
+            channel_delays: None,
             origin: Origin::Synthetic,
         })
         .collect();
@@ -169,6 +173,7 @@ fn network(shape: &Shape) -> Network {
                 n_post: n,
                 bias: None,
                 delay: 1,
+                channel_delays: None,
                 origin: Origin::Synthetic,
             });
         }

@@ -1,5 +1,7 @@
 //! The choices a user makes by name, on the command line and in a project file alike.
 
+use std::fmt;
+
 use spikeloom_ir::network::Semantics;
 
 /// A choice with one name for each of its values.
@@ -44,7 +46,27 @@ impl Choice for Semantics {
         (
             Semantics::Sinabs,
             "sinabs",
-            "one tick is the unit of time, fires at the threshold",
+            "exponential decay with one tick as the unit of time, several spikes a tick",
+        ),
+        (
+            Semantics::Lava,
+            "lava",
+            "forward Euler with 0.1 ms, reset to 0 in the tick of the spike",
+        ),
+        (
+            Semantics::Rockpool,
+            "rockpool",
+            "exponential decay, several spikes a tick, each subtracting the threshold",
+        ),
+        (
+            Semantics::Spyx,
+            "spyx",
+            "forward Euler, a spike leaves one tick after the crossing",
+        ),
+        (
+            Semantics::Nengo,
+            "nengo",
+            "exact for a held input, reset to 0, no negative potential",
         ),
         (
             Semantics::Nir,
@@ -125,14 +147,53 @@ impl Choice for SpikesPerTick {
         (
             SpikesPerTick::Single,
             "single",
-            "at most one spike a tick, `SingleSpike` in Sinabs",
+            "at most one spike a tick, `SingleSpike` in Sinabs, `max_spikes_per_dt=1` in Rockpool",
         ),
         (
             SpikesPerTick::Multi,
             "multi",
-            "as many as the membrane holds thresholds, Sinabs' default",
+            "as many as the membrane holds thresholds, the default of Sinabs and Rockpool",
         ),
     ];
+}
+
+/// How far down the membrane of a neuron that fires can go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LowerLimit {
+    /// As far as its input takes it.
+    None,
+    /// To `-v_threshold`.
+    Threshold,
+    /// To this potential.
+    Value(f32),
+}
+
+impl LowerLimit {
+    /// What can be written, for a help line.
+    pub const LIST: &'static str =
+        "`none`, `threshold` (for -v_threshold), or a potential such as -1";
+
+    /// Reads what [`LowerLimit::LIST`] says.
+    pub fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "none" => Some(Self::None),
+            "threshold" => Some(Self::Threshold),
+            number => {
+                let value = number.parse().ok().filter(|v: &f32| v.is_finite())?;
+                Some(Self::Value(value))
+            }
+        }
+    }
+}
+
+impl fmt::Display for LowerLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Threshold => f.write_str("threshold"),
+            Self::Value(value) => write!(f, "{value:?}"),
+        }
+    }
 }
 
 /// How the output becomes a class.
@@ -165,6 +226,20 @@ mod tests {
             assert_eq!(C::from_name(name), Some(*value));
         }
         assert_eq!(C::from_name("bogus"), None);
+    }
+
+    #[test]
+    fn a_lower_limit_comes_back_from_its_text() {
+        for limit in [
+            LowerLimit::None,
+            LowerLimit::Threshold,
+            LowerLimit::Value(-0.5),
+            LowerLimit::Value(0.0),
+        ] {
+            assert_eq!(LowerLimit::from_text(&limit.to_string()), Some(limit));
+        }
+        assert_eq!(LowerLimit::from_text("nan"), None);
+        assert_eq!(LowerLimit::from_text(""), None);
     }
 
     #[test]

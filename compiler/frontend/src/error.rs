@@ -126,9 +126,7 @@ pub enum Error {
     #[error("{at} is {value}{}", and_more(*n_more))]
     #[diagnostic(
         code(spikeloom::frontend::not_finite),
-        help(
-            "all parameters must be finite: check the training (a diverged loss leaves NaN in the weights) and export again"
-        )
+        help("{}", not_finite_help(at, *value))
     )]
     NotFinite {
         /// The first of them, with its index.
@@ -340,6 +338,27 @@ pub enum Error {
         formula: &'static str,
         /// Its value.
         factor: f64,
+        /// How many others the same field has.
+        n_more: usize,
+        /// What to change.
+        help: String,
+    },
+
+    /// A time constant so short that it was read in the wrong unit of time.
+    #[error(
+        "{at} gives the factor {formula} = {factor:.3e} per tick, so that nothing is left of the tick before (the least is {limit:.0e}){}",
+        and_more(*n_more)
+    )]
+    #[diagnostic(code(spikeloom::frontend::forgets_at_once), help("{help}"))]
+    ForgetsAtOnce {
+        /// The time constant, with its index.
+        at: Origin,
+        /// How the factor comes about.
+        formula: &'static str,
+        /// Its value.
+        factor: f64,
+        /// The least that is taken for meant.
+        limit: f64,
         /// How many others the same field has.
         n_more: usize,
         /// What to change.
@@ -574,6 +593,15 @@ fn and_more(n_more: usize) -> String {
         1 => ", and 1 more like it".to_owned(),
         n => format!(", and {n} more like it"),
     }
+}
+
+fn not_finite_help(at: &Origin, value: f64) -> &'static str {
+    let path = at.to_string();
+    let field = path.rsplit('/').next().unwrap_or_default();
+    if value == f64::INFINITY && field.starts_with("tau") {
+        return "an infinite time constant is a neuron without leak, as exporters write a decay of 0: use `IF` or `I` for it";
+    }
+    "all parameters must be finite: check the training (a diverged loss leaves NaN in the weights) and export again"
 }
 
 fn parameter_help(parameter: &str) -> &'static str {

@@ -32,7 +32,7 @@ mod remark;
 mod tensor;
 mod yaml;
 
-pub use choice::{Choice, DecoderChoice, Encoding, ResetChoice, SpikesPerTick};
+pub use choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
 pub use error::{Error, Limit};
 pub use inspect::{EdgeSummary, Inspection, NodeSummary, ParameterSummary, inspect};
 pub use lower::{Options, lower};

@@ -5,12 +5,19 @@
 //! file with one implementation of [`framework::Framework`]; a new primitive is a new arm in
 //! `wiring.rs` and, if it is a neuron, a new method there.
 
+mod context;
+mod euler;
 mod framework;
 pub(crate) mod guess;
+mod implied;
+mod lava;
+mod nengo;
 mod nir;
 mod norse;
+mod rockpool;
 mod sinabs;
 mod snntorch;
+mod spyx;
 mod wiring;
 
 use std::collections::BTreeMap;
@@ -20,11 +27,12 @@ use spikeloom_ir::network::{
     Decoder, Encoder, Input, Network, Population, Projection, Semantics, Source,
 };
 
-use crate::choice::{Choice, DecoderChoice, Encoding, ResetChoice, SpikesPerTick};
+use crate::choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
 use crate::error::{Error, nearest, together};
 use crate::nir::{Model, Primitive};
 use crate::{Remark, Tensor};
-use framework::{Context, Framework};
+use context::{Context, Own};
+use framework::Framework;
 use wiring::{Feed, Layer, Wiring};
 
 /// What a model file leaves open. `None` is "not said": where there is no safe default,
@@ -41,8 +49,21 @@ pub struct Options {
     pub resets: BTreeMap<String, ResetChoice>,
     /// snnTorch only: whether the reset comes one tick after the spike, as is its default.
     pub reset_delay: Option<bool>,
-    /// Sinabs only: whether neurons fire at most once a tick.
+    /// Sinabs and Rockpool: whether neurons fire at most once a tick; several times by default.
     pub spikes: Option<SpikesPerTick>,
+    /// The same for single nodes.
+    pub spikes_of: BTreeMap<String, SpikesPerTick>,
+    /// Sinabs and Nengo: how far down the membranes of neurons that fire can go.
+    pub v_min: Option<LowerLimit>,
+    /// The same for single nodes, readouts too.
+    pub v_min_of: BTreeMap<String, LowerLimit>,
+    /// Sinabs only: whether the input of leaky neurons that fire is weighed with `1 - alpha`.
+    pub norm_input: Option<bool>,
+    /// The same for single nodes, readouts too, for which it is off otherwise.
+    pub norm_input_of: BTreeMap<String, bool>,
+    /// Lava only: whether spikes leave one tick after the crossing, as lava-dl's layers have it by
+    /// default; off here, as in the importer.
+    pub delay_shift: Option<bool>,
     /// Length of a tick in seconds. By default the framework's own.
     pub dt: Option<f64>,
     /// How samples come in.
@@ -63,22 +84,22 @@ pub struct Options {
 /// # Errors
 /// Everything that cannot be compiled yet and everything that the options leave open, together.
 pub fn lower(model: &Model, options: &Options) -> Result<(Network, Vec<Remark>), Error> {
-    let model = &model.flat();
     let mut remarks = Vec::new();
     let mut problems = Vec::new();
 
-    let wiring = wiring::walk(model, &mut remarks, &mut problems);
     let semantics = semantics(model, options, &mut remarks, &mut problems);
-    let spiking = model.graph().nodes.iter().any(|node| {
-        matches!(
-            node.primitive,
-            Primitive::If(_) | Primitive::Lif(_) | Primitive::CubaLif(_)
-        )
-    });
+    let model = &match semantics {
+        Some(Semantics::Spyx) => {
+            let graph = spyx::repaired(model.graph(), &mut remarks);
+            model.with_graph(graph).flat()
+        }
+        _ => model.flat(),
+    };
+    let wiring = wiring::walk(model, &mut remarks, &mut problems);
     let framework = semantics.and_then(|semantics| {
-        framework::of(semantics, options, spiking, &mut remarks, &mut problems)
+        framework::of(semantics, options, model, &mut remarks, &mut problems)
     });
-    unknown_resets(model, options, &mut problems);
+    unknown_nodes(model, options, &mut problems);
     let encoder = encoder(options, &mut problems);
     let ticks = ticks(options, &mut problems);
 
@@ -135,20 +156,28 @@ fn semantics(
     }
 }
 
-/// Names under [`Options::resets`] that are no neurons.
-fn unknown_resets(model: &Model, options: &Options, problems: &mut Vec<Error>) {
+/// Names in the options for single nodes that are no neurons.
+fn unknown_nodes(model: &Model, options: &Options, problems: &mut Vec<Error>) {
     let nodes = &model.graph().nodes;
     let neurons = || {
         let neurons = nodes.iter().filter(|node| node.primitive.is_neuron());
         neurons.map(|node| node.name.as_str())
     };
-    for (name, reset) in &options.resets {
+    let resets = options.resets.iter();
+    let resets = resets.map(|(node, v)| ("reset-of", node, v.name().to_owned()));
+    let spikes = options.spikes_of.iter();
+    let spikes = spikes.map(|(node, v)| ("spikes-of", node, v.name().to_owned()));
+    let v_min = options.v_min_of.iter();
+    let v_min = v_min.map(|(node, v)| ("v-min-of", node, v.to_string()));
+    let norm_input = options.norm_input_of.iter();
+    let norm_input = norm_input.map(|(node, v)| ("norm-input-of", node, v.to_string()));
+    for (flag, name, value) in resets.chain(spikes).chain(v_min).chain(norm_input) {
         if neurons().any(|neuron| neuron == name) {
             continue;
         }
         problems.push(Error::OptionConflict {
-            flag: "reset-of",
-            value: format!("{name}={}", reset.name()),
+            flag,
+            value: format!("{name}={value}"),
             reason: "a model that has no such neuron".to_owned(),
             help: match nearest(name, neurons()) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
@@ -246,10 +275,17 @@ impl Assembly<'_> {
         let mut projections = Vec::new();
         for (position, layer) in wiring.layers.iter().enumerate() {
             let Layer { neuron, incoming } = layer;
+            let own = Own {
+                reset: self.options.resets.get(&neuron.name).copied(),
+                spikes: self.options.spikes_of.get(&neuron.name).copied(),
+                v_min: self.options.v_min_of.get(&neuron.name).copied(),
+                norm_input: self.options.norm_input_of.get(&neuron.name).copied(),
+            };
             let mut context = Context {
                 node: neuron,
                 is_recurrent: layer.is_recurrent(position),
-                reset: self.options.resets.get(&neuron.name).copied(),
+                is_in_loop: layer.incoming.iter().any(|incoming| incoming.delay > 0),
+                own,
                 remarks,
                 problems,
             };
@@ -269,7 +305,8 @@ impl Assembly<'_> {
                 let mut context = Context {
                     node,
                     is_recurrent: false,
-                    reset: None,
+                    is_in_loop: false,
+                    own: Own::default(),
                     remarks,
                     problems,
                 };
@@ -294,7 +331,11 @@ impl Assembly<'_> {
                     n_pre,
                     n_post,
                     bias,
-                    delay: arriving.delay,
+                    delay: match arriving.source {
+                        Feed::Layer(n) if n == position && framework.sends_late() => 0,
+                        _ => arriving.delay,
+                    },
+                    channel_delays: None,
                     origin: node.origin.clone(),
                 });
             }

@@ -213,6 +213,18 @@ fn overridden(network: &mut Network, project: &ProjectFile) -> Result<(), Error>
     );
     settled("reset-delay", project.reset_delay.map(|v| v.to_string()));
     settled("spikes", project.spikes.map(|v| v.name().to_owned()));
+    let spikes = project.spikes_of.iter().next();
+    settled(
+        "spikes-of",
+        spikes.map(|(node, spikes)| format!("{node}={}", spikes.name())),
+    );
+    settled("v-min", project.v_min.map(|v| v.to_string()));
+    let v_min = project.v_min_of.iter().next();
+    settled("v-min-of", v_min.map(|(node, v)| format!("{node}={v}")));
+    settled("norm-input", project.norm_input.map(|v| v.to_string()));
+    let norm = project.norm_input_of.iter().next();
+    settled("norm-input-of", norm.map(|(node, v)| format!("{node}={v}")));
+    settled("delay-shift", project.delay_shift.map(|v| v.to_string()));
     settled("dt", project.dt.map(|v| v.to_string()));
     if let Some(name) = &project.name {
         network.name.clone_from(name);

@@ -13,6 +13,7 @@ mod check;
 mod flat;
 mod order;
 mod parse;
+mod repair;
 mod shape;
 
 use spikeloom_ir::Origin;
@@ -478,6 +479,11 @@ impl Model {
         let mut graph = flat::flatten(&self.graph);
         graph.nodes.sort_by(|a, b| order::natural(&a.name, &b.name));
         // What is wrong with the parts was found before they were joined.
+        self.with_graph(graph)
+    }
+
+    /// The same file with another graph of the same shapes.
+    pub(crate) fn with_graph(&self, mut graph: NirGraph) -> Self {
         let facts = check::check(&mut graph, &mut Vec::new(), &mut Vec::new());
         Self {
             graph,

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use spikeloom_ir::network::Semantics;
 
-use crate::choice::{Choice, DecoderChoice, Encoding, ResetChoice, SpikesPerTick};
+use crate::choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
 use crate::error::Error;
 use crate::fields::{Entry, Reader};
 use crate::lower::Options;
@@ -22,6 +22,12 @@ pub const KEYS: &[&str] = &[
     "resets",
     "reset_delay",
     "spikes",
+    "spikes_of",
+    "v_min",
+    "v_min_of",
+    "norm_input",
+    "norm_input_of",
+    "delay_shift",
     "dt",
     "encoding",
     "input_scale",
@@ -57,6 +63,18 @@ pub struct ProjectFile {
     pub reset_delay: Option<bool>,
     /// See [`Options::spikes`].
     pub spikes: Option<SpikesPerTick>,
+    /// See [`Options::spikes_of`].
+    pub spikes_of: BTreeMap<String, SpikesPerTick>,
+    /// See [`Options::v_min`].
+    pub v_min: Option<LowerLimit>,
+    /// See [`Options::v_min_of`].
+    pub v_min_of: BTreeMap<String, LowerLimit>,
+    /// See [`Options::norm_input`].
+    pub norm_input: Option<bool>,
+    /// See [`Options::norm_input_of`].
+    pub norm_input_of: BTreeMap<String, bool>,
+    /// See [`Options::delay_shift`].
+    pub delay_shift: Option<bool>,
     /// See [`Options::dt`].
     pub dt: Option<f64>,
     /// See [`Options::encoding`].
@@ -118,9 +136,15 @@ impl ProjectFile {
             name: flags.name.or(self.name),
             semantics: flags.semantics.or(self.semantics),
             reset: flags.reset.or(self.reset),
-            resets: self.resets.into_iter().chain(flags.resets).collect(),
+            resets: merged(self.resets, flags.resets),
             reset_delay: flags.reset_delay.or(self.reset_delay),
             spikes: flags.spikes.or(self.spikes),
+            spikes_of: merged(self.spikes_of, flags.spikes_of),
+            v_min: flags.v_min.or(self.v_min),
+            v_min_of: merged(self.v_min_of, flags.v_min_of),
+            norm_input: flags.norm_input.or(self.norm_input),
+            norm_input_of: merged(self.norm_input_of, flags.norm_input_of),
+            delay_shift: flags.delay_shift.or(self.delay_shift),
             dt: flags.dt.or(self.dt),
             encoding: flags.encoding.or(self.encoding),
             input_scale: flags.input_scale.or(self.input_scale),
@@ -145,6 +169,12 @@ impl ProjectFile {
             resets: self.resets.clone(),
             reset_delay: self.reset_delay,
             spikes: self.spikes,
+            spikes_of: self.spikes_of.clone(),
+            v_min: self.v_min,
+            v_min_of: self.v_min_of.clone(),
+            norm_input: self.norm_input,
+            norm_input_of: self.norm_input_of.clone(),
+            delay_shift: self.delay_shift,
             dt: self.dt,
             encoding: self.encoding,
             input_scale: self.input_scale,
@@ -167,15 +197,18 @@ impl ProjectFile {
         line("name", word(&self.name));
         line("semantics", self.semantics.map(|v| v.name().to_owned()));
         line("reset", self.reset.map(|v| v.name().to_owned()));
-        if !self.resets.is_empty() {
-            let resets = self.resets.iter();
-            let resets: Vec<String> = resets
-                .map(|(node, reset)| format!("{}: {}", yaml::quoted(node), reset.name()))
-                .collect();
-            line("resets", Some(format!("{{{}}}", resets.join(", "))));
-        }
+        line("resets", nodes(&self.resets, |v| v.name().to_owned()));
         line("reset_delay", self.reset_delay.map(|v| v.to_string()));
         line("spikes", self.spikes.map(|v| v.name().to_owned()));
+        line("spikes_of", nodes(&self.spikes_of, |v| v.name().to_owned()));
+        line("v_min", self.v_min.map(|v| v.to_string()));
+        line("v_min_of", nodes(&self.v_min_of, ToString::to_string));
+        line("norm_input", self.norm_input.map(|v| v.to_string()));
+        line(
+            "norm_input_of",
+            nodes(&self.norm_input_of, ToString::to_string),
+        );
+        line("delay_shift", self.delay_shift.map(|v| v.to_string()));
         line("dt", self.dt.map(|v| format!("{v:?}")));
         line("encoding", self.encoding.map(|v| v.name().to_owned()));
         line("input_scale", self.input_scale.map(|v| format!("{v:?}")));
@@ -190,6 +223,20 @@ impl ProjectFile {
     }
 }
 
+/// What the file says of single nodes, with what the flags say put over it.
+fn merged<T>(file: BTreeMap<String, T>, flags: BTreeMap<String, T>) -> BTreeMap<String, T> {
+    file.into_iter().chain(flags).collect()
+}
+
+/// A mapping from nodes to values, as text; nothing for an empty one.
+fn nodes<T>(values: &BTreeMap<String, T>, text: impl Fn(&T) -> String) -> Option<String> {
+    let entries = values.iter();
+    let entries: Vec<String> = entries
+        .map(|(node, value)| format!("{}: {}", yaml::quoted(node), text(value)))
+        .collect();
+    (!entries.is_empty()).then(|| format!("{{{}}}", entries.join(", ")))
+}
+
 impl Reader {
     fn project(&mut self, entries: &[Entry]) -> ProjectFile {
         let mut project = ProjectFile::default();
@@ -199,9 +246,30 @@ impl Reader {
                 "name" => project.name = self.word(entry),
                 "semantics" => project.semantics = self.choice(entry),
                 "reset" => project.reset = self.choice(entry),
-                "resets" => project.resets = self.resets(entry),
+                "resets" => {
+                    let example =
+                        "write the name of a node with its reset below it, such as `1.lif: zero`";
+                    project.resets = self.of_nodes(entry, "resets", example, Self::choice);
+                }
                 "reset_delay" => project.reset_delay = self.flag(entry),
                 "spikes" => project.spikes = self.choice(entry),
+                "spikes_of" => {
+                    let example =
+                        "write the name of a node with `single` or `multi`, such as `1: single`";
+                    project.spikes_of =
+                        self.of_nodes(entry, "`single` or `multi`", example, Self::choice);
+                }
+                "v_min" => project.v_min = self.lower_limit(entry),
+                "v_min_of" => {
+                    let example = "write the name of a node with its limit, such as `1: -0.5`";
+                    project.v_min_of = self.of_nodes(entry, "limits", example, Self::lower_limit);
+                }
+                "norm_input" => project.norm_input = self.flag(entry),
+                "norm_input_of" => {
+                    let example = "write the name of a node with true or false, such as `1: true`";
+                    project.norm_input_of = self.of_nodes(entry, "flags", example, Self::flag);
+                }
+                "delay_shift" => project.delay_shift = self.flag(entry),
                 "dt" => project.dt = self.positive(entry),
                 "encoding" => project.encoding = self.choice(entry),
                 "input_scale" => project.input_scale = self.positive(entry),
@@ -246,19 +314,32 @@ impl Reader {
         Some(calibration)
     }
 
-    fn resets(&mut self, entry: &Entry) -> BTreeMap<String, ResetChoice> {
-        let members = self.members(
-            entry,
-            "a mapping from nodes to resets",
-            "write the name of a node with its reset below it, such as `1.lif: zero`",
-        );
-        let mut resets = BTreeMap::new();
+    /// A value for each of some nodes.
+    fn of_nodes<T>(
+        &mut self,
+        entry: &Entry,
+        what: &str,
+        example: &str,
+        read: impl Fn(&mut Self, &Entry) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        let expected = format!("a mapping from nodes to {what}");
+        let members = self.members(entry, &expected, example);
+        let mut values = BTreeMap::new();
         for member in members.unwrap_or_default() {
-            if let Some(reset) = self.choice(member) {
-                resets.insert(member.0.text.clone(), reset);
+            if let Some(value) = read(self, member) {
+                values.insert(member.0.text.clone(), value);
             }
         }
-        resets
+        values
+    }
+
+    fn lower_limit(&mut self, entry: &Entry) -> Option<LowerLimit> {
+        let value = entry.1.text().and_then(LowerLimit::from_text);
+        if value.is_none() {
+            let help = format!("write {}", LowerLimit::LIST);
+            self.bad(entry, "a potential, `threshold` or `none`", help);
+        }
+        value
     }
 }
 
@@ -270,7 +351,9 @@ mod tests {
     fn what_is_written_is_read_back() {
         let text = "model: \"a \\\"b\\\".nir\"\nsemantics: snntorch\nreset: subtract\nencoding: direct\n\
                     ticks: 25\nbits: 4\ntarget: \"up5k\"\ndt: 0.0001\nreset_delay: true\n\
-                    resets: {1.lif: zero, 3: subtract}\n";
+                    resets: {1.lif: zero, 3: subtract}\nspikes_of: {1: multi}\nv_min: threshold\n\
+                    v_min_of: {1: -0.5, x: none}\nnorm_input: true\nnorm_input_of: {1: false}\n\
+                    delay_shift: true\n";
         let project = ProjectFile::parse(text, "a.yaml").unwrap();
         assert_eq!(
             ProjectFile::parse(&project.to_yaml(), "b.yaml").unwrap(),

@@ -10,9 +10,11 @@
 //! v = decay_mem * v + (1 - decay_mem) * v_leak + gain * i
 //! spike = v compared with v_threshold
 //! reset of this tick, where `reset_at` is `SameTick`
+//! v = max(v, v_min), where there is a lower limit
 //! ```
 //!
-//! The exact place of a delayed reset in that order is part of [`ResetAt`].
+//! The exact place of a delayed reset in that order is part of [`ResetAt`], and when a spike
+//! arrives elsewhere of [`SentAt`].
 
 use std::fmt;
 
@@ -28,8 +30,19 @@ pub enum Semantics {
     SnnTorch,
     /// Norse 1.1: forward Euler, strict comparison, reset in the same tick, starts at `v_leak`.
     Norse,
-    /// Sinabs 2.0 with single spikes.
+    /// Sinabs 2.0: exponential decay with the tick as the unit of time, reset in the same tick,
+    /// several spikes a tick.
     Sinabs,
+    /// Lava and lava-dl: forward Euler, strict comparison, reset to 0 in the same tick.
+    Lava,
+    /// Rockpool 3.1: exponential decay, reset by subtraction in the same tick, several spikes a
+    /// tick.
+    Rockpool,
+    /// Spyx 1.0: forward Euler, strict comparison, a spike leaves one tick after the crossing.
+    Spyx,
+    /// Nengo 4.1 as the NIR paper's importer uses it: exact integration of a held input, reset to
+    /// 0 in the same tick, no negative potential.
+    Nengo,
     /// NIR's own equations under forward Euler with the file's `dt`, reset in the same tick.
     Nir,
 }
@@ -114,14 +127,15 @@ impl Population {
     }
 }
 
-/// A leaky integrator, spiking or not; integrate-and-fire is `decay_mem = 1`.
+/// A leaky integrator, spiking or not; integrate-and-fire is `decay_mem = 1`, and a neuron that
+/// remembers nothing, which only compares its input, `decay_mem = 0`.
 ///
 /// All vectors have one entry a neuron.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Neuron {
     /// The synaptic current, where the input does not reach the membrane as it is.
     pub synapse: Option<Synapse>,
-    /// What remains of the membrane after a tick, in (0, 1].
+    /// What remains of the membrane after a tick, in [0, 1].
     pub decay_mem: Vec<f32>,
     /// Factor on the summed input.
     pub gain: Vec<f32>,
@@ -129,6 +143,9 @@ pub struct Neuron {
     pub v_leak: Vec<f32>,
     /// Potential before the first tick.
     pub v_init: Vec<f32>,
+    /// Lowest potential, to which a membrane below it is lifted after the resets of the tick.
+    #[serde(default)]
+    pub v_min: Option<Vec<f32>>,
     /// How it fires; `None` for a leaky integrator that is only read out.
     pub firing: Option<Firing>,
 }
@@ -169,6 +186,14 @@ pub struct Firing {
     pub compare: Compare,
     /// Ticks after a spike in which the neuron neither integrates nor fires.
     pub refractory_ticks: u32,
+    /// Whether the neuron fires as often in one tick as its membrane holds the threshold, each
+    /// spike resetting once; a membrane of 0 or less holds none. The count is what arrives
+    /// elsewhere.
+    #[serde(default)]
+    pub multi_spike: bool,
+    /// When its spikes leave.
+    #[serde(default)]
+    pub sent_at: SentAt,
 }
 
 /// What a spike does to the membrane.
@@ -193,8 +218,24 @@ pub enum ResetAt {
     /// A reset to a value comes before the decay and that tick's input is kept:
     /// `v = decay * v_reset + x`.
     NextTick,
+    /// At the next tick, before the decay: `v = decay * (v - v_threshold) + x`, or
+    /// `v = decay * v_reset + x`.
+    NextTickBeforeDecay,
     /// At the next tick, after the input, which is lost: `v = v_reset`.
     NextTickInputLost,
+}
+
+/// When a spike leaves the neuron, to arrive elsewhere after the projection's own delay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SentAt {
+    /// In the tick in which the membrane crosses the threshold.
+    #[default]
+    SameTick,
+    /// One tick later, which is also the tick in which it is counted. Such a population may feed
+    /// itself without a delay, since its spikes are known before its input. Resets are as
+    /// [`ResetAt`] says, from the crossing.
+    NextTick,
 }
 
 /// How a membrane is compared with its threshold.
@@ -236,6 +277,9 @@ pub struct Projection {
     pub bias: Option<Vec<f32>>,
     /// Ticks between a spike and its arrival; at least 1 where the projection closes a loop.
     pub delay: u32,
+    /// Further ticks for each source neuron or channel, where they differ.
+    #[serde(default)]
+    pub channel_delays: Option<Vec<u32>>,
     /// Where the weight node stands.
     pub origin: Origin,
 }
@@ -261,6 +305,10 @@ impl fmt::Display for Network {
             Semantics::SnnTorch => "snntorch",
             Semantics::Norse => "norse",
             Semantics::Sinabs => "sinabs",
+            Semantics::Lava => "lava",
+            Semantics::Rockpool => "rockpool",
+            Semantics::Spyx => "spyx",
+            Semantics::Nengo => "nengo",
             Semantics::Nir => "nir",
         };
         let encoder = match self.input.encoder {
@@ -289,6 +337,9 @@ impl fmt::Display for Network {
             writeln!(f, "  gain {}", Range(&neuron.gain))?;
             writeln!(f, "  v_leak {}", Range(&neuron.v_leak))?;
             writeln!(f, "  v_init {}", Range(&neuron.v_init))?;
+            if let Some(v_min) = &neuron.v_min {
+                writeln!(f, "  v_min {}", Range(v_min))?;
+            }
             let Some(firing) = &neuron.firing else {
                 writeln!(f, "  no spike")?;
                 continue;
@@ -305,6 +356,7 @@ impl fmt::Display for Network {
             let reset_at = match firing.reset_at {
                 ResetAt::SameTick => "in the same tick",
                 ResetAt::NextTick => "at the next tick",
+                ResetAt::NextTickBeforeDecay => "at the next tick, before the decay",
                 ResetAt::NextTickInputLost => "at the next tick, whose input is lost",
             };
             writeln!(
@@ -313,6 +365,12 @@ impl fmt::Display for Network {
                 Range(&firing.v_threshold)
             )?;
             writeln!(f, "  {reset} {reset_at}")?;
+            if firing.multi_spike {
+                writeln!(f, "  as many spikes as v_mem holds thresholds")?;
+            }
+            if firing.sent_at == SentAt::NextTick {
+                writeln!(f, "  spikes leave at the next tick")?;
+            }
             if firing.refractory_ticks > 0 {
                 writeln!(f, "  refractory_ticks {}", firing.refractory_ticks)?;
             }
@@ -327,6 +385,10 @@ impl fmt::Display for Network {
                 "\nprojection {n} {}: {source} -> population {}, {} x {}, delay {}",
                 p.name, p.target, p.n_post, p.n_pre, p.delay
             )?;
+            if let Some(delays) = &p.channel_delays {
+                let most = delays.iter().max().copied().unwrap_or(0);
+                writeln!(f, "  up to {most} more for single channels")?;
+            }
             writeln!(f, "  weights {}", Range(&p.weights))?;
             if let Some(bias) = &p.bias {
                 writeln!(f, "  bias {}", Range(bias))?;

@@ -3,7 +3,7 @@
 //! This is the only meaning a compiled model has. One tick, for the populations in order:
 //!
 //! 1. For every projection into the population, each event of the source (of this tick, or of
-//!    `delay` ticks ago) adds `weight * payload` to the target's accumulator. Sums are exact, so
+//!    `delay` ticks ago, and of its channel's further ticks) adds `weight * payload` to the target's accumulator. Sums are exact, so
 //!    they do not depend on the order of events. A `hold` accumulator is filled once, before the
 //!    first tick of a sample, and keeps its value; the others start every tick at 0.
 //! 2. The population's program runs once for every neuron, in ascending order.
@@ -151,6 +151,9 @@ pub struct Projection {
     pub weight_bits: BitWidth,
     /// Ticks between an event and its arrival.
     pub delay: u32,
+    /// Further ticks for each source neuron or channel, where they differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_delays: Option<Vec<u32>>,
     /// `[post][pre]`, row-major; kept beside the YAML, not in it.
     #[serde(skip)]
     pub weights: Vec<i32>,
@@ -229,6 +232,11 @@ impl Quantized {
             if p.n_pre != n_pre {
                 return Err(wrong("n_pre", p.n_pre));
             }
+            if let Some(delays) = &p.channel_delays
+                && delays.len() != n_pre
+            {
+                return Err(wrong("number of channel delays", delays.len()));
+            }
             let Some(accumulator) = target.accumulators.get(p.accumulator) else {
                 return Err(wrong("accumulator", p.accumulator));
             };
@@ -241,6 +249,13 @@ impl Quantized {
             let direct = p.source == Source::Input && self.input.encoder == Encoder::Direct;
             if accumulator.hold != direct {
                 return Err(wrong("accumulator", p.accumulator));
+            }
+            // A held accumulator is filled before the first tick.
+            if direct && (p.delay > 0 || p.channel_delays.is_some()) {
+                return Err(wrong(
+                    "delay",
+                    usize::try_from(p.delay).unwrap_or(usize::MAX),
+                ));
             }
             if p.weights.len() != p.n_pre * target.n_neurons {
                 return Err(wrong("number of weights", p.weights.len()));
@@ -327,6 +342,10 @@ impl fmt::Display for Quantized {
                 p.weight_bits,
                 p.delay
             )?;
+            if let Some(delays) = &p.channel_delays {
+                let most = delays.iter().max().copied().unwrap_or(0);
+                writeln!(f, "  up to {most} more for single channels")?;
+            }
         }
         let decoder = match self.decoder {
             Decoder::SpikeCount => "spike count".to_owned(),

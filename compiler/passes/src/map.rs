@@ -76,6 +76,12 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
             let fits = |p: &&Projection| p.source == source && p.delay == delay;
             network.incoming(id).filter(fits).count()
         };
+        if let Some(p) = network.incoming(id).find(|p| p.channel_delays.is_some()) {
+            return refuse(
+                format!("the delays of single channels in projection {}", p.name),
+                "give all of its channels one delay, or simulate it with the golden model",
+            );
+        }
         let (before, fed_back) = (from(expected, 0), from(own, 1));
         let all = network.incoming(id).count();
         if before != 1 || fed_back > 1 || before + fed_back != all {

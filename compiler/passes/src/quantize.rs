@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use spikeloom_fixed::{
     BitWidth, DyadicFactor, Rounding, approximate_real, dyadic_factor, nearest_integer,
 };
-use spikeloom_ir::network::{self, Network, Reset, ResetAt, Source, SynapseSeen};
+use spikeloom_ir::network::{self, Network, Reset, ResetAt, SentAt, Source, SynapseSeen};
 use spikeloom_ir::quantized::{
     Accumulator, Decoder, Encoder, Input, MAX_ACCUMULATOR_BITS, Population, Projection,
 };
@@ -141,6 +141,7 @@ pub fn quantize(
                 population: population.name.clone(),
             });
         }
+        check_features(population, &incoming, hold)?;
         let (unit, payload) = if hold { (unit, payload) } else { (1.0, 1) };
         let mut scales = scales(&incoming, population, weight_bits, cfg.scale)?;
         if population.neuron.firing.is_none() {
@@ -166,6 +167,7 @@ pub fn quantize(
                 n_pre: p.n_pre,
                 weight_bits,
                 delay: p.delay,
+                channel_delays: p.channel_delays.clone(),
                 weights,
                 origin: p.origin.clone(),
             });
@@ -236,6 +238,59 @@ pub fn quantize(
             populations: reports,
         },
     ))
+}
+
+/// What the Network level has and no program does yet.
+fn check_features(
+    population: &network::Population,
+    incoming: &[(usize, &network::Projection)],
+    hold: bool,
+) -> Result<(), Error> {
+    let name = &population.name;
+    let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
+    let delayed = |p: &network::Projection| p.delay > 0 || p.channel_delays.is_some();
+    if hold && incoming.iter().any(|(_, p)| delayed(p)) {
+        return refuse(
+            format!("the delay in front of population {name}, whose input is constant,"),
+            "use `--encoding events`, or remove the delay: a constant input only begins later",
+        );
+    }
+    if population.neuron.v_min.is_some() {
+        return refuse(
+            format!("the lower limit of the membranes of population {name}"),
+            "give `--v-min none` if the network was trained without one",
+        );
+    }
+    let Some(firing) = &population.neuron.firing else {
+        return Ok(());
+    };
+    if firing.multi_spike {
+        return refuse(
+            format!("population {name}, which fires several times in a tick,"),
+            "give `--spikes single` if the network was trained so",
+        );
+    }
+    if firing.sent_at == SentAt::NextTick {
+        if firing.reset_at == ResetAt::SameTick && firing.reset != Reset::None
+            || firing.refractory_ticks > 0
+        {
+            return refuse(
+                format!("population {name}, whose spikes leave one tick after their reset,"),
+                "give `--delay-shift false` if the network was trained so",
+            );
+        }
+        let itself = |p: &&network::Projection| match p.source {
+            Source::Population(id) => id == p.target && p.delay == 0,
+            Source::Input => false,
+        };
+        if incoming.iter().map(|(_, p)| *p).any(|p| itself(&p)) {
+            return refuse(
+                format!("the feedback of population {name} within a tick"),
+                "use another framework's recurrent layer, whose own spikes arrive a tick later",
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Tries every rule in `rules` and keeps the one that `score` likes best; the first wins a tie.
@@ -551,16 +606,27 @@ fn build_program(
         .as_ref()
         .filter(|(f, ..)| f.reset_at != ResetAt::SameTick);
     let refractory_ticks = neuron.firing.as_ref().map_or(0, |f| f.refractory_ticks);
+    let late = threshold
+        .as_ref()
+        .filter(|(f, ..)| f.sent_at == SentAt::NextTick);
     let fired_before = delayed
         .filter(|(f, ..)| f.reset != Reset::None && refractory_ticks == 0)
+        .or(late)
         .map(|&(f, theta, ..)| b.push(Op::Compare(before, f.compare, theta)));
 
     // Reset of the tick before, where it comes before the decay.
     let mut v = before;
-    if let (Some((f, _, Some(v_reset), _)), Some(fired)) = (&threshold, fired_before)
-        && f.reset_at == ResetAt::NextTick
-    {
-        v = b.push(Op::Select(fired, *v_reset, v));
+    if let (Some((f, theta, v_reset, _)), Some(fired)) = (&threshold, fired_before) {
+        match (f.reset_at, v_reset) {
+            (ResetAt::NextTick | ResetAt::NextTickBeforeDecay, Some(v_reset)) => {
+                v = b.push(Op::Select(fired, *v_reset, v));
+            }
+            (ResetAt::NextTickBeforeDecay, None) if f.reset == Reset::Subtract => {
+                let reduced = b.push(Op::Subtract(v, *theta));
+                v = b.push(Op::Select(fired, reduced, v));
+            }
+            _ => {}
+        }
     }
 
     // Decay.
@@ -625,7 +691,7 @@ fn build_program(
     // Reset of the tick before, where it comes after the input.
     if let (Some((f, theta, v_reset, _)), Some(fired)) = (&threshold, fired_before) {
         match (f.reset, f.reset_at) {
-            (Reset::Subtract, _) => {
+            (Reset::Subtract, ResetAt::NextTick | ResetAt::NextTickInputLost) => {
                 let reduced = b.push(Op::Subtract(v, *theta));
                 v = b.push(Op::Select(fired, reduced, v));
             }
@@ -641,9 +707,9 @@ fn build_program(
     }
 
     // Spike, reset of this tick and refractory period.
-    let mut spike = None;
+    let mut spike = late.and(fired_before);
     let mut waiting = None;
-    if let Some((f, theta, v_reset, _)) = &threshold {
+    if let (Some((f, theta, v_reset, _)), None) = (&threshold, spike) {
         let mut fires = b.push(Op::Compare(v, f.compare, *theta));
         let mut rest = None;
         if f.refractory_ticks > 0 {

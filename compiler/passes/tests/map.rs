@@ -38,6 +38,7 @@ fn dense(sizes: [usize; 3], weight_bits: u32, encoder: Encoder) -> Quantized {
         gain: vec![1.0; n],
         v_leak: vec![0.0; n],
         v_init: vec![0.0; n],
+        v_min: None,
         firing: Some(spikeloom_ir::network::Firing {
             v_threshold: vec![1.0; n],
             reset: spikeloom_ir::network::Reset::Subtract,
@@ -45,6 +46,8 @@ fn dense(sizes: [usize; 3], weight_bits: u32, encoder: Encoder) -> Quantized {
             reset_at: spikeloom_ir::network::ResetAt::NextTick,
             compare: spikeloom_ir::network::Compare::Greater,
             refractory_ticks: 0,
+            multi_spike: false,
+            sent_at: Default::default(),
         }),
     };
     let neurons = [neuron(sizes[1]), neuron(sizes[2])];
@@ -267,6 +270,13 @@ fn what_has_no_circuit_is_refused() {
     let mut delayed = chain.clone();
     delayed.projections[1].delay = 1;
     assert_eq!(refused(&delayed), "the connectivity of population lif1");
+
+    let mut delays = chain.clone();
+    delays.projections[1].channel_delays = Some(vec![1; 8]);
+    assert_eq!(
+        refused(&delays),
+        "the delays of single channels in projection fc1"
+    );
 
     let mut early = chain.clone();
     early.output = PopulationId(0);

@@ -18,6 +18,7 @@ fn small() -> Network {
         gain: vec![2.0, 2.0],
         v_leak: vec![0.1, 0.1],
         v_init: vec![0.0, 0.0],
+        v_min: None,
         firing: Some(Firing {
             v_threshold: vec![1.0, 1.5],
             reset: Reset::Subtract,
@@ -25,6 +26,8 @@ fn small() -> Network {
             reset_at: ResetAt::NextTick,
             compare: Compare::Greater,
             refractory_ticks: 0,
+            multi_spike: false,
+            sent_at: Default::default(),
         }),
     };
     let output = Neuron {
@@ -33,6 +36,7 @@ fn small() -> Network {
         gain: vec![1.0],
         v_leak: vec![0.0],
         v_init: vec![0.0],
+        v_min: None,
         firing: Some(Firing {
             v_threshold: vec![1.0],
             reset: Reset::ToValue,
@@ -40,6 +44,8 @@ fn small() -> Network {
             reset_at: ResetAt::SameTick,
             compare: Compare::GreaterOrEqual,
             refractory_ticks: 2,
+            multi_spike: false,
+            sent_at: Default::default(),
         }),
     };
     let weights = [vec![0.5, -0.25, 0.125, 0.0, 0.75, -1.0], vec![0.6, -0.3]];

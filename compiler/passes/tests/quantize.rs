@@ -7,7 +7,7 @@ mod support;
 
 use proptest::prelude::*;
 use spikeloom_golden::Golden;
-use spikeloom_ir::network::{Encoder, Network};
+use spikeloom_ir::network::{Encoder, Network, ResetAt, SentAt, Source};
 use spikeloom_ir::{Op, Quantized};
 use spikeloom_passes::{Error, QuantizeConfig, ScaleRule, normalise, quantize, search_scales};
 use support::{Sample, any_network, exact_network};
@@ -87,7 +87,7 @@ proptest! {
                     let reference = &float.populations[p];
                     let spikes: Vec<u32> = (0u32..)
                         .zip(&reference.spikes[tick])
-                        .filter(|(_, s)| **s)
+                        .filter(|(_, s)| **s > 0)
                         .map(|(n, _)| n)
                         .collect();
                     prop_assert_eq!(
@@ -361,4 +361,81 @@ fn what_cannot_be_quantised_says_why() {
         refusal(&mixed, &default),
         Error::MixedInputs { .. }
     ));
+}
+
+/// What the Network level has and no program does yet.
+#[test]
+fn what_has_no_program_is_refused_by_name() {
+    // Its first population fires.
+    let fires = |n: &Network| n.populations[0].neuron.firing.is_some();
+    let network = (0..).map(exact_network).find(fires).unwrap();
+    let refused = |change: &dyn Fn(&mut Network)| {
+        let mut network = network.clone();
+        network.input.encoder = Encoder::Events;
+        for projection in &mut network.projections {
+            projection.delay = 0;
+            projection.channel_delays = None;
+        }
+        let firing = network.populations[0].neuron.firing.as_mut().unwrap();
+        firing.reset_at = ResetAt::NextTick;
+        firing.reset = spikeloom_ir::network::Reset::Subtract;
+        firing.refractory_ticks = 0;
+        firing.sent_at = SentAt::SameTick;
+        change(&mut network);
+        quantize(&normalise(&network), &QuantizeConfig::default())
+            .err()
+            .map(|error| error.to_string())
+    };
+    fn firing(n: &mut Network) -> &mut spikeloom_ir::network::Firing {
+        n.populations[0].neuron.firing.as_mut().unwrap()
+    }
+    assert_eq!(refused(&|_| {}), None);
+    assert_eq!(refused(&|n| firing(n).sent_at = SentAt::NextTick), None);
+    type Change<'a> = &'a dyn Fn(&mut Network);
+    let cases: [(Change<'_>, &str); 6] = [
+        (
+            &|n| firing(n).multi_spike = true,
+            "population lif0, which fires several times in a tick, has no circuit on any target yet",
+        ),
+        (
+            &|n| n.populations[0].neuron.v_min = Some(vec![0.0; n.populations[0].n_neurons()]),
+            "the lower limit of the membranes of population lif0 has no circuit on any target yet",
+        ),
+        (
+            &|n| {
+                firing(n).sent_at = SentAt::NextTick;
+                firing(n).reset_at = ResetAt::SameTick;
+            },
+            "population lif0, whose spikes leave one tick after their reset, has no circuit on any target yet",
+        ),
+        (
+            &|n| {
+                firing(n).sent_at = SentAt::NextTick;
+                let size = n.populations[0].n_neurons();
+                let mut own = n.projections[0].clone();
+                own.source = Source::Population(own.target);
+                own.n_pre = size;
+                own.weights = vec![1.0; size * size];
+                n.projections.push(own);
+            },
+            "the feedback of population lif0 within a tick has no circuit on any target yet",
+        ),
+        (
+            &|n| {
+                n.input.encoder = Encoder::Direct { scale: 1.0 };
+                n.projections[0].delay = 1;
+            },
+            "the delay in front of population lif0, whose input is constant, has no circuit on any target yet",
+        ),
+        (
+            &|n| {
+                n.input.encoder = Encoder::Direct { scale: 1.0 };
+                n.projections[0].channel_delays = Some(vec![0; n.projections[0].n_pre]);
+            },
+            "the delay in front of population lif0, whose input is constant, has no circuit on any target yet",
+        ),
+    ];
+    for (change, message) in cases {
+        assert_eq!(refused(change).as_deref(), Some(message));
+    }
 }

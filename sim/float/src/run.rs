@@ -1,8 +1,11 @@
 //! One inference.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Network, Neuron, Population, Projection, Reset, ResetAt,
-    Source, SynapseSeen,
+    SentAt, Source, SynapseSeen,
 };
 use spikeloom_ir::quantized::xorshift32;
 
@@ -31,8 +34,8 @@ pub struct Record {
 /// What one population did.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PopulationRecord {
-    /// `[tick][neuron]`.
-    pub spikes: Vec<Vec<bool>>,
+    /// `[tick][neuron]`: how many spikes left in the tick.
+    pub spikes: Vec<Vec<u32>>,
     /// `[tick][neuron]`: the membrane after the tick, as the framework stores it. A reset in the
     /// same tick has been applied, one at the next tick has not.
     pub v_mem: Vec<Vec<f32>>,
@@ -43,7 +46,7 @@ impl PopulationRecord {
     pub fn counts(&self) -> Vec<u32> {
         let n = self.spikes.first().map_or(0, Vec::len);
         (0..n)
-            .map(|neuron| self.spikes.iter().map(|tick| u32::from(tick[neuron])).sum())
+            .map(|neuron| self.spikes.iter().map(|tick| tick[neuron]).sum())
             .collect()
     }
 }
@@ -58,32 +61,27 @@ pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
     let ticks = usize::try_from(network.ticks).unwrap_or(usize::MAX);
     let mut input = Input::new(network, sample, n_channels, ticks)?;
     let mut states: Vec<State> = network.populations.iter().map(State::new).collect();
-    let mut inputs_before: Vec<Activity> = Vec::with_capacity(ticks);
-    let mut outputs_before: Vec<Vec<Activity>> = Vec::with_capacity(ticks);
+    let mut history = History::default();
     let mut records = vec![PopulationRecord::default(); network.populations.len()];
     // A constant current is multiplied with the weights once, not once a tick.
     let mut constant: Vec<Option<Vec<f32>>> = vec![None; network.projections.len()];
 
     for tick in 0..ticks {
-        inputs_before.push(input.tick(tick));
-        let mut outputs: Vec<Activity> = Vec::with_capacity(states.len());
+        history.inputs.push(input.tick(tick));
+        // What leaves a tick late is known before the tick begins.
+        let late = states.iter().map(State::activity).collect();
+        history.outputs.push(late);
         for (at, population) in network.populations.iter().enumerate() {
             let mut x = vec![0.0; population.n_neurons()];
             let incoming = network.projections.iter().enumerate();
             for (p, projection) in incoming.filter(|(_, p)| p.target.0 == at) {
-                let delay = usize::try_from(projection.delay).unwrap_or(usize::MAX);
-                let silent = Activity::Spikes(Vec::new());
-                let activity = match (projection.source, tick.checked_sub(delay)) {
-                    (_, None) => &silent,
-                    (Source::Input, Some(then)) => &inputs_before[then],
-                    (Source::Population(id), Some(then)) if then == tick => &outputs[id.0],
-                    (Source::Population(id), Some(then)) => &outputs_before[then][id.0],
-                };
-                let hoisted =
-                    projection.source == Source::Input && matches!(activity, Activity::Values(_));
+                let activity = history.arriving(projection, tick);
+                let hoisted = projection.source == Source::Input
+                    && projection.channel_delays.is_none()
+                    && matches!(*activity, Activity::Values(_));
                 let sum = match &constant[p] {
                     Some(sum) if hoisted => sum.clone(),
-                    _ => weighted_sum(projection, activity),
+                    _ => weighted_sum(projection, &activity),
                 };
                 for (x, sum) in x.iter_mut().zip(&sum) {
                     *x += sum;
@@ -93,12 +91,18 @@ pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
                 }
             }
             let state = &mut states[at];
-            state.tick(&population.neuron, &x);
-            records[at].spikes.push(state.spiked.clone());
+            let neuron = &population.neuron;
+            let is_late = neuron.firing.as_ref().map(|f| f.sent_at) == Some(SentAt::NextTick);
+            let sent_before = state.spiked.clone();
+            state.tick(neuron, &x);
+            if is_late {
+                records[at].spikes.push(sent_before);
+            } else {
+                records[at].spikes.push(state.spiked.clone());
+                history.outputs[tick][at] = state.activity();
+            }
             records[at].v_mem.push(state.v_mem.clone());
-            outputs.push(state.activity(&population.neuron));
         }
-        outputs_before.push(outputs);
     }
 
     let output = &records[network.output.0];
@@ -131,10 +135,55 @@ pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
 /// What a source sends in one tick.
 #[derive(Debug, Clone)]
 enum Activity {
-    /// The indices that spike.
-    Spikes(Vec<usize>),
+    /// The indices that spike, with the number of their spikes.
+    Spikes(Vec<(usize, f32)>),
     /// One value an index.
     Values(Vec<f32>),
+}
+
+/// What was sent so far, tick by tick; of the present tick, what is known.
+#[derive(Debug, Default)]
+struct History {
+    inputs: Vec<Activity>,
+    /// `[tick][population]`.
+    outputs: Vec<Vec<Activity>>,
+}
+
+impl History {
+    /// What arrives over a projection in a tick, by its source's indices.
+    fn arriving(&self, projection: &Projection, tick: usize) -> Cow<'_, Activity> {
+        let sent = |delay: u32| {
+            let then = tick.checked_sub(usize::try_from(delay).unwrap_or(usize::MAX))?;
+            Some(match projection.source {
+                Source::Input => &self.inputs[then],
+                Source::Population(id) => &self.outputs[then][id.0],
+            })
+        };
+        let Some(delays) = &projection.channel_delays else {
+            return match sent(projection.delay) {
+                Some(activity) => Cow::Borrowed(activity),
+                None => Cow::Owned(Activity::Spikes(Vec::new())),
+            };
+        };
+        let mut values = vec![0.0; projection.n_pre];
+        for &more in &delays.iter().copied().collect::<BTreeSet<u32>>() {
+            match sent(projection.delay.saturating_add(more)) {
+                None => {}
+                Some(Activity::Spikes(spikes)) => {
+                    for &(at, n) in spikes.iter().filter(|(at, _)| delays[*at] == more) {
+                        values[at] += n;
+                    }
+                }
+                Some(Activity::Values(sent)) => {
+                    let channels = values.iter_mut().zip(sent).zip(delays);
+                    for ((value, sent), _) in channels.filter(|(_, d)| **d == more) {
+                        *value = *sent;
+                    }
+                }
+            }
+        }
+        Cow::Owned(Activity::Values(values))
+    }
 }
 
 /// The weights times what comes in, plus the bias.
@@ -142,7 +191,7 @@ fn weighted_sum(projection: &Projection, activity: &Activity) -> Vec<f32> {
     let rows = projection.weights.chunks_exact(projection.n_pre);
     let mut sums: Vec<f32> = match activity {
         Activity::Spikes(indices) => rows
-            .map(|row| indices.iter().map(|&pre| row[pre]).sum())
+            .map(|row| indices.iter().map(|&(pre, n)| row[pre] * n).sum())
             .collect(),
         Activity::Values(values) => rows
             .map(|row| row.iter().zip(values).map(|(w, x)| w * x).sum())
@@ -161,8 +210,10 @@ struct State {
     v_mem: Vec<f32>,
     /// Synaptic currents; empty where there are none.
     i_syn: Vec<f32>,
-    /// Spikes of the last tick.
-    spiked: Vec<bool>,
+    /// How often each neuron crossed its threshold in the last tick.
+    spiked: Vec<u32>,
+    /// Whether the neurons fire at all.
+    fires: bool,
     /// Ticks for which the neuron still rests.
     rest: Vec<u32>,
 }
@@ -176,7 +227,8 @@ impl State {
                 Some(_) => vec![0.0; n],
                 None => Vec::new(),
             },
-            spiked: vec![false; n],
+            spiked: vec![0; n],
+            fires: population.neuron.firing.is_some(),
             rest: vec![0; n],
         }
     }
@@ -201,64 +253,74 @@ impl State {
         }
     }
 
-    /// One neuron; whether it spikes.
-    fn tick_one(&mut self, neuron: &Neuron, n: usize, x: f32) -> bool {
+    /// One neuron; how often it spikes.
+    fn tick_one(&mut self, neuron: &Neuron, n: usize, x: f32) -> u32 {
         let decay = neuron.decay_mem[n];
         let integrate = |v: f32| decay * v + (1.0 - decay) * neuron.v_leak[n] + neuron.gain[n] * x;
         let v = self.v_mem[n];
+        let lifted = |v: f32| neuron.v_min.as_ref().map_or(v, |least| v.max(least[n]));
         let Some(firing) = &neuron.firing else {
-            self.v_mem[n] = integrate(v);
-            return false;
+            self.v_mem[n] = lifted(integrate(v));
+            return 0;
         };
-        let late = self.spiked[n] && firing.reset_at != ResetAt::SameTick;
+        let late = match firing.reset_at {
+            ResetAt::SameTick => 0,
+            _ => self.spiked[n],
+        };
         if self.rest[n] > 0 {
             self.rest[n] -= 1;
-            if late {
-                self.v_mem[n] = reset(firing, n, v);
-            }
-            return false;
+            self.v_mem[n] = lifted(reset(firing, n, v, late));
+            return 0;
         }
-        let v = match (late, firing.reset_at) {
-            (true, ResetAt::NextTick) if firing.reset == Reset::Subtract => {
-                integrate(v) - firing.v_threshold[n]
+        let v = match (firing.reset_at, firing.reset) {
+            _ if late == 0 => integrate(v),
+            (ResetAt::NextTick, Reset::ToValue) | (ResetAt::NextTickBeforeDecay, _) => {
+                integrate(reset(firing, n, v, late))
             }
-            (true, ResetAt::NextTick) => integrate(reset(firing, n, v)),
-            (true, _) => reset(firing, n, integrate(v)),
-            (false, _) => integrate(v),
+            _ => reset(firing, n, integrate(v), late),
         };
-        let spike = match firing.compare {
-            Compare::Greater => v > firing.v_threshold[n],
-            Compare::GreaterOrEqual => v >= firing.v_threshold[n],
+        let spikes = crossings(firing, n, v);
+        let now = match firing.reset_at {
+            ResetAt::SameTick => spikes,
+            _ => 0,
         };
-        self.v_mem[n] = if spike && firing.reset_at == ResetAt::SameTick {
-            reset(firing, n, v)
-        } else {
-            v
-        };
-        if spike {
+        self.v_mem[n] = lifted(reset(firing, n, v, now));
+        if spikes > 0 {
             self.rest[n] = firing.refractory_ticks;
         }
-        spike
+        spikes
     }
 
-    /// Spikes, or the membrane of a neuron that does not fire.
-    fn activity(&self, neuron: &Neuron) -> Activity {
-        if neuron.firing.is_none() {
+    /// The spikes of the last tick, or the membrane of a neuron that does not fire.
+    fn activity(&self) -> Activity {
+        if !self.fires {
             return Activity::Values(self.v_mem.clone());
         }
-        let spikes = self
-            .spiked
-            .iter()
-            .enumerate()
-            .filter(|&(_, &spiked)| spiked);
-        Activity::Spikes(spikes.map(|(n, _)| n).collect())
+        let spikes = self.spiked.iter().enumerate().filter(|&(_, &n)| n > 0);
+        // Far below 2^24, where single precision is exact.
+        Activity::Spikes(spikes.map(|(at, &n)| (at, n as f32)).collect())
     }
 }
 
-fn reset(firing: &Firing, n: usize, v: f32) -> f32 {
+/// How often a membrane fires, before any reset of this tick.
+fn crossings(firing: &Firing, n: usize, v: f32) -> u32 {
+    let threshold = firing.v_threshold[n];
+    let held = v / threshold;
+    match (firing.multi_spike, firing.compare) {
+        (false, Compare::Greater) => (v > threshold).into(),
+        (false, Compare::GreaterOrEqual) => (v >= threshold).into(),
+        // `as` keeps to the range of what it makes: no spike below 0.
+        (true, Compare::Greater) => (held.ceil() - 1.0) as u32,
+        (true, Compare::GreaterOrEqual) => held.floor() as u32,
+    }
+}
+
+/// The membrane after so many spikes.
+fn reset(firing: &Firing, n: usize, v: f32, spikes: u32) -> f32 {
     match firing.reset {
+        _ if spikes == 0 => v,
         Reset::None => v,
-        Reset::Subtract => v - firing.v_threshold[n],
+        Reset::Subtract => v - spikes as f32 * firing.v_threshold[n],
         Reset::ToValue => firing.v_reset[n],
     }
 }
@@ -267,7 +329,7 @@ fn reset(firing: &Firing, n: usize, v: f32) -> f32 {
 enum Input<'a> {
     Constant(Vec<f32>),
     Rate { values: &'a [u8], state: u32 },
-    Events(Vec<Vec<usize>>),
+    Events(Vec<Vec<(usize, f32)>>),
 }
 
 impl<'a> Input<'a> {
@@ -309,6 +371,7 @@ impl<'a> Input<'a> {
                         usize::try_from(channel)
                             .ok()
                             .filter(|&at| at < n_channels)
+                            .map(|at| (at, 1.0))
                             .ok_or(Error::SampleChannel {
                                 tick,
                                 channel,
@@ -332,7 +395,7 @@ impl<'a> Input<'a> {
                 for (channel, &value) in values.iter().enumerate() {
                     *state = xorshift32(*state);
                     if u32::from(value) * 257 > *state >> 16 {
-                        spikes.push(channel);
+                        spikes.push((channel, 1.0));
                     }
                 }
                 Activity::Spikes(spikes)
@@ -360,6 +423,9 @@ fn check(network: &Network) -> Result<(), Error> {
         same("gain", name, neuron.gain.len(), n)?;
         same("v_leak", name, neuron.v_leak.len(), n)?;
         same("v_init", name, neuron.v_init.len(), n)?;
+        if let Some(v_min) = &neuron.v_min {
+            same("v_min", name, v_min.len(), n)?;
+        }
         if let Some(synapse) = &neuron.synapse {
             same("decay_syn", name, synapse.decay_syn.len(), n)?;
             same("gain_syn", name, synapse.gain_syn.len(), n)?;
@@ -371,6 +437,10 @@ fn check(network: &Network) -> Result<(), Error> {
     }
     let n_populations = network.populations.len();
     let size = |id: usize| network.populations.get(id).map_or(0, Population::n_neurons);
+    let is_late = |id: usize| {
+        let firing = network.populations.get(id).map(|p| &p.neuron.firing);
+        matches!(firing, Some(Some(firing)) if firing.sent_at == SentAt::NextTick)
+    };
     for projection in &network.projections {
         let name = &projection.name;
         let n_source = match projection.source {
@@ -384,11 +454,15 @@ fn check(network: &Network) -> Result<(), Error> {
         if let Some(bias) = &projection.bias {
             same("bias", name, bias.len(), projection.n_post)?;
         }
+        if let Some(delays) = &projection.channel_delays {
+            same("channel_delays", name, delays.len(), projection.n_pre)?;
+        }
         let in_range = projection.target.0 < n_populations && projection.n_pre > 0;
         same("target", name, usize::from(in_range), 1)?;
         if let Source::Population(id) = projection.source
             && id >= projection.target
             && projection.delay == 0
+            && !is_late(id.0)
         {
             return Err(Error::LoopWithoutDelay { name: name.clone() });
         }

@@ -4,7 +4,7 @@ use spikeloom_ir::quantized::{Decoder, Encoder, Source, xorshift32};
 use spikeloom_ir::{Op, PopulationId, Quantized, QuantizedError};
 
 use crate::engine::{Engine, append_indices};
-use crate::synapses::Synapses;
+use crate::synapses::{ChannelDelays, Synapses};
 
 /// One sample in the form that the network's encoder takes.
 #[derive(Debug, Clone, Copy)]
@@ -155,7 +155,7 @@ impl Golden {
                 }
             })
             .collect();
-        let synapses = network
+        let synapses: Vec<Synapses> = network
             .projections
             .iter()
             .map(|p| {
@@ -163,12 +163,11 @@ impl Golden {
                 Synapses::new(p, n_post, index(p.delay))
             })
             .collect();
-        let depth = 1 + network
-            .projections
+        // What arrives after the last tick need not be kept.
+        let longest = synapses
             .iter()
-            .map(|p| index(p.delay))
-            .max()
-            .unwrap_or(0);
+            .map(|s| s.delay + s.extra.as_ref().map_or(0, ChannelDelays::longest));
+        let depth = 1 + longest.max().unwrap_or(0).min(ticks);
         let draws = match network.input.encoder {
             Encoder::Rate { seed } => {
                 let mut state = seed;
@@ -396,10 +395,23 @@ impl Golden {
             .iter()
             .filter(|s| s.target == p && s.delay <= tick)
         {
-            let then = (tick - s.delay) % self.history.len();
-            let events = match s.source {
-                Source::Input => &self.input_history[then],
-                Source::Population(id) => &self.history[then][id.0],
+            let sent = |then: usize| match s.source {
+                Source::Input => &self.input_history[then % self.history.len()],
+                Source::Population(id) => &self.history[then % self.history.len()][id.0],
+            };
+            let then = tick - s.delay;
+            let gathered: Vec<u32>;
+            let events = match &s.extra {
+                None => sent(then),
+                Some(extra) => {
+                    let arrived = extra.distinct.iter().filter(|&&more| more <= then);
+                    let arriving = arrived.flat_map(|&more| {
+                        let events = sent(then - more).iter().copied();
+                        events.filter(move |&event| extra.of[index(event)] == more)
+                    });
+                    gathered = arriving.collect();
+                    &gathered
+                }
             };
             s.add_events(events, &mut self.accumulators[p][s.accumulator]);
             outcome.synaptic_operations += count(events.len() * s.n_post);

@@ -7,6 +7,30 @@ const WIDE: usize = 64;
 /// Columns of the narrow tile; rows are padded with zeros to a multiple of it.
 const NARROW: usize = 16;
 
+/// Delays of single channels.
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelDelays {
+    /// One a channel.
+    pub of: Vec<usize>,
+    /// The different ones, ascending.
+    pub distinct: Vec<usize>,
+}
+
+impl ChannelDelays {
+    fn new(delays: &[u32]) -> Self {
+        let of: Vec<usize> = delays.iter().map(|&d| crate::model::index(d)).collect();
+        let mut distinct = of.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        Self { of, distinct }
+    }
+
+    /// The longest.
+    pub(crate) fn longest(&self) -> usize {
+        self.distinct.last().copied().unwrap_or(0)
+    }
+}
+
 /// All synapses of a projection.
 #[derive(Debug, Clone)]
 pub(crate) struct Synapses {
@@ -14,6 +38,8 @@ pub(crate) struct Synapses {
     pub target: usize,
     pub accumulator: usize,
     pub delay: usize,
+    /// Where the channels have further delays of their own.
+    pub extra: Option<ChannelDelays>,
     pub n_post: usize,
     /// `[pre][post]`, so that one event reads one contiguous row; `stride` entries a row.
     rows: Vec<i16>,
@@ -40,6 +66,7 @@ impl Synapses {
             target: projection.target.0,
             accumulator: projection.accumulator,
             delay,
+            extra: projection.channel_delays.as_deref().map(ChannelDelays::new),
             n_post,
             rows,
             stride,

@@ -153,18 +153,23 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
         for (id, population) in network.populations.iter().enumerate() {
             let mut sums = held[id].clone();
             for p in network.projections.iter().filter(|p| p.target.0 == id) {
-                let Some(then) = tick.checked_sub(p.delay as usize) else {
-                    continue;
-                };
                 let spikes = |activity: &Activity| -> Vec<(usize, i128)> {
                     activity.1.iter().map(|&n| (n as usize, 1)).collect()
                 };
-                let events = match p.source {
-                    Source::Input => inputs[then].clone(),
-                    Source::Population(source) if then == tick => spikes(&now[source.0]),
-                    Source::Population(source) => spikes(&run.ticks[then][source.0]),
-                };
-                run.synaptic_operations += add(p, &events, &mut sums[p.accumulator]);
+                // Every channel by itself, however many ticks ago it sent what arrives now.
+                for channel in 0..p.n_pre {
+                    let more = p.channel_delays.as_ref().map_or(0, |d| d[channel]);
+                    let Some(then) = tick.checked_sub((p.delay + more) as usize) else {
+                        continue;
+                    };
+                    let mut events = match p.source {
+                        Source::Input => inputs[then].clone(),
+                        Source::Population(source) if then == tick => spikes(&now[source.0]),
+                        Source::Population(source) => spikes(&run.ticks[then][source.0]),
+                    };
+                    events.retain(|(pre, _)| *pre == channel);
+                    run.synaptic_operations += add(p, &events, &mut sums[p.accumulator]);
+                }
             }
             let mut fired = Vec::new();
             for n in 0..population.n_neurons {
@@ -415,6 +420,8 @@ fn network(seed: u64) -> Quantized {
                 } else {
                     r.count(least_delay, 3) as u32
                 },
+                channel_delays: (!hold && r.below(3) == 0)
+                    .then(|| (0..n_pre).map(|_| r.below(4) as u32).collect()),
                 weights: (0..n_weights).map(|_| weight(r)).collect(),
                 origin: Origin::Synthetic,
             });

@@ -65,11 +65,12 @@ pub fn check_float(
                     .iter()
                     .for_each(|&n| fired[n as usize] = true);
                 all += spikes.len() as u64;
-                equal += spikes.iter().zip(&fired).filter(|(a, b)| a == b).count() as u64;
+                let same = |(a, b): &(&u32, &bool)| **a == u32::from(**b);
+                equal += spikes.iter().zip(&fired).filter(same).count() as u64;
                 if let Some(own) = framework.get(number).and_then(|s| s.get(p)?.get(tick)) {
                     framework_values += spikes.len() as u64;
                     for (neuron, (a, b)) in own.iter().zip(spikes).enumerate() {
-                        if a == b {
+                        if u32::from(*a) == *b {
                             continue;
                         }
                         framework_differences += 1;

@@ -1,12 +1,13 @@
-//! What a framework has to say about a neuron, and how its numbers are computed.
+//! What a framework has to say about a neuron.
 
-use spikeloom_ir::network::{Compare, Firing, Neuron, Reset, ResetAt, Semantics, Synapse};
+use spikeloom_ir::network::{Neuron, Semantics, Synapse};
 
-use super::{Options, nir, norse, sinabs, snntorch};
-use crate::choice::{Choice, ResetChoice};
+use super::context::{Context, Rule};
+use super::{Options, lava, nengo, nir, norse, rockpool, sinabs, snntorch, spyx};
+use crate::choice::{Choice, LowerLimit, ResetChoice};
 use crate::error::Error;
-use crate::nir::{CubaLi, CubaLif, If, Li, Lif, Node};
-use crate::{Remark, Tensor, Values};
+use crate::nir::{CubaLi, CubaLif, If, Li, Lif, Model, Primitive};
+use crate::{Remark, Tensor};
 
 /// One framework's discretisation of NIR's neurons.
 ///
@@ -32,12 +33,18 @@ pub(super) trait Framework {
         context: &mut Context<'_>,
     ) -> Option<Synapse>;
 
-    /// What a spike does to the membrane, and when; `behind` says whether there is a current.
-    fn reset(&self, behind: Behind, context: &Context<'_>) -> (ResetChoice, ResetAt);
+    /// What a spike is and does; `behind` says whether there is a current.
+    fn rule(&self, behind: Behind, context: &mut Context<'_>) -> Option<Rule>;
 
-    /// How the membrane is compared with its threshold.
-    fn compare(&self) -> Compare {
-        Compare::Greater
+    /// How far down the membrane of a neuron that fires can go.
+    fn lower_limit(&self, _: &Context<'_>) -> LowerLimit {
+        LowerLimit::None
+    }
+
+    /// Whether spikes of this framework leave a tick after the crossing, so that what a population
+    /// sends itself arrives in the tick in which it is sent.
+    fn sends_late(&self) -> bool {
+        false
     }
 
     /// Integrator without a leak and without a threshold.
@@ -50,6 +57,7 @@ pub(super) trait Framework {
             gain,
             v_leak: vec![0.0; n],
             v_init: vec![0.0; n],
+            v_min: None,
             firing: None,
         })
     }
@@ -57,23 +65,23 @@ pub(super) trait Framework {
     /// Integrate and fire.
     fn if_neuron(&self, p: &If, context: &mut Context<'_>) -> Option<Neuron> {
         let neuron = self.integrator(&p.r, context);
-        let (reset, at) = self.reset(Behind::Nothing, context);
-        let firing = context.firing(&p.v_threshold, &p.v_reset, reset, at, self.compare());
-        Some(Neuron {
-            firing: Some(firing?),
-            ..neuron?
-        })
+        self.firing(
+            neuron,
+            Behind::Nothing,
+            (&p.v_threshold, &p.v_reset),
+            context,
+        )
     }
 
     /// Leaky integrate and fire.
     fn lif(&self, p: &Lif, context: &mut Context<'_>) -> Option<Neuron> {
         let neuron = self.leaky(&p.tau, &p.r, &p.v_leak, context);
-        let (reset, at) = self.reset(Behind::Nothing, context);
-        let firing = context.firing(&p.v_threshold, &p.v_reset, reset, at, self.compare());
-        Some(Neuron {
-            firing: Some(firing?),
-            ..neuron?
-        })
+        self.firing(
+            neuron,
+            Behind::Nothing,
+            (&p.v_threshold, &p.v_reset),
+            context,
+        )
     }
 
     /// Leaky integrator.
@@ -85,13 +93,14 @@ pub(super) trait Framework {
     fn cuba_lif(&self, p: &CubaLif, context: &mut Context<'_>) -> Option<Neuron> {
         let neuron = self.leaky(&p.tau_mem, &p.r, &p.v_leak, context);
         let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
-        let (reset, at) = self.reset(Behind::Synapse, context);
-        let firing = context.firing(&p.v_threshold, &p.v_reset, reset, at, self.compare());
-        Some(Neuron {
-            synapse: Some(synapse?),
-            firing: Some(firing?),
-            ..neuron?
-        })
+        let neuron = neuron.map(|neuron| Neuron { synapse, ..neuron });
+        let neuron = neuron.filter(|neuron| neuron.synapse.is_some());
+        self.firing(
+            neuron,
+            Behind::Synapse,
+            (&p.v_threshold, &p.v_reset),
+            context,
+        )
     }
 
     /// Leaky integrator behind a synaptic current.
@@ -100,6 +109,28 @@ pub(super) trait Framework {
         let synapse = self.synapse(&p.tau_syn, &p.w_in, context);
         Some(Neuron {
             synapse: Some(synapse?),
+            ..neuron?
+        })
+    }
+
+    /// A membrane with a threshold and a reset, `(v_threshold, v_reset)`.
+    fn firing(
+        &self,
+        neuron: Option<Neuron>,
+        behind: Behind,
+        (v_threshold, v_reset): (&Tensor, &Tensor),
+        context: &mut Context<'_>,
+    ) -> Option<Neuron> {
+        let rule = self.rule(behind, context);
+        let firing = context.firing(v_threshold, v_reset, rule?)?;
+        let v_min = match self.lower_limit(context) {
+            LowerLimit::None => None,
+            LowerLimit::Threshold => Some(firing.v_threshold.iter().map(|theta| -theta).collect()),
+            LowerLimit::Value(least) => Some(vec![least; firing.v_threshold.len()]),
+        };
+        Some(Neuron {
+            v_min,
+            firing: Some(firing),
             ..neuron?
         })
     }
@@ -114,29 +145,15 @@ pub(super) enum Behind {
     Synapse,
 }
 
-/// The framework for a semantics, if the options suffice for it. `spiking` says whether any
-/// neuron of the model fires, so that a reset is needed.
+/// The framework for a semantics, if the options suffice for it.
 pub(super) fn of(
     semantics: Semantics,
     options: &Options,
-    spiking: bool,
+    model: &Model,
     remarks: &mut Vec<Remark>,
     problems: &mut Vec<Error>,
 ) -> Option<Box<dyn Framework>> {
-    if let Some(delay) = options.reset_delay
-        && semantics != Semantics::SnnTorch
-    {
-        problems.push(only_with(
-            "reset-delay",
-            &delay.to_string(),
-            Semantics::SnnTorch,
-        ));
-    }
-    if let Some(spikes) = options.spikes
-        && semantics != Semantics::Sinabs
-    {
-        problems.push(only_with("spikes", spikes.name(), Semantics::Sinabs));
-    }
+    check_options(semantics, options, problems);
     if let Some(dt) = options.dt
         && !(dt.is_finite() && dt > 0.0)
     {
@@ -149,31 +166,81 @@ pub(super) fn of(
         return None;
     }
     match semantics {
-        Semantics::SnnTorch => snntorch::framework(options, spiking, remarks, problems),
-        Semantics::Norse => norse::framework(options, spiking, remarks, problems),
-        Semantics::Sinabs => sinabs::framework(options, spiking, remarks, problems),
-        Semantics::Nir => nir::framework(options, spiking, remarks, problems),
+        Semantics::SnnTorch => snntorch::framework(options, model, remarks, problems),
+        Semantics::Norse => norse::framework(options, model, remarks, problems),
+        Semantics::Sinabs => sinabs::framework(options, model, remarks, problems),
+        Semantics::Lava => lava::framework(options, model, remarks, problems),
+        Semantics::Rockpool => rockpool::framework(options, model, remarks, problems),
+        Semantics::Spyx => spyx::framework(options, model, remarks, problems),
+        Semantics::Nengo => nengo::framework(options, model, remarks, problems),
+        Semantics::Nir => nir::framework(options, model, remarks, problems),
     }
 }
 
-fn only_with(flag: &'static str, value: &str, semantics: Semantics) -> Error {
-    Error::OptionConflict {
-        flag,
-        value: value.to_owned(),
-        reason: format!("a model that is not from {}", semantics.name()),
-        help: format!("leave it out, or give `--semantics {}`", semantics.name()),
+/// Options that only some frameworks have.
+fn check_options(semantics: Semantics, options: &Options, problems: &mut Vec<Error>) {
+    let mut only = |flag: &'static str, value: Option<String>, known: &[Semantics]| {
+        if let Some(value) = value
+            && !known.contains(&semantics)
+        {
+            let names: Vec<&str> = known.iter().map(|s| s.name()).collect();
+            let flags: Vec<String> = names.iter().map(|n| format!("`--semantics {n}`")).collect();
+            problems.push(Error::OptionConflict {
+                flag,
+                value,
+                reason: format!("a model that is not from {}", names.join(" or ")),
+                help: format!("leave it out, or give {}", flags.join(" or ")),
+            });
+        }
+    };
+    let delay = options.reset_delay.map(|delay| delay.to_string());
+    only("reset-delay", delay, &[Semantics::SnnTorch]);
+    let shift = options.delay_shift.map(|shift| shift.to_string());
+    only("delay-shift", shift, &[Semantics::Lava]);
+    let several = [Semantics::Sinabs, Semantics::Rockpool];
+    let spikes = options.spikes.map(|spikes| spikes.name().to_owned());
+    only("spikes", spikes, &several);
+    for (node, spikes) in &options.spikes_of {
+        let value = format!("{node}={}", spikes.name());
+        only("spikes-of", Some(value), &several);
     }
+    let limited = [Semantics::Sinabs, Semantics::Nengo];
+    only("v-min", options.v_min.map(|v| v.to_string()), &limited);
+    for (node, least) in &options.v_min_of {
+        only("v-min-of", Some(format!("{node}={least}")), &limited);
+    }
+    let norm = options.norm_input.map(|norm| norm.to_string());
+    only("norm-input", norm, &[Semantics::Sinabs]);
+    for (node, norm) in &options.norm_input_of {
+        let value = format!("{node}={norm}");
+        only("norm-input-of", Some(value), &[Semantics::Sinabs]);
+    }
+}
+
+/// Whether any neuron of the model fires, so that a reset is needed.
+fn is_spiking(model: &Model) -> bool {
+    any(model, |p| {
+        matches!(
+            p,
+            Primitive::If(_) | Primitive::Lif(_) | Primitive::CubaLif(_)
+        )
+    })
+}
+
+/// Whether any node of the model, which has no graphs inside, is of a kind.
+pub(super) fn any(model: &Model, kind: impl Fn(&Primitive) -> bool) -> bool {
+    model.graph().nodes.iter().any(|node| kind(&node.primitive))
 }
 
 /// The reset that the user chose, or the error that asks for it. A network without spikes needs
 /// none.
 pub(super) fn chosen_reset(
     options: &Options,
-    spiking: bool,
+    model: &Model,
     note: &str,
     problems: &mut Vec<Error>,
 ) -> Option<ResetChoice> {
-    if options.reset.is_none() && spiking {
+    if options.reset.is_none() && is_spiking(model) {
         problems.push(Error::ChoiceMissing {
             what: format!("what a spike does to the membrane ({note})"),
             flag: "reset",
@@ -185,172 +252,49 @@ pub(super) fn chosen_reset(
     Some(options.reset.unwrap_or(ResetChoice::None))
 }
 
-/// The node that is being read, and where to put remarks and problems about it.
-pub(super) struct Context<'a> {
-    pub(super) node: &'a Node,
-    /// Whether the node is a neuron that feeds itself.
-    pub(super) is_recurrent: bool,
-    /// The reset of this node, where it is another than the network's.
-    pub(super) reset: Option<ResetChoice>,
-    pub(super) remarks: &'a mut Vec<Remark>,
-    pub(super) problems: &'a mut Vec<Error>,
-}
-
-impl Context<'_> {
-    pub(super) fn remark(&mut self, code: &'static str, message: impl Into<String>) {
-        self.remarks
-            .push(Remark::new(code, self.node.origin.clone(), message));
-    }
-
-    /// All values in single precision, or an error where one does not fit.
-    pub(super) fn single_precision(&mut self, tensor: &Tensor) -> Option<Vec<f32>> {
-        if let Values::F32(values) = &tensor.values {
-            return Some(values.clone());
+/// The one reset that a framework has, or the error that says so.
+pub(super) fn only_reset(
+    known: ResetChoice,
+    framework: &str,
+    options: &Options,
+    problems: &mut Vec<Error>,
+) -> Option<ResetChoice> {
+    let n_before = problems.len();
+    let mut check = |flag, value: String, reset: ResetChoice| {
+        if reset != known {
+            problems.push(Error::OptionConflict {
+                flag,
+                value,
+                reason: format!("{framework}, whose only reset is `{}`", known.name()),
+                help: "leave it out, or give the semantics of the framework that trained the model"
+                    .to_owned(),
+            });
         }
-        let mut values = Vec::with_capacity(tensor.values.len());
-        let mut bad = Vec::new();
-        for (at, x) in tensor.values.iter().enumerate() {
-            let single = x as f32;
-            if single.is_finite() {
-                values.push(single);
-            } else {
-                bad.push(at);
-            }
-        }
-        let Some(&first) = bad.first() else {
-            return Some(values);
-        };
-        self.problems.push(Error::OutOfRange {
-            at: tensor.origin_of(first),
-            parameter: "the parameter",
-            value: tensor.values.get(first).unwrap_or(f64::NAN),
-            requirement: "within single precision",
-            n_more: bad.len() - 1,
-        });
-        None
+    };
+    if let Some(reset) = options.reset {
+        check("reset", reset.name().to_owned(), reset);
     }
-
-    /// Computes one factor a neuron from its parameters.
-    pub(super) fn factors(
-        &self,
-        tensors: &[&Tensor],
-        formula: impl Fn(Arithmetic, &[f64]) -> f64,
-    ) -> Vec<f32> {
-        let arithmetic = Arithmetic {
-            single: tensors.iter().all(|t| t.values.is_single()),
-        };
-        let n = tensors.first().map_or(0, |t| t.values.len());
-        let mut arguments = vec![0.0; tensors.len()];
-        (0..n)
-            .map(|at| {
-                for (argument, tensor) in arguments.iter_mut().zip(tensors) {
-                    *argument = tensor.values.get(at).unwrap_or(f64::NAN);
-                }
-                formula(arithmetic, &arguments) as f32
-            })
-            .collect()
+    for (node, reset) in &options.resets {
+        check("reset-of", format!("{node}={}", reset.name()), *reset);
     }
-
-    /// Whether all per-tick factors lie in (0, 1]; if not, an error at the time constant.
-    pub(super) fn in_unit_interval(
-        &mut self,
-        factors: &[f32],
-        tau: &Tensor,
-        formula: &'static str,
-        help: impl Into<String>,
-    ) -> bool {
-        let bad: Vec<usize> = (0..factors.len())
-            .filter(|&at| !(factors[at] > 0.0 && factors[at] <= 1.0))
-            .collect();
-        let Some(&first) = bad.first() else {
-            return true;
-        };
-        self.problems.push(Error::FactorOutOfRange {
-            at: tau.origin_of(first),
-            formula,
-            factor: f64::from(factors[first]),
-            n_more: bad.len() - 1,
-            help: help.into(),
-        });
-        false
-    }
-
-    /// Threshold and reset of a firing neuron.
-    pub(super) fn firing(
-        &mut self,
-        v_threshold: &Tensor,
-        v_reset: &Tensor,
-        reset: ResetChoice,
-        reset_at: ResetAt,
-        compare: Compare,
-    ) -> Option<Firing> {
-        let n = v_threshold.values.len();
-        let (reset, v_reset) = match self.reset.unwrap_or(reset) {
-            ResetChoice::None => (Reset::None, vec![0.0; n]),
-            ResetChoice::Subtract => (Reset::Subtract, vec![0.0; n]),
-            ResetChoice::Value => (Reset::ToValue, self.single_precision(v_reset)?),
-            ResetChoice::Zero => {
-                if v_reset.values.iter().any(|x| x != 0.0) {
-                    self.remark(
-                        "ignored_v_reset",
-                        "its v_reset is not 0, but is not used with `--reset zero`",
-                    );
-                }
-                (Reset::ToValue, vec![0.0; n])
-            }
-        };
-        Some(Firing {
-            v_threshold: self.single_precision(v_threshold)?,
-            reset,
-            v_reset,
-            reset_at,
-            compare,
-            refractory_ticks: 0,
-        })
-    }
+    (problems.len() == n_before).then_some(known)
 }
 
-/// Arithmetic in the precision of the file: single where all parameters are single, as numpy and
-/// PyTorch do it, and double otherwise.
-///
-/// Each operation is done in double precision and rounded once more; for `+ - * /` on single
-/// precision numbers that gives exactly the single precision result.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Arithmetic {
-    single: bool,
-}
-
-impl Arithmetic {
-    pub(super) fn number(self, x: f64) -> f64 {
-        if self.single { f64::from(x as f32) } else { x }
-    }
-
-    pub(super) fn mul(self, a: f64, b: f64) -> f64 {
-        self.number(self.number(a) * self.number(b))
-    }
-
-    pub(super) fn div(self, a: f64, b: f64) -> f64 {
-        self.number(self.number(a) / self.number(b))
-    }
-
-    pub(super) fn sub(self, a: f64, b: f64) -> f64 {
-        self.number(self.number(a) - self.number(b))
-    }
-}
-
-/// What is left of the membrane in a tick of which `factor` leaks. Always in single precision,
-/// like the frameworks' own states.
-pub(super) fn remainder(factors: &[f32]) -> Vec<f32> {
-    factors.iter().map(|factor| 1.0 - factor).collect()
-}
-
-/// A tensor's smallest and largest value, for a remark.
-pub(super) fn span(values: &[f32]) -> String {
-    let low = values.iter().copied().fold(f32::INFINITY, f32::min);
-    let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    if low == high {
-        low.to_string()
-    } else {
-        format!("{low} to {high}")
-    }
+/// The tick of the user, or the framework's default with a remark.
+pub(super) fn dt_or(
+    default: f64,
+    framework: &str,
+    options: &Options,
+    remarks: &mut Vec<Remark>,
+) -> f64 {
+    options.dt.unwrap_or_else(|| {
+        remarks.push(Remark::new(
+            "assumed_dt",
+            spikeloom_ir::Origin::Synthetic,
+            format!(
+                "the tick is taken to be {framework}'s default, {default} s; give `--dt` if it was another"
+            ),
+        ));
+        default
+    })
 }

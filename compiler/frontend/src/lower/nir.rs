@@ -8,18 +8,20 @@
 //! A synaptic current is `i = i + dt/tau_syn (w_in x - i)`; as forward Euler of both equations has
 //! it, the membrane sees the current that the tick before left.
 
-use spikeloom_ir::network::{Neuron, ResetAt, Synapse, SynapseSeen};
+use spikeloom_ir::network::{Neuron, Synapse, SynapseSeen};
 
 use super::Options;
-use super::framework::{Behind, Context, Framework, remainder};
+use super::context::{Context, Rule, remainder, tick_help};
+use super::framework::{Behind, Framework};
 use crate::choice::ResetChoice;
 use crate::error::Error;
+use crate::nir::Model;
 use crate::{Remark, Tensor};
 
 pub(super) fn framework(
     options: &Options,
-    _spiking: bool,
-    _remarks: &mut Vec<Remark>,
+    _: &Model,
+    _: &mut Vec<Remark>,
     problems: &mut Vec<Error>,
 ) -> Option<Box<dyn Framework>> {
     let Some(dt) = options.dt else {
@@ -56,12 +58,8 @@ impl Framework for Nir {
     ) -> Option<Neuron> {
         let dt = self.dt;
         let leak = context.factors(&[tau], |a, p| a.div(dt, p[0]));
-        let known = context.in_unit_interval(
-            &leak,
-            tau,
-            "dt / tau",
-            format!("dt is {dt} s: forward Euler needs a `--dt` of at most tau"),
-        );
+        let help = tick_help(dt, tau, "forward Euler needs a `--dt` of at most tau");
+        let known = context.in_unit_interval(&leak, tau, "dt / tau", help);
         if !known {
             return None;
         }
@@ -78,6 +76,7 @@ impl Framework for Nir {
             decay_mem: remainder(&leak),
             gain,
             v_init: v_leak.clone(),
+            v_min: None,
             v_leak,
             firing: None,
         })
@@ -91,12 +90,12 @@ impl Framework for Nir {
     ) -> Option<Synapse> {
         let dt = self.dt;
         let leak = context.factors(&[tau_syn], |a, p| a.div(dt, p[0]));
-        let known = context.in_unit_interval(
-            &leak,
+        let help = tick_help(
+            dt,
             tau_syn,
-            "dt / tau_syn",
-            format!("dt is {dt} s: forward Euler needs a `--dt` of at most tau_syn"),
+            "forward Euler needs a `--dt` of at most tau_syn",
         );
+        let known = context.in_unit_interval(&leak, tau_syn, "dt / tau_syn", help);
         known.then(|| Synapse {
             decay_syn: remainder(&leak),
             gain_syn: context.factors(&[w_in, tau_syn], |a, p| a.mul(p[0], a.div(dt, p[1]))),
@@ -104,7 +103,7 @@ impl Framework for Nir {
         })
     }
 
-    fn reset(&self, _: Behind, _: &Context<'_>) -> (ResetChoice, ResetAt) {
-        (self.reset, ResetAt::SameTick)
+    fn rule(&self, _: Behind, _: &mut Context<'_>) -> Option<Rule> {
+        Some(Rule::same_tick(self.reset))
     }
 }

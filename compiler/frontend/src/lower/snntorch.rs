@@ -1,31 +1,38 @@
-//! snnTorch 1.0: `Leaky`, as its exporter writes it.
+//! snnTorch 1.0: `Leaky`, `Synaptic`, `RLeaky` and `RSynaptic`, as its exporter writes them.
 //!
 //! The exporter writes `tau = dt / (1 - beta)` and `r = tau / dt` with `dt` = 0.1 ms, so that
 //! `beta = 1 - dt / tau` and the input's factor `r dt / tau` is 1. One tick is
 //! `v = beta v + x`, compared with `v > v_threshold`; the reset of a spike comes at the next tick
 //! unless the layer was made with `reset_delay=False`. Neither the reset's kind nor its delay is
 //! in the file.
+//!
+//! Source: snnTorch 1.0.0 was run. The spikes of four trained networks, and of eight kinds of
+//! random layers, are equal bit for bit; `reset_delay=False` was only read.
 
-use spikeloom_ir::network::{Neuron, ResetAt, Synapse, SynapseSeen};
+use spikeloom_ir::Origin;
+use spikeloom_ir::network::{Neuron, ResetAt, Synapse};
 
 use super::Options;
-use super::framework::{Behind, Context, Framework, chosen_reset};
-use crate::Remark;
+use super::context::{Context, Rule};
+use super::euler::Euler;
+use super::framework::{Behind, Framework, chosen_reset};
 use crate::choice::ResetChoice;
 use crate::error::Error;
+use crate::nir::Model;
+use crate::{Remark, Tensor};
 
 /// What the exporter always uses.
 pub(super) const EXPORTER_DT: f64 = 1e-4;
 
 pub(super) fn framework(
     options: &Options,
-    spiking: bool,
+    model: &Model,
     remarks: &mut Vec<Remark>,
     problems: &mut Vec<Error>,
 ) -> Option<Box<dyn Framework>> {
     let reset = chosen_reset(
         options,
-        spiking,
+        model,
         "`reset_mechanism` in snnTorch, whose default is `subtract`",
         problems,
     )?;
@@ -42,12 +49,15 @@ pub(super) fn framework(
     if !delayed && reset == ResetChoice::Subtract {
         remarks.push(Remark::new(
             "reset_above_threshold",
-            spikeloom_ir::Origin::Synthetic,
+            Origin::Synthetic,
             "with reset_delay=False, snnTorch compares a membrane that is still above its threshold after the subtraction with twice the threshold; here it fires again at the next tick",
         ));
     }
     Some(Box::new(SnnTorch {
-        dt: options.dt.unwrap_or(EXPORTER_DT),
+        euler: Euler {
+            dt: options.dt.unwrap_or(EXPORTER_DT),
+            framework: "snnTorch",
+        },
         reset,
         reset_at: if delayed {
             ResetAt::NextTick
@@ -58,115 +68,47 @@ pub(super) fn framework(
 }
 
 struct SnnTorch {
-    dt: f64,
+    euler: Euler,
     reset: ResetChoice,
     reset_at: ResetAt,
 }
 
 impl Framework for SnnTorch {
-    fn integrator_gain(&self, _: &crate::Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
-        let primitive = context.node.primitive.type_name();
-        context.problems.push(Error::Unsupported {
-            what: format!("an `{primitive}` neuron read as snnTorch, which exports none,"),
-            node: context.node.name.clone(),
-            primitive,
-            help: "give the semantics of the framework that wrote the file, or `--semantics nir`"
-                .to_owned(),
-            at: context.node.origin.clone(),
-        });
+    fn integrator_gain(&self, _: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
+        context.not_exported("snnTorch");
         None
     }
 
     fn leaky(
         &self,
-        tau: &crate::Tensor,
-        r: &crate::Tensor,
-        v_leak: &crate::Tensor,
+        tau: &Tensor,
+        r: &Tensor,
+        v_leak: &Tensor,
         context: &mut Context<'_>,
     ) -> Option<Neuron> {
-        let dt = self.dt;
-        let leaks = context.factors(&[tau], |a, p| a.div(dt, p[0]));
-        let known = context.in_unit_interval(
-            &leaks,
-            tau,
-            "dt / tau",
-            format!("dt is {dt} s: give the exporter's with `--dt`, or check `--semantics`"),
-        );
-        if !known {
-            return None;
-        }
-        // Not `1 - leaks`, which would round twice: this is the order of the framework's own
-        // importer, and gives back a beta of 0.9 as exactly 0.9.
-        let decay_mem = context.factors(&[tau], |a, p| a.sub(1.0, a.div(dt, p[0])));
-        let mut gain = context.factors(&[r, tau], |a, p| a.div(a.mul(p[0], dt), p[1]));
-        // The layer adds its input as it is; what differs from 1 here is rounding in the file.
-        if gain.iter().all(|g| (g - 1.0).abs() < 1e-4) {
-            gain.fill(1.0);
-        } else {
-            context.remark(
-                "unusual_gain",
-                format!(
-                    "the input's factor r dt / tau is {}, where snnTorch's exporter gives 1",
-                    super::framework::span(&gain)
-                ),
-            );
-        }
-        let n = decay_mem.len();
-        Some(Neuron {
-            synapse: None,
-            decay_mem,
-            gain,
-            v_leak: context.single_precision(v_leak)?,
-            v_init: vec![0.0; n],
-            firing: None,
-        })
+        self.euler.membrane(tau, r, v_leak, context)
     }
 
     fn synapse(
         &self,
-        tau_syn: &crate::Tensor,
-        w_in: &crate::Tensor,
+        tau_syn: &Tensor,
+        w_in: &Tensor,
         context: &mut Context<'_>,
     ) -> Option<Synapse> {
-        let dt = self.dt;
-        let leaks = context.factors(&[tau_syn], |a, p| a.div(dt, p[0]));
-        let known = context.in_unit_interval(
-            &leaks,
-            tau_syn,
-            "dt / tau_syn",
-            format!("dt is {dt} s: give the exporter's with `--dt`, or check `--semantics`"),
-        );
-        if !known {
-            return None;
-        }
-        let decay_syn = context.factors(&[tau_syn], |a, p| a.sub(1.0, a.div(dt, p[0])));
-        let mut gain_syn = context.factors(&[w_in, tau_syn], |a, p| a.div(a.mul(p[0], dt), p[1]));
-        if gain_syn.iter().all(|g| (g - 1.0).abs() < 1e-4) {
-            gain_syn.fill(1.0);
-        } else {
-            context.remark(
-                "unusual_gain",
-                format!(
-                    "the current's factor w_in dt / tau_syn is {}, where snnTorch's exporter gives 1",
-                    super::framework::span(&gain_syn)
-                ),
-            );
-        }
-        Some(Synapse {
-            decay_syn,
-            gain_syn,
-            seen: SynapseSeen::SameTick,
-        })
+        self.euler.synapse(tau_syn, w_in, context)
     }
 
     /// A delayed reset to zero of `Synaptic`, `RLeaky` and `RSynaptic` loses that tick's input,
     /// which the one of `Leaky` keeps.
-    fn reset(&self, behind: Behind, context: &Context<'_>) -> (ResetChoice, ResetAt) {
+    fn rule(&self, behind: Behind, context: &mut Context<'_>) -> Option<Rule> {
         let loses_input = behind == Behind::Synapse || context.is_recurrent;
-        let at = match self.reset_at {
+        let reset_at = match self.reset_at {
             ResetAt::NextTick if loses_input => ResetAt::NextTickInputLost,
             other => other,
         };
-        (self.reset, at)
+        Some(Rule {
+            reset_at,
+            ..Rule::same_tick(self.reset)
+        })
     }
 }

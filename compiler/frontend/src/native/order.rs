@@ -1,7 +1,7 @@
 //! The order of populations and projections that the Network level promises.
 
 use spikeloom_ir::PopulationId;
-use spikeloom_ir::network::{Network, Source};
+use spikeloom_ir::network::{Network, Projection, SentAt, Source};
 
 use super::Loader;
 use crate::error::Error;
@@ -19,7 +19,7 @@ impl Loader<'_> {
         let n = network.populations.len();
         let mut waits_for = vec![0_usize; n];
         let mut reaches = vec![Vec::new(); n];
-        for projection in network.projections.iter().filter(|p| p.delay == 0) {
+        for projection in network.projections.iter().filter(|p| at_once(&network, p)) {
             if let Source::Population(source) = projection.source {
                 waits_for[projection.target.0] += 1;
                 reaches[source.0].push(projection.target.0);
@@ -55,7 +55,7 @@ impl Loader<'_> {
         // Every population that still waits has a source that does, so going back never ends.
         let source_of = |target: usize| {
             let all = network.projections.iter().enumerate();
-            all.filter(|(_, p)| p.delay == 0 && p.target.0 == target)
+            all.filter(|(_, p)| at_once(network, p) && p.target.0 == target)
                 .find_map(|(at, p)| match p.source {
                     Source::Population(id) if waits_for[id.0] > 0 => Some((at, id.0)),
                     _ => None,
@@ -90,6 +90,16 @@ impl Loader<'_> {
         };
         self.reader.problem(problem);
     }
+}
+
+/// Whether a target needs what its source computes in the same tick.
+fn at_once(network: &Network, projection: &Projection) -> bool {
+    let Source::Population(id) = projection.source else {
+        return false;
+    };
+    let firing = &network.populations[id.0].neuron.firing;
+    let is_late = firing.as_ref().map(|f| f.sent_at) == Some(SentAt::NextTick);
+    projection.delay == 0 && !is_late
 }
 
 fn reordered(mut network: Network, order: &[usize]) -> Network {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use spikeloom_ir::network::{
-    Compare, Firing, Neuron, Population, Reset, ResetAt, Synapse, SynapseSeen,
+    Compare, Firing, Neuron, Population, Reset, ResetAt, SentAt, Synapse, SynapseSeen,
 };
 
 use super::values::{Arrays, FINITE, POSITIVE, Requirement};
@@ -23,12 +23,15 @@ pub const POPULATION_KEYS: &[&str] = &[
     "gain",
     "v_leak",
     "v_init",
+    "v_min",
     "v_threshold",
     "compare",
     "reset",
     "v_reset",
     "reset_at",
     "refractory_ticks",
+    "multi_spike",
+    "sent_at",
 ];
 /// Without a synaptic current these have no meaning.
 const OF_SYNAPSE: &[&str] = &["gain_syn", "i_syn_seen"];
@@ -39,13 +42,11 @@ const OF_FIRING: &[&str] = &[
     "v_reset",
     "reset_at",
     "refractory_ticks",
+    "multi_spike",
+    "sent_at",
 ];
 
-const DECAY_MEM: Requirement = Requirement {
-    words: "more than 0 and at most 1",
-    holds: |x| x > 0.0 && x <= 1.0,
-};
-const DECAY_SYN: Requirement = Requirement {
+const DECAY: Requirement = Requirement {
     words: "from 0 to 1",
     holds: |x| (0.0..=1.0).contains(&x),
 };
@@ -59,10 +60,26 @@ impl Choice for ResetAt {
             "one tick later, before that tick's input",
         ),
         (
+            ResetAt::NextTickBeforeDecay,
+            "next-tick-before-decay",
+            "one tick later, before that tick's decay",
+        ),
+        (
             ResetAt::NextTickInputLost,
             "next-tick-input-lost",
             "one tick later, after that tick's input",
         ),
+    ];
+}
+
+impl Choice for SentAt {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            SentAt::SameTick,
+            "same-tick",
+            "spikes leave in the tick of the crossing",
+        ),
+        (SentAt::NextTick, "next-tick", "spikes leave one tick later"),
     ];
 }
 
@@ -156,12 +173,13 @@ impl Loader<'_> {
             Some(entry) => self.vector(entry, &shape, requirement),
             None => self.filled(&entry.0, default, shape.iter().product()),
         };
-        let decay_syn = find("decay_syn").map(|_| vector("decay_syn", 0.0, DECAY_SYN));
+        let decay_syn = find("decay_syn").map(|_| vector("decay_syn", 0.0, DECAY));
         let gain_syn = find("decay_syn").map(|_| vector("gain_syn", 1.0, FINITE));
-        let decay_mem = vector("decay_mem", 1.0, DECAY_MEM);
+        let decay_mem = vector("decay_mem", 1.0, DECAY);
         let gain = vector("gain", 1.0, FINITE);
         let v_leak = vector("v_leak", 0.0, FINITE);
         let v_init = vector("v_init", 0.0, FINITE);
+        let v_min = find("v_min").map(|_| vector("v_min", 0.0, FINITE));
         let v_threshold = find("v_threshold").map(|_| vector("v_threshold", 1.0, POSITIVE));
         let v_reset = find("v_threshold").map(|_| vector("v_reset", 0.0, FINITE));
         let seen = self.choice_or(find("i_syn_seen"), SynapseSeen::SameTick);
@@ -186,6 +204,10 @@ impl Loader<'_> {
                 gain: gain?,
                 v_leak: v_leak?,
                 v_init: v_init?,
+                v_min: match v_min {
+                    Some(v_min) => Some(v_min?),
+                    None => None,
+                },
                 firing,
             },
             origin: self.reader.origin(&entry.0.span),
@@ -215,6 +237,11 @@ impl Loader<'_> {
             Some(member) => self.reader.count_from(0, member),
             None => Some(0),
         };
+        let multi_spike = match find("multi_spike") {
+            Some(member) => self.reader.flag(member),
+            None => Some(false),
+        };
+        let sent_at = self.choice_or(find("sent_at"), SentAt::SameTick);
         let reset = match (chosen?, find("v_reset")) {
             (ResetChoice::Value, None) => {
                 let owner = format!("population `{}`, which resets to a value,", entry.0.text);
@@ -252,6 +279,8 @@ impl Loader<'_> {
             reset_at: reset_at?,
             compare: compare?,
             refractory_ticks: refractory_ticks?,
+            multi_spike: multi_spike?,
+            sent_at: sent_at?,
         })
     }
 
@@ -285,6 +314,9 @@ pub(super) fn write(population: &Population, arrays: &mut Arrays<'_>) -> String 
     vector(&mut text, "gain", &neuron.gain);
     vector(&mut text, "v_leak", &neuron.v_leak);
     vector(&mut text, "v_init", &neuron.v_init);
+    if let Some(v_min) = &neuron.v_min {
+        vector(&mut text, "v_min", v_min);
+    }
     let Some(firing) = &neuron.firing else {
         return text;
     };
@@ -303,5 +335,11 @@ pub(super) fn write(population: &Population, arrays: &mut Arrays<'_>) -> String 
     }
     let _ = writeln!(text, "    reset_at: {}", firing.reset_at.name());
     let _ = writeln!(text, "    refractory_ticks: {}", firing.refractory_ticks);
+    if firing.multi_spike {
+        let _ = writeln!(text, "    multi_spike: true");
+    }
+    if firing.sent_at != SentAt::SameTick {
+        let _ = writeln!(text, "    sent_at: {}", firing.sent_at.name());
+    }
     text
 }

@@ -5,14 +5,22 @@ use std::fmt::Write as _;
 use spikeloom_ir::PopulationId;
 use spikeloom_ir::network::{Input, Network, Population, Projection, Source};
 
-use super::values::{Arrays, FINITE};
+use super::values::{Arrays, FINITE, Requirement};
 use super::{Loader, input};
 use crate::error::nearest;
 use crate::fields::Entry;
 use crate::yaml::{self, Node, Value};
 
 /// All keys of a projection.
-pub const PROJECTION_KEYS: &[&str] = &["name", "from", "to", "weights", "bias", "delay"];
+pub const PROJECTION_KEYS: &[&str] = &[
+    "name",
+    "from",
+    "to",
+    "weights",
+    "bias",
+    "delay",
+    "channel_delays",
+];
 
 impl Loader<'_> {
     pub(super) fn projections(
@@ -94,6 +102,7 @@ impl Loader<'_> {
             let shape = populations[target.0].shape.clone();
             self.vector(entry, &shape, FINITE)
         });
+        let channel_delays = find("channel_delays").map(|entry| self.delays(entry, n_pre));
         if self.reader.n_problems() > n_before {
             return None;
         }
@@ -109,8 +118,23 @@ impl Loader<'_> {
                 None => None,
             },
             delay: delay?,
+            channel_delays: match channel_delays {
+                Some(delays) => Some(delays?),
+                None => None,
+            },
             origin: self.reader.origin(&item.span),
         })
+    }
+
+    /// Further ticks of each source.
+    fn delays(&mut self, entry: &Entry, n_pre: usize) -> Option<Vec<u32>> {
+        const TICKS: Requirement = Requirement {
+            words: "a whole number from 0 to 16777216",
+            // Single precision has all of them.
+            holds: |x| x.fract() == 0.0 && (0.0..=16_777_216.0).contains(&x),
+        };
+        let ticks = self.vector(entry, &[n_pre], TICKS)?;
+        Some(ticks.into_iter().map(|ticks| ticks as u32).collect())
     }
 
     fn source_named(&mut self, entry: &Entry, populations: &[Population]) -> Option<Source> {
@@ -179,5 +203,10 @@ pub(super) fn write(projection: &Projection, network: &Network, arrays: &mut Arr
         let _ = writeln!(text, "    bias: {bias}");
     }
     let _ = writeln!(text, "    delay: {}", projection.delay);
+    if let Some(delays) = &projection.channel_delays {
+        let delays: Vec<f32> = delays.iter().map(|&ticks| ticks as f32).collect();
+        let delays = arrays.vector(&format!("{name}.delays"), &[projection.n_pre], &delays);
+        let _ = writeln!(text, "    channel_delays: {delays}");
+    }
     text
 }

@@ -6,7 +6,7 @@ use spikeloom_ir::Origin;
 
 use super::order::{loops, topological};
 use super::shape::{Takes, dense_shapes, gives, takes};
-use super::{Edge, NirGraph, Node, Primitive};
+use super::{Edge, NirGraph, Node, Primitive, repair};
 use crate::Remark;
 use crate::error::{Error, Limit, nearest};
 use crate::tensor::Tensor;
@@ -55,6 +55,7 @@ impl Checker<'_> {
             }
         }
         let n_before = self.problems.len();
+        repair::shared_axes(graph, self.remarks);
         self.terminals(graph);
         facts.predecessors = self.edges(graph);
         facts.successors = vec![Vec::new(); graph.nodes.len()];

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
-    ResetAt, Semantics, Source, Synapse, SynapseSeen,
+    ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Origin, PopulationId};
 
@@ -122,6 +122,10 @@ fn semantics() -> impl Strategy<Value = Semantics> {
             Semantics::SnnTorch,
             Semantics::Norse,
             Semantics::Sinabs,
+            Semantics::Lava,
+            Semantics::Rockpool,
+            Semantics::Spyx,
+            Semantics::Nengo,
             Semantics::Nir,
         ][..],
     )
@@ -168,37 +172,53 @@ fn neuron(n: usize) -> impl Strategy<Value = Neuron> {
             &[
                 ResetAt::SameTick,
                 ResetAt::NextTick,
+                ResetAt::NextTickBeforeDecay,
                 ResetAt::NextTickInputLost,
             ][..],
         ),
         select(&[Compare::Greater, Compare::GreaterOrEqual][..]),
         0_u32..4,
+        any::<bool>(),
+        select(&[SentAt::SameTick, SentAt::NextTick][..]),
     )
         .prop_map(
-            |(v_threshold, reset, v_reset, reset_at, compare, refractory_ticks)| Firing {
+            |(
                 v_threshold,
                 reset,
                 v_reset,
                 reset_at,
                 compare,
                 refractory_ticks,
+                multi_spike,
+                sent_at,
+            )| Firing {
+                v_threshold,
+                reset,
+                v_reset,
+                reset_at,
+                compare,
+                refractory_ticks,
+                multi_spike,
+                sent_at,
             },
         );
     (
         prop::option::of(synapse),
-        values(decay().boxed(), n),
+        values(prop_oneof![Just(0.0_f32), decay()].boxed(), n),
         values(real().boxed(), n),
         values(real().boxed(), n),
         values(real().boxed(), n),
+        prop::option::of(values(real().boxed(), n)),
         prop::option::of(firing),
     )
         .prop_map(
-            |(synapse, decay_mem, gain, v_leak, v_init, firing)| Neuron {
+            |(synapse, decay_mem, gain, v_leak, v_init, v_min, firing)| Neuron {
                 synapse,
                 decay_mem,
                 gain,
                 v_leak,
                 v_init,
+                v_min,
                 firing,
             },
         )
@@ -217,17 +237,21 @@ fn projection(n_channels: usize, sizes: Vec<usize>) -> impl Strategy<Value = Pro
             values(real().boxed(), n_pre * n_post),
             prop::option::of(values(real().boxed(), n_post)),
             u32::from(is_late)..4,
+            prop::option::of(vec(0_u32..5, n_pre)),
         )
-            .prop_map(move |(name, weights, bias, delay)| Projection {
-                name,
-                source,
-                target: PopulationId(target),
-                weights,
-                n_pre,
-                n_post,
-                bias,
-                delay,
-                origin: Origin::Synthetic,
-            })
+            .prop_map(
+                move |(name, weights, bias, delay, channel_delays)| Projection {
+                    name,
+                    source,
+                    target: PopulationId(target),
+                    weights,
+                    n_pre,
+                    n_post,
+                    bias,
+                    delay,
+                    channel_delays,
+                    origin: Origin::Synthetic,
+                },
+            )
     })
 }

@@ -2,7 +2,7 @@
 
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
-    ResetAt, Semantics, Source, Synapse, SynapseSeen,
+    ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Origin, PopulationId};
 
@@ -39,17 +39,29 @@ impl Random {
 }
 
 pub fn firing(r: &mut Random, v_threshold: Vec<f32>, v_reset: Vec<f32>) -> Firing {
+    let reset = r.pick(&[Reset::None, Reset::Subtract, Reset::ToValue]);
+    let reset_at = r.pick(&[
+        ResetAt::SameTick,
+        ResetAt::NextTick,
+        ResetAt::NextTickBeforeDecay,
+        ResetAt::NextTickInputLost,
+    ]);
+    let refractory_ticks = r.pick(&[0, 0, 1, 2]);
+    let can_be_late =
+        refractory_ticks == 0 && (reset == Reset::None || reset_at != ResetAt::SameTick);
     Firing {
         v_threshold,
-        reset: r.pick(&[Reset::None, Reset::Subtract, Reset::ToValue]),
+        reset,
         v_reset,
-        reset_at: r.pick(&[
-            ResetAt::SameTick,
-            ResetAt::NextTick,
-            ResetAt::NextTickInputLost,
-        ]),
+        reset_at,
         compare: r.pick(&[Compare::Greater, Compare::GreaterOrEqual]),
-        refractory_ticks: r.pick(&[0, 0, 1, 2]),
+        refractory_ticks,
+        multi_spike: false,
+        sent_at: if can_be_late && r.yes() {
+            SentAt::NextTick
+        } else {
+            SentAt::SameTick
+        },
     }
 }
 
@@ -97,6 +109,7 @@ pub fn network(
                 n_post: sizes[i],
                 bias,
                 delay: 0,
+                channel_delays: None,
                 origin: Origin::Synthetic,
             })
             .collect(),
@@ -137,6 +150,7 @@ pub fn any_network(seed: u64) -> Network {
                 .map(|_| if leak { size * r.real(-0.2, 0.2) } else { 0.0 })
                 .collect(),
             v_init: (0..n).map(|_| size * r.pick(&[0.0, 0.2])).collect(),
+            v_min: None,
             firing: fires.then(|| {
                 let v_threshold = (0..n).map(|_| size * r.real(0.5, 1.5)).collect();
                 let v_reset = (0..n).map(|_| size * r.real(-0.3, 0.3)).collect();
@@ -183,6 +197,7 @@ pub fn any_network(seed: u64) -> Network {
             n_post: sizes[2],
             bias: None,
             delay: r.count(1, 3) as u32,
+            channel_delays: None,
             origin: Origin::Synthetic,
         });
     }
@@ -228,6 +243,7 @@ pub fn exact_network(seed: u64) -> Network {
                 .map(|_| if leak { 2.0 * r.below(5) as f32 } else { 0.0 })
                 .collect(),
             v_init: vec![r.below(6) as f32; n],
+            v_min: None,
             firing: fires.then(|| {
                 let v_threshold = whole(r, 90, 160);
                 let v_reset = whole(r, -20, 20);
@@ -257,14 +273,18 @@ pub fn exact_network(seed: u64) -> Network {
         1 => Encoder::Rate { seed: 77 },
         _ => Encoder::Events,
     };
-    network(
-        "exact",
-        encoder,
-        r.count(1, 4) as u32,
-        neurons,
-        weights,
-        bias,
-    )
+    let ticks = r.count(1, 4) as u32;
+    let mut network = network("exact", encoder, ticks, neurons, weights, bias);
+    for projection in &mut network.projections {
+        let constant =
+            projection.source == Source::Input && matches!(encoder, Encoder::Direct { .. });
+        if !constant && r.below(3) == 0 {
+            projection.delay = r.below(3) as u32;
+            let delays = (0..projection.n_pre).map(|_| r.below(3) as u32).collect();
+            projection.channel_delays = Some(delays).filter(|_| r.yes());
+        }
+    }
+    network
 }
 
 /// A sample in both forms; the encoder says which one counts.
