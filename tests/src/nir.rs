@@ -7,6 +7,7 @@ use serde_yaml::{Mapping, Value};
 ///
 /// Fields are written like this: a text as a string; a whole number or a list of them as int64;
 /// other numbers as float32; nested lists with their shape; `{f64: …}` in double precision;
+/// `{i64: …}`, for edges that are numbers;
 /// `{fill: 1.0, shape: [2, 3]}` with one value; a mapping without those keys as a group.
 pub fn nir_file(graph: &Mapping) -> Vec<u8> {
     let mut builder = FileBuilder::new();
@@ -114,6 +115,10 @@ fn write_array(group: &mut hdf5_pure::GroupBuilder, name: &str, value: &Value) {
                 .collect();
             let n = usize::try_from(shape.iter().product::<u64>()).unwrap();
             (vec![fields["fill"].clone(); n], shape, false)
+        }
+        Value::Mapping(fields) if fields.contains_key("i64") => {
+            let (numbers, shape) = flatten(&fields["i64"]);
+            (numbers, shape, false)
         }
         Value::Mapping(fields) => {
             let (numbers, shape) = flatten(&fields["f64"]);

@@ -55,6 +55,7 @@ impl Checker<'_> {
             }
         }
         let n_before = self.problems.len();
+        repair::names_of_edges(graph, self.remarks);
         repair::shared_axes(graph, self.remarks);
         self.terminals(graph);
         facts.predecessors = self.edges(graph);

@@ -155,6 +155,23 @@ impl Reader {
                     },
                 })
                 .collect(),
+            // Where nodes were a list, edges were pairs of places in it.
+            Object::Array(Array {
+                shape,
+                content: Content::Numbers(Values::I64(places)),
+            }) if shape.len() == 2 && shape[1] == 2 => {
+                self.remarks.push(Remark::new(
+                    "numbered_edges",
+                    origin.clone(),
+                    "edges are pairs of numbers; they are taken for the names of nodes",
+                ));
+                let names: Vec<String> = places.iter().map(i64::to_string).collect();
+                let names = Object::Array(Array {
+                    shape: shape.clone(),
+                    content: Content::Text(names),
+                });
+                self.edges(&names, origin)
+            }
             // numpy has no type for an empty list of pairs, so it is written as float64.
             Object::Array(Array { shape, .. }) if shape.contains(&0) => Vec::new(),
             other => {

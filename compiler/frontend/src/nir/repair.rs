@@ -1,8 +1,63 @@
 //! What old exporters got wrong, put right where only one meaning is possible.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::shape::takes;
 use super::{NirGraph, Primitive};
 use crate::Remark;
+
+/// Edges that name a node which is not there get the only node that can be meant: no edge names it,
+/// its name is the same but for a number at the end, and there is no second such pair.
+pub(super) fn names_of_edges(graph: &mut NirGraph, remarks: &mut Vec<Remark>) {
+    let named: BTreeSet<&str> = graph
+        .edges
+        .iter()
+        .flat_map(|edge| [edge.source.as_str(), edge.target.as_str()])
+        .collect();
+    let nodes: BTreeSet<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
+    let mut meant: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for missing in named.difference(&nodes) {
+        let is_alike = |node: &&&str| !stem(node).is_empty() && stem(node) == stem(missing);
+        let mut free = nodes.difference(&named).filter(is_alike);
+        if let (Some(node), None) = (free.next(), free.next()) {
+            meant.entry(node).or_default().push(missing);
+        }
+    }
+    let meant: BTreeMap<String, String> = meant
+        .into_iter()
+        .filter_map(|(node, missing)| match missing[..] {
+            [missing] => Some((missing.to_owned(), node.to_owned())),
+            _ => None,
+        })
+        .collect();
+    for (missing, node) in meant {
+        let mut changed = Vec::new();
+        for edge in &mut graph.edges {
+            if edge.source != missing && edge.target != missing {
+                continue;
+            }
+            changed.push(format!("{} -> {}", edge.source, edge.target));
+            for end in [&mut edge.source, &mut edge.target] {
+                if *end == missing {
+                    end.clone_from(&node);
+                }
+            }
+        }
+        remarks.push(Remark::new(
+            "renamed_edge",
+            super::below(&graph.origin, "edges"),
+            format!(
+                "there is no node `{missing}` ({}); `{node}`, which no edge names, is taken for it",
+                changed.join(", ")
+            ),
+        ));
+    }
+}
+
+/// A name without the number at its end.
+fn stem(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c.is_ascii_digit() || "._-".contains(c))
+}
 
 /// Drops the batch and time axes that an exporter left in both the input's and the output's shape.
 ///
