@@ -2,6 +2,7 @@
 
 use rust_hdl_core::prelude::*;
 use spikeloom_ir::Program;
+use spikeloom_ir::mapped::MemoryKind;
 
 use crate::datapath::DataPath;
 use crate::error::Error;
@@ -12,7 +13,8 @@ use crate::leaf::{
     StateRegister,
 };
 use crate::program::lower;
-use crate::width::{DConst, DSignal, SignalType, bit_cast};
+use crate::walk::{Walk, WalkPlan};
+use crate::width::{DConst, DSignal, SignalType, bit_cast, unsigned_cast};
 
 mod held;
 mod lane;
@@ -48,11 +50,21 @@ pub struct CoreConfig {
     pub n_post: usize,
     /// Weights read and added a cycle.
     pub lanes: usize,
-    /// Weight rows of one event, at least 2, since a row that was just added to is written one
-    /// cycle later.
-    pub n_groups: usize,
-    /// Weight rows from one event's first to the next's.
+    /// Rows of sums. Without a walk they are the weight rows of one event, at least 2, since a row
+    /// that was just added to is written one cycle later.
+    pub n_sum_rows: usize,
+    /// Weight rows from one event's first to the next's; not used with a walk.
     pub row_stride: usize,
+    /// How events find their rows on a plane.
+    pub walk: Option<WalkPlan>,
+    /// Neurons that stand in rows of their own: the channels of a place, or all.
+    pub n_channels: usize,
+    /// Where the weights are, if they come with the bitstream.
+    pub weight_memory: MemoryKind,
+    /// Where the sums are.
+    pub sum_memory: MemoryKind,
+    /// Where the states are; in single-port memory a neuron takes two cycles.
+    pub state_memory: MemoryKind,
     /// Width of a weight.
     pub weight_bits: usize,
     /// Width of a lane's accumulator: enough for all weights of a neuron with payload 1.
@@ -61,7 +73,7 @@ pub struct CoreConfig {
     pub held_bits: Option<usize>,
     /// Rows of weights, `[pre][row_stride]` with `lanes` weights each; `None` where the host loads them.
     pub weights: Option<MemoryImage>,
-    /// One row of parameters a neuron, in the program's order.
+    /// One row of parameters a neuron, or a channel, in the program's order.
     pub parameters: MemoryImage,
     /// What each neuron computes.
     pub program: Program,
@@ -70,7 +82,15 @@ pub struct CoreConfig {
 impl CoreConfig {
     /// All weight rows.
     pub fn n_rows(&self) -> usize {
-        self.n_pre * self.row_stride
+        match &self.walk {
+            Some(walk) => walk.n_weight_rows,
+            None => self.n_pre * self.row_stride,
+        }
+    }
+
+    /// Bits of the number of spikes of a neuron in a tick; 1 where it fires or not.
+    pub fn spike_bits(&self) -> usize {
+        self.program.spike_bits().max(1)
     }
 }
 
@@ -85,7 +105,8 @@ impl CoreConfig {
 /// | `weight_write_en`, `weight_write_address`, `weight_write_data` | in | loads a byte of weights |
 /// | `state_read_address` | in | neuron whose state is wanted, while the core is idle |
 /// | `state_read_data` | out, per state variable | its state, two cycles later |
-/// | `trace_valid`, `trace_index`, `trace_spike`, `trace_states` | out | a neuron's new state |
+/// | `spikes` | out | how often the neuron of the event that goes out, or of the trace, fired |
+/// | `trace_valid`, `trace_index`, `trace_states` | out | a neuron's new state |
 /// | `count_event`, `count_active`, `count_stall` | out | strobes for counters |
 ///
 /// Protocol, a tick:
@@ -97,8 +118,10 @@ impl CoreConfig {
 ///
 /// A `PLANE` folds the accumulators into the held sums instead. A `BEGIN` clears the accumulators,
 /// marks the next tick as the sample's first and is passed on.
-/// Counters: an event reads `n_groups` rows, so `n_groups * count_event` over `count_active` is the
-/// share of cycles, of those in which events waited or were worked on, that moved a row of weights.
+/// Counters: an event reads `n_sum_rows` rows, so `n_sum_rows * count_event` over `count_active` is
+/// the share of cycles, of those in which events waited or were worked on, that moved a row of
+/// weights. With a walk an event reads the rows of the places that it reaches, and a row that the
+/// one before it has just been added to waits a cycle.
 ///
 /// Latency of a tick: rows of its events, plus one cycle a neuron, plus the pipeline's depth and
 /// about 5 cycles.
@@ -134,12 +157,12 @@ pub struct Core {
     pub state_read_address: DSignal<In>,
     /// Its state.
     pub state_read_data: Vec<DSignal<Out>>,
+    /// How often it fired.
+    pub spikes: DSignal<Out>,
     /// A neuron's tick is complete.
     pub trace_valid: Signal<Out, Bit>,
     /// Which neuron.
     pub trace_index: DSignal<Out>,
-    /// It fired.
-    pub trace_spike: Signal<Out, Bit>,
     /// Its new state.
     pub trace_states: Vec<DSignal<Out>>,
     /// An event was taken.
@@ -150,6 +173,7 @@ pub struct Core {
     pub count_stall: Signal<Out, Bit>,
 
     weights: SpramMemory,
+    walks: Vec<Walk>,
     row_address: RowAddress,
     accumulators: RowMemory,
     lanes: Vec<Lane>,
@@ -179,17 +203,31 @@ pub struct Core {
     first_plane: BitRegister,
     drain: Register,
     token_kind: Register,
+    /// Channels of the present place that were issued.
+    channel: Vec<Register>,
+    /// The cycle in which the states' one port writes.
+    writes: BitRegister,
 
     in_rows: Signal<Local, Bit>,
     row_last: Signal<Local, Bit>,
     lane_last: Signal<Local, Bit>,
     neuron_last: Signal<Local, Bit>,
+    is_event: Signal<Local, Bit>,
+    takes_event: Signal<Local, Bit>,
+    takes_token: Signal<Local, Bit>,
+    row_en: Signal<Local, Bit>,
+    row_at: DSignal<Local>,
+    weight_at: DSignal<Local>,
+    busy: Signal<Local, Bit>,
     ready: Signal<Local, Bit>,
     accept: Signal<Local, Bit>,
     accept_event: Signal<Local, Bit>,
+    may_read: Signal<Local, Bit>,
     issue: Signal<Local, Bit>,
     tick_valid: Signal<Local, Bit>,
     fired: Signal<Local, Bit>,
+    spike_word: DSignal<Local>,
+    no_spikes: DConst,
 
     kind_event: DConst,
     kind_tick: DConst,
@@ -202,6 +240,9 @@ pub struct Core {
     lane_zero: DConst,
     lane_one: DConst,
     last_lane: DConst,
+    channel_zero: Vec<DConst>,
+    channel_one: Vec<DConst>,
+    last_channel: Vec<DConst>,
     neuron_zero: DConst,
     neuron_one: DConst,
     last_neuron: DConst,
@@ -210,11 +251,18 @@ pub struct Core {
     drain_last: DConst,
 
     _lanes: usize,
+    _n_dense: usize,
+    _n_walks: usize,
+    _n_channels: usize,
+    _n_single: usize,
+    _spike_bits: usize,
     _n_weight_bytes: usize,
     _n_held: usize,
     _n_summed: usize,
     _n_states: usize,
     _n_parameters: usize,
+    _n_own_parameters: usize,
+    _n_shared_parameters: usize,
     _first_parameter: usize,
     _first_parameter_end: usize,
     _spike: usize,
@@ -228,16 +276,22 @@ impl Core {
     /// # Errors
     /// If a width is out of range.
     pub fn new(cfg: &CoreConfig) -> Result<Self, Error> {
-        let n_groups = cfg.n_groups;
+        let n_sum_rows = cfg.n_sum_rows;
         let weight_lanes = vec![SignalType::signed(cfg.weight_bits); cfg.lanes];
         let weights = match &cfg.weights {
+            Some(image) if cfg.weight_memory == MemoryKind::Logic => {
+                SpramMemory::with_image(image).in_logic()
+            }
             Some(image) => SpramMemory::with_image(image),
             None => SpramMemory::new(&weight_lanes, cfg.n_rows())?,
         };
         let weight_address_bits = weights.address.width();
         let lane_type = SignalType::signed(cfg.lane_bits);
-        let accumulators =
-            RowMemory::new(&vec![lane_type; cfg.lanes], n_groups)?.without_collisions();
+        let sums = RowMemory::new(&vec![lane_type; cfg.lanes], n_sum_rows)?.without_collisions();
+        let accumulators = match cfg.sum_memory {
+            MemoryKind::Logic => sums.in_logic(),
+            MemoryKind::Block | MemoryKind::SinglePort => sums,
+        };
         let row_bits = accumulators.read_address.width();
         let select = LaneSelect::new(lane_type, cfg.lanes).chained();
         let lane_index_bits = select.index.width();
@@ -248,17 +302,47 @@ impl Core {
             .map(|s| SignalType::signed(s.bits.index()))
             .collect();
         let states = RowMemory::new(&state_types, cfg.n_post)?.without_collisions();
+        let states = match cfg.state_memory {
+            MemoryKind::SinglePort => states.single_port(),
+            MemoryKind::Logic => states.in_logic(),
+            MemoryKind::Block => states,
+        };
+        let single_port_states = cfg.state_memory == MemoryKind::SinglePort;
         let neuron_bits = states.read_address.width();
         let held = cfg
             .held_bits
             .map(|bits| Held::new(cfg.n_post, bits, cfg.lane_bits))
             .transpose()?;
         let input_bits = cfg.held_bits.unwrap_or(cfg.lane_bits);
-        let path = DataPath::new(lower(&cfg.program, input_bits))?;
+        let mut spec = lower(&cfg.program, input_bits);
+        if single_port_states {
+            // Read in even cycles, so written in odd ones: an even number of cycles after the
+            // pipeline begins, which is the one after the read.
+            spec.latency = spec.latency.next_multiple_of(2);
+        }
+        let path = DataPath::new(spec)?;
         let latency = path.latency();
+        let spike_width = path
+            .outputs
+            .get(state_types.len())
+            .map_or(1, DSignal::width);
         let drain_bits = 6;
         let pre_bits = index_bits(cfg.n_pre);
         let last = |n: usize, bits| DConst::new(n as u64 - 1, bits);
+        let walks = cfg
+            .walk
+            .iter()
+            .map(Walk::new)
+            .collect::<Result<Vec<_>, Error>>()?;
+        // Channels that fill their rows end with a lane.
+        let shares_parameters = cfg.parameters.depth() < cfg.n_post;
+        let counts_channels = cfg.n_channels < cfg.n_post
+            && (!cfg.n_channels.is_multiple_of(cfg.lanes) || shares_parameters);
+        let channel_bits = index_bits(cfg.n_channels);
+        let of_channels = |value: u64| {
+            let values = counts_channels.then(|| DConst::new(value, channel_bits));
+            values.into_iter().collect::<Vec<_>>()
+        };
         Ok(Self {
             clock: Signal::default(),
             event_in_valid: Signal::default(),
@@ -275,15 +359,18 @@ impl Core {
             weight_write_data: DSignal::new(8),
             state_read_address: DSignal::new(neuron_bits),
             state_read_data: DSignal::row(&state_types),
+            spikes: DSignal::new(cfg.spike_bits()),
             trace_valid: Signal::default(),
             trace_index: DSignal::new(neuron_bits),
-            trace_spike: Signal::default(),
             trace_states: DSignal::row(&state_types),
             count_event: Signal::default(),
             count_active: Signal::default(),
             count_stall: Signal::default(),
             _n_weight_bytes: weights.write_en.len(),
             weights,
+            _n_dense: 1 - walks.len(),
+            _n_walks: walks.len(),
+            walks,
             row_address: RowAddress::new(pre_bits, weight_address_bits, cfg.row_stride as u64),
             accumulators,
             lanes: (0..cfg.lanes)
@@ -316,27 +403,45 @@ impl Core {
             first_plane: BitRegister::default(),
             drain: Register::new(drain_bits),
             token_kind: Register::new(KIND_BITS),
+            channel: (counts_channels)
+                .then(|| Register::new(channel_bits))
+                .into_iter()
+                .collect(),
+            writes: BitRegister::default(),
             in_rows: Signal::default(),
             row_last: Signal::default(),
             lane_last: Signal::default(),
             neuron_last: Signal::default(),
+            is_event: Signal::default(),
+            takes_event: Signal::default(),
+            takes_token: Signal::default(),
+            row_en: Signal::default(),
+            row_at: DSignal::new(row_bits),
+            weight_at: DSignal::new(weight_address_bits),
+            busy: Signal::default(),
             ready: Signal::default(),
             accept: Signal::default(),
             accept_event: Signal::default(),
+            may_read: Signal::default(),
             issue: Signal::default(),
             tick_valid: Signal::default(),
             fired: Signal::default(),
+            spike_word: DSignal::new(spike_width),
+            no_spikes: DConst::new(0, spike_width),
             kind_event: DConst::new(EVENT, KIND_BITS),
             kind_tick: DConst::new(TICK, KIND_BITS),
             kind_plane: DConst::new(PLANE, KIND_BITS),
             kind_begin: DConst::new(BEGIN, KIND_BITS),
             row_zero: DConst::new(0, row_bits),
             row_one: DConst::new(1, row_bits),
-            last_row: last(n_groups, row_bits),
+            last_row: last(n_sum_rows, row_bits),
             weight_row_one: DConst::new(1, weight_address_bits),
             lane_zero: DConst::new(0, lane_index_bits),
             lane_one: DConst::new(1, lane_index_bits),
             last_lane: last(cfg.lanes, lane_index_bits),
+            channel_zero: of_channels(0),
+            channel_one: of_channels(1),
+            last_channel: of_channels(cfg.n_channels as u64 - 1),
             neuron_zero: DConst::new(0, neuron_bits),
             neuron_one: DConst::new(1, neuron_bits),
             last_neuron: last(cfg.n_post, neuron_bits),
@@ -344,8 +449,13 @@ impl Core {
             drain_one: DConst::new(1, drain_bits),
             drain_last: DConst::new(latency as u64 + 2, drain_bits),
             _lanes: cfg.lanes,
+            _n_channels: usize::from(counts_channels),
+            _n_single: usize::from(single_port_states),
+            _spike_bits: cfg.spike_bits(),
             _n_states: state_types.len(),
             _n_parameters: cfg.program.parameters.len(),
+            _n_own_parameters: usize::from(!shares_parameters),
+            _n_shared_parameters: usize::from(shares_parameters),
             _first_parameter: 2 + state_types.len(),
             _first_parameter_end: 3 + state_types.len(),
             _spike: state_types.len(),
@@ -399,8 +509,13 @@ impl Logic for Core {
             first_tick,
             first_plane,
             drain,
-            token_kind
+            token_kind,
+            writes
         );
+        for i in 0..self._n_channels {
+            self.channel[i].clock.next = self.clock.val();
+            self.channel[i].d.next = self.channel[i].q.val();
+        }
         for i in 0..self._n_held {
             self.held[i].clock.next = self.clock.val();
         }
@@ -408,14 +523,44 @@ impl Logic for Core {
         // Taking events.
         self.in_rows.next = self.state.q.val() == CoreState::Rows;
         self.row_last.next = self.row.q.val() == self.last_row.val();
-        self.ready.next = self.in_rows.val() & (!self.row_active.q.val() | self.row_last.val());
+        self.is_event.next = self.event_in_kind.val() == self.kind_event.val();
+        for _i in 0..self._n_dense {
+            self.takes_event.next =
+                self.in_rows.val() & (!self.row_active.q.val() | self.row_last.val());
+            self.takes_token.next = self.takes_event.val();
+            self.row_en.next = self.row_active.q.val();
+            self.row_at.next = self.row.q.val();
+            self.weight_at.next = self.weight_row.q.val();
+            self.busy.next = self.row_active.q.val();
+        }
+        for i in 0..self._n_walks {
+            self.walks[i].clock.next = self.clock.val();
+            self.walks[i].event_in_valid.next =
+                self.event_in_valid.val() & self.is_event.val() & self.in_rows.val();
+            self.walks[i].event_in_index.next = self.event_in_index.val();
+            // A sum that is being written is not the one that a read would show.
+            self.walks[i].hold.next =
+                self.row1_valid.q.val() & (self.row1.q.val() == self.walks[i].row.val());
+            self.takes_event.next = self.in_rows.val() & self.walks[i].event_in_ready.val();
+            self.takes_token.next = self.in_rows.val() & self.walks[i].idle.val();
+            self.row_en.next = self.row_active.q.val() | self.walks[i].row_valid.val();
+            self.row_at.next = self.row.q.val();
+            if self.in_rows.val() {
+                self.row_at.next = self.walks[i].row.val();
+            }
+            self.weight_at.next = self.walks[i].weight_row.val();
+            self.busy.next = !self.walks[i].idle.val();
+        }
+        self.ready.next = self.takes_token.val();
+        if self.is_event.val() {
+            self.ready.next = self.takes_event.val();
+        }
         self.event_in_ready.next = self.ready.val();
         self.accept.next = self.ready.val() & self.event_in_valid.val();
-        self.accept_event.next =
-            self.accept.val() & (self.event_in_kind.val() == self.kind_event.val());
+        self.accept_event.next = self.accept.val() & self.is_event.val();
         self.row_address.index.next = self.event_in_index.val();
 
-        // Rows of weights: read at `row`, added one cycle later at `row1`.
+        // Rows of weights: read at `row_at`, added one cycle later at `row1`.
         if self.row_active.q.val() {
             self.row.d.next = self.row.q.val() + self.row_one.val();
             self.weight_row.d.next = self.weight_row.q.val() + self.weight_row_one.val();
@@ -424,13 +569,15 @@ impl Logic for Core {
                 self.row_active.d.next = false;
             }
         }
-        if self.accept_event.val() {
-            self.row_active.d.next = true;
-            self.weight_row.d.next = self.row_address.address.val();
+        for _i in 0..self._n_dense {
+            if self.accept_event.val() {
+                self.row_active.d.next = true;
+                self.weight_row.d.next = self.row_address.address.val();
+            }
         }
         // The host loads weights while no sample runs, so what a memory shows after a byte was
         // stored is never looked at: the row of an event is read before a lane adds it.
-        self.weights.address.next = self.weight_row.q.val();
+        self.weights.address.next = self.weight_at.val();
         if self.weight_write.val() {
             self.weights.address.next = self.weight_write_address.val();
         }
@@ -457,8 +604,18 @@ impl Logic for Core {
 
         // Neurons: their memories are read at `neuron`, the pipeline starts one cycle later.
         self.lane_last.next = self.lane.q.val() == self.last_lane.val();
+        for i in 0..self._n_channels {
+            self.lane_last.next = (self.lane.q.val() == self.last_lane.val())
+                | (self.channel[i].q.val() == self.last_channel[i].val());
+        }
         self.neuron_last.next = self.neuron.q.val() == self.last_neuron.val();
+        self.writes.d.next = !self.writes.q.val();
+        self.may_read.next = true;
+        for _i in 0..self._n_single {
+            self.may_read.next = !self.writes.q.val();
+        }
         self.issue.next = (self.state.q.val() == CoreState::Neurons)
+            & self.may_read.val()
             & (self.fold.q.val() | !self.event_out_nearly_full.val());
         if self.issue.val() {
             self.neuron.d.next = self.neuron.q.val() + self.neuron_one.val();
@@ -466,6 +623,12 @@ impl Logic for Core {
             if self.lane_last.val() {
                 self.lane.d.next = self.lane_zero.val();
                 self.row.d.next = self.row.q.val() + self.row_one.val();
+            }
+            for i in 0..self._n_channels {
+                self.channel[i].d.next = self.channel[i].q.val() + self.channel_one[i].val();
+                if self.channel[i].q.val() == self.last_channel[i].val() {
+                    self.channel[i].d.next = self.channel_zero[i].val();
+                }
             }
             if self.neuron_last.val() {
                 self.neuron.d.next = self.neuron_zero.val();
@@ -509,10 +672,10 @@ impl Logic for Core {
         }
 
         // Accumulators.
-        self.row1_valid.d.next = self.row_active.q.val();
-        self.row1.d.next = self.row.q.val();
+        self.row1_valid.d.next = self.row_en.val();
+        self.row1.d.next = self.row_at.val();
         self.clear1.d.next = self.state.q.val() == CoreState::Clear;
-        self.accumulators.read_address.next = self.row.q.val();
+        self.accumulators.read_address.next = self.row_at.val();
         self.accumulators.write_address.next = self.row1.q.val();
         self.accumulators.write_en.next = self.row1_valid.q.val() | self.neuron1_clear.q.val();
         for i in 0..self._lanes {
@@ -546,7 +709,12 @@ impl Logic for Core {
         if self.in_rows.val() {
             self.states.read_address.next = self.state_read_address.val();
         }
-        self.parameters.read_address.next = self.neuron.q.val();
+        for _i in 0..self._n_own_parameters {
+            self.parameters.read_address.next = self.neuron.q.val();
+        }
+        for i in 0..self._n_shared_parameters {
+            self.parameters.read_address.next = self.channel[i].q.val();
+        }
         for i in 0..self._n_states {
             self.path.inputs[i + 2].next = self.states.read_data[i].val();
             self.state_read_data[i].next = self.states.read_data[i].val();
@@ -564,9 +732,12 @@ impl Logic for Core {
 
         // What goes out: spikes while the pipeline moves, tokens when it is empty.
         self.fired.next = false;
+        self.spike_word.next = self.no_spikes.val();
         for i in self._spike..self._spike_end {
             self.fired.next = self.path_valid.q.val().any() & self.path.outputs[i].val().any();
+            self.spike_word.next = unsigned_cast(self.path.outputs[i].val());
         }
+        self.spikes.next = bit_cast(self.spike_word.val(), self._spike_bits);
         self.event_out_valid.next = self.fired.val();
         self.event_out_kind.next = self.kind_event.val();
         self.event_out_index.next = self.path_index.q.val();
@@ -581,10 +752,8 @@ impl Logic for Core {
         // For people and counters.
         self.trace_valid.next = self.path_valid.q.val().any();
         self.trace_index.next = self.path_index.q.val();
-        self.trace_spike.next = self.fired.val();
         self.count_event.next = self.accept_event.val();
-        self.count_active.next =
-            self.in_rows.val() & (self.row_active.q.val() | self.event_in_valid.val());
+        self.count_active.next = self.in_rows.val() & (self.busy.val() | self.event_in_valid.val());
         self.count_stall.next = self.event_out_nearly_full.val()
             & (((self.state.q.val() == CoreState::Neurons) & !self.fold.q.val())
                 | (self.state.q.val() == CoreState::Token));

@@ -14,6 +14,7 @@ use crate::image::MemoryImage;
 use crate::leaf::LaneSelect;
 use crate::link::{HostLink, UartReceiver, UartTransmitter};
 use crate::stage::Stage;
+use crate::walk::WalkPlan;
 use crate::width::{DConst, DSignal, SignalType, bit_cast, unsigned_cast};
 
 /// Events that an encoder sends after it was told that there is no room.
@@ -66,18 +67,32 @@ impl DeviceConfig {
                     )?),
                     MemoryKind::SinglePort => None,
                 };
+                let walk = match core.walks(network) {
+                    Some(p) => Some(WalkPlan::new(
+                        p,
+                        population.n_neurons,
+                        core.lanes,
+                        &format!("core{position}"),
+                    )?),
+                    None => None,
+                };
                 Ok(CoreConfig {
                     n_pre: core.n_pre(network),
                     n_loop: core.n_loop(network),
                     n_post: population.n_neurons,
                     lanes: core.lanes,
-                    n_groups: core.n_groups,
+                    n_sum_rows: core.n_sum_rows,
+                    walk,
+                    n_channels: core.n_channels,
+                    weight_memory: core.weight_memory,
+                    sum_memory: core.sum_memory,
+                    state_memory: core.state_memory,
                     row_stride: core.row_stride,
                     weight_bits: bits,
                     lane_bits: core.lane_bits,
                     held_bits: core.held_bits,
                     weights,
-                    parameters: parameter_image(position, population)?,
+                    parameters: parameter_image(position, population, core.n_parameter_rows)?,
                     program: population.program.clone(),
                 })
             })
@@ -99,15 +114,20 @@ impl DeviceConfig {
     pub fn images(&self) -> Vec<&MemoryImage> {
         self.cores
             .iter()
-            .flat_map(|c| c.weights.iter().chain([&c.parameters]))
+            .flat_map(|c| {
+                let tables = c.walk.iter().flat_map(WalkPlan::images);
+                c.weights.iter().chain([&c.parameters]).chain(tables)
+            })
             .collect()
     }
 }
 
-/// One row of parameters a neuron; a single 0 bit where the program has none.
+/// The first `n_rows` rows of parameters, one a neuron or channel; a single 0 bit where the program
+/// has none.
 fn parameter_image(
     position: usize,
     population: &spikeloom_ir::quantized::Population,
+    n_rows: usize,
 ) -> Result<MemoryImage, Error> {
     let parameters = &population.program.parameters;
     debug_assert!(population.program.states.iter().all(|s| match s.init {
@@ -116,17 +136,13 @@ fn parameter_image(
     }));
     let name = format!("core{position}_parameters.hex");
     if parameters.is_empty() {
-        return MemoryImage::new(
-            name,
-            vec![SignalType::unsigned(1)],
-            vec![0; population.n_neurons],
-        );
+        return MemoryImage::new(name, vec![SignalType::unsigned(1)], vec![0; n_rows]);
     }
     let lanes: Vec<_> = parameters
         .iter()
         .map(|p| SignalType::signed(p.bits.index()))
         .collect();
-    let words = (0..population.n_neurons)
+    let words = (0..n_rows)
         .flat_map(|neuron| {
             parameters
                 .iter()
@@ -169,8 +185,8 @@ pub struct Device {
     pub trace_valid: Vec<Signal<Out, Bit>>,
     /// Which neuron.
     pub trace_index: Vec<DSignal<Out>>,
-    /// It fired.
-    pub trace_spike: Vec<Signal<Out, Bit>>,
+    /// How often it fired.
+    pub trace_spikes: Vec<DSignal<Out>>,
     /// Its states, packed.
     pub trace_word: Vec<DSignal<Out>>,
 
@@ -217,12 +233,14 @@ impl Device {
         };
         let mut stages = Vec::new();
         let mut sender_in_flight = ENCODER_IN_FLIGHT;
+        let mut spike_bits = 1;
         for (position, core) in cfg.cores.iter().enumerate() {
             let last = position + 1 == cfg.cores.len();
             let source = if last { score } else { ScoreSource::Spikes };
             let fifo = cfg.fifo_address_bits[position];
-            let stage = Stage::new(core, position, fifo, sender_in_flight, source)?;
+            let stage = Stage::new(core, position, fifo, sender_in_flight, spike_bits, source)?;
             sender_in_flight = stage.in_flight();
+            spike_bits = core.spike_bits();
             stages.push(stage);
         }
         let n_output = cfg.cores.last().map_or(1, |c| c.n_post);
@@ -259,7 +277,7 @@ impl Device {
             tx_data: DSignal::new(8),
             trace_valid: stages.iter().map(|_| Signal::default()).collect(),
             trace_index: bits(|s| s.trace_index.width()),
-            trace_spike: stages.iter().map(|_| Signal::default()).collect(),
+            trace_spikes: bits(|s| s.trace_spikes.width()),
             trace_word: bits(|s| s.trace_word.width()),
             link: HostLink::new()?,
             control: Control::new(cfg.design_id, cfg.n_ticks, class_bits),
@@ -358,7 +376,7 @@ impl Logic for Device {
             self.stages[i].counter_exists.next = self.control.counter_exists.val();
             self.trace_valid[i].next = self.stages[i].trace_valid.val();
             self.trace_index[i].next = self.stages[i].trace_index.val();
-            self.trace_spike[i].next = self.stages[i].trace_spike.val();
+            self.trace_spikes[i].next = self.stages[i].trace_spikes.val();
             self.trace_word[i].next = self.stages[i].trace_word.val();
         }
         for i in 1..self._n_stages {

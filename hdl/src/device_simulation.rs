@@ -13,8 +13,8 @@ pub struct TraceRecord {
     pub stage: usize,
     /// Which neuron finished a tick.
     pub neuron: u64,
-    /// It fired.
-    pub spike: bool,
+    /// How often it fired.
+    pub spikes: u64,
     /// Its states, the first least significant.
     pub states: u64,
 }
@@ -83,7 +83,7 @@ impl DeviceSimulation {
                     self.trace.push(TraceRecord {
                         stage,
                         neuron: self.device.trace_index[stage].val().raw(),
-                        spike: self.device.trace_spike[stage].val(),
+                        spikes: self.device.trace_spikes[stage].val().raw(),
                         states: self.device.trace_word[stage].val().raw(),
                     });
                 }

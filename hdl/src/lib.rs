@@ -36,8 +36,10 @@ mod leaf;
 pub mod link;
 mod loopback;
 mod program;
+mod repeater;
 mod simulation;
 mod stage;
+mod walk;
 mod width;
 
 pub use self::core::{Core, CoreConfig, CoreState};
@@ -58,10 +60,12 @@ pub use leaf::{
     StateRegister, Unpack,
 };
 pub use loopback::Loopback;
+pub use repeater::Repeater;
 pub use simulation::{NotSettled, clock_cycle, settle};
 pub use stage::{
     COUNTER_BITS, COUNTERS, RESULT_SPACE, STATE_SPACE, Stage, WEIGHT_SPACE, state_bytes,
 };
+pub use walk::{Walk, WalkPlan};
 pub use width::{
     DBits, DConst, DSignal, MAX_WIDTH, SignalType, bit_cast, signed_bit_cast, signed_cast,
     sized_literal, unsigned_cast,

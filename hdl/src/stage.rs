@@ -9,7 +9,8 @@ use crate::event::KIND_BITS;
 use crate::event_fifo::EventFifo;
 use crate::leaf::{LaneSelect, Pack, Unpack};
 use crate::loopback::Loopback;
-use crate::width::{DConst, DSignal, SignalType, bit_cast};
+use crate::repeater::Repeater;
+use crate::width::{DConst, DSignal, SignalType, bit_cast, signed_cast};
 
 mod counter;
 mod counter_turn;
@@ -36,13 +37,14 @@ pub const COUNTERS: usize = 3;
 /// | `clear` | in | counters start again |
 /// | `event_in_valid`, `event_in_kind`, `event_in_index` | in | events, taken at once |
 /// | `event_in_nearly_full` | out | no room for what the sender has in flight |
-/// | `event_out_*` | as the core's | events and tokens of this population |
+/// | `event_out_*` | as the core's | events and tokens of this population; the number of spikes stands
+///   above the index where it can be more than 1 |
 /// | `bus_*` | in | the host's accesses, see [`crate::link`] |
 /// | `counter_rotate`, `counter_exists` | in | from the design's `CounterTurn` |
 /// | `bus_hit` | out | the address is this stage's |
 /// | `bus_read_data` | out | the byte at the address, 0 where it is not this stage's |
-/// | `score_en`, `score_value` | out | what the decoder sums, for the neuron `event_out_index` |
-/// | `trace_valid`, `trace_index`, `trace_spike`, `trace_word` | out | as the core's, states packed |
+/// | `score_en`, `score_value` | out | what the decoder sums, for the neuron `trace_index` |
+/// | `trace_valid`, `trace_index`, `trace_spikes`, `trace_word` | out | as the core's, states packed |
 #[derive(LogicBlock)]
 pub struct Stage {
     /// Rising edge.
@@ -89,13 +91,19 @@ pub struct Stage {
     pub trace_valid: Signal<Out, Bit>,
     /// Which neuron.
     pub trace_index: DSignal<Out>,
-    /// It fired.
-    pub trace_spike: Signal<Out, Bit>,
+    /// How often it fired.
+    pub trace_spikes: DSignal<Out>,
     /// Its states, the first least significant.
     pub trace_word: DSignal<Out>,
 
     fifo: EventFifo,
+    repeater: Vec<Repeater>,
     loopback: Vec<Loopback>,
+    source_valid: Signal<Local, Bit>,
+    source_ready: Signal<Local, Bit>,
+    source_kind: DSignal<Local>,
+    source_index: DSignal<Local>,
+    number_shift: DConst,
     core: Core,
     loader: WeightLoader,
     trace_pack: Pack,
@@ -119,6 +127,7 @@ pub struct Stage {
     counter_block: DConst,
     zero_byte: DConst,
     spike_score: Vec<DConst>,
+    spike_number: DSignal<Local>,
     padding: Vec<DConst>,
     _n_weight_bytes: usize,
     _n_states: usize,
@@ -126,6 +135,13 @@ pub struct Stage {
     _n_state_bytes: usize,
     _n_padding: usize,
     _neuron_bits: usize,
+    _n_repeaters: usize,
+    _n_single_events: usize,
+    _n_numbered_outs: usize,
+    _out_bits: usize,
+    _n_plain_outs: usize,
+    _n_number_scores: usize,
+    _number_bits: usize,
     _n_loops: usize,
     _n_straight: usize,
     _state_select_bits: usize,
@@ -140,7 +156,8 @@ pub fn state_bytes(state_bits: usize) -> usize {
 }
 
 impl Stage {
-    /// Builds stage number `position`, which senders with `sender_in_flight` events in flight feed.
+    /// Builds stage number `position`, which senders with `sender_in_flight` events in flight feed,
+    /// each event with `source_spike_bits` bits for its number of spikes where that is not 1.
     ///
     /// # Errors
     /// If a width is out of range.
@@ -149,6 +166,7 @@ impl Stage {
         position: usize,
         fifo_address_bits: usize,
         sender_in_flight: usize,
+        source_spike_bits: usize,
         score: ScoreSource,
     ) -> Result<Self, Error> {
         let core = Core::new(cfg)?;
@@ -176,8 +194,18 @@ impl Stage {
             n => vec![Loopback::new(cfg.n_pre - n, n)?],
         };
         let neuron_bits = core.event_out_index.width();
+        let number_bits = |spike_bits: usize| if spike_bits > 1 { spike_bits } else { 0 };
+        let in_bits = pre_bits + number_bits(source_spike_bits);
+        let repeater: Vec<Repeater> = (source_spike_bits > 1)
+            .then(|| Repeater::new(pre_bits, source_spike_bits))
+            .into_iter()
+            .collect();
+        let spike_bits = core.spikes.width();
+        let out_bits = neuron_bits + number_bits(spike_bits);
+        let counts_numbers = score == ScoreSource::Spikes && spike_bits > 1;
+        let counts_spikes = score == ScoreSource::Spikes && spike_bits == 1;
         let (score_bits, score_state) = match score {
-            ScoreSource::Spikes => (2, 0),
+            ScoreSource::Spikes => (spike_bits + 1, 0),
             ScoreSource::State(n) => (state_types[n].width, n),
         };
         Ok(Self {
@@ -185,11 +213,11 @@ impl Stage {
             clear: Signal::default(),
             event_in_valid: Signal::default(),
             event_in_kind: DSignal::new(KIND_BITS),
-            event_in_index: DSignal::new(pre_bits),
+            event_in_index: DSignal::new(in_bits),
             event_in_nearly_full: Signal::default(),
             event_out_valid: Signal::default(),
             event_out_kind: DSignal::new(KIND_BITS),
-            event_out_index: DSignal::new(neuron_bits),
+            event_out_index: DSignal::new(out_bits),
             event_out_nearly_full: Signal::default(),
             bus_space: DSignal::new(8),
             bus_address: DSignal::new(24),
@@ -203,9 +231,23 @@ impl Stage {
             score_value: DSignal::signed(score_bits),
             trace_valid: Signal::default(),
             trace_index: DSignal::new(neuron_bits),
-            trace_spike: Signal::default(),
+            trace_spikes: DSignal::new(spike_bits),
             trace_word: DSignal::new(state_bits),
-            fifo: EventFifo::new(pre_bits, fifo_address_bits, sender_in_flight)?,
+            fifo: EventFifo::new(in_bits, fifo_address_bits, sender_in_flight)?,
+            _n_repeaters: repeater.len(),
+            _n_single_events: 1 - repeater.len(),
+            repeater,
+            source_valid: Signal::default(),
+            source_ready: Signal::default(),
+            source_kind: DSignal::new(KIND_BITS),
+            source_index: DSignal::new(pre_bits),
+            _n_numbered_outs: usize::from(spike_bits > 1),
+            _n_plain_outs: usize::from(spike_bits == 1),
+            _out_bits: out_bits,
+            number_shift: DConst::new(neuron_bits as u64, 6),
+            spike_number: DSignal::new(spike_bits + 1),
+            _n_number_scores: usize::from(counts_numbers),
+            _number_bits: spike_bits + 1,
             _n_loops: loopback.len(),
             _n_straight: 1 - loopback.len(),
             loopback,
@@ -231,8 +273,8 @@ impl Stage {
             result_space: DConst::new(RESULT_SPACE, 8),
             counter_block: DConst::new(position as u64 + 1, 24),
             zero_byte: DConst::new(0, 8),
-            _n_spike_scores: usize::from(score == ScoreSource::Spikes),
-            spike_score: (score == ScoreSource::Spikes)
+            _n_spike_scores: usize::from(counts_spikes),
+            spike_score: counts_spikes
                 .then(|| DConst::signed(1, 2))
                 .into_iter()
                 .collect(),
@@ -273,18 +315,32 @@ impl Logic for Stage {
         self.fifo.event_in_kind.next = self.event_in_kind.val();
         self.fifo.event_in_index.next = self.event_in_index.val();
         self.event_in_nearly_full.next = self.fifo.nearly_full.val();
+        for _i in 0..self._n_single_events {
+            self.source_valid.next = self.fifo.event_out_valid.val();
+            self.source_kind.next = self.fifo.event_out_kind.val();
+            self.source_index.next = self.fifo.event_out_index.val();
+        }
+        for i in 0..self._n_repeaters {
+            self.repeater[i].clock.next = self.clock.val();
+            self.repeater[i].event_in_valid.next = self.fifo.event_out_valid.val();
+            self.repeater[i].event_in_kind.next = self.fifo.event_out_kind.val();
+            self.repeater[i].event_in_index.next = self.fifo.event_out_index.val();
+            self.source_valid.next = self.repeater[i].event_out_valid.val();
+            self.source_kind.next = self.repeater[i].event_out_kind.val();
+            self.source_index.next = self.repeater[i].event_out_index.val();
+        }
         for _i in 0..self._n_straight {
-            self.core.event_in_valid.next = self.fifo.event_out_valid.val();
-            self.core.event_in_kind.next = self.fifo.event_out_kind.val();
-            self.core.event_in_index.next = self.fifo.event_out_index.val();
-            self.fifo.event_out_ready.next = self.core.event_in_ready.val();
+            self.core.event_in_valid.next = self.source_valid.val();
+            self.core.event_in_kind.next = self.source_kind.val();
+            self.core.event_in_index.next = self.source_index.val();
+            self.source_ready.next = self.core.event_in_ready.val();
         }
         for i in 0..self._n_loops {
             self.loopback[i].clock.next = self.clock.val();
-            self.loopback[i].event_in_valid.next = self.fifo.event_out_valid.val();
-            self.loopback[i].event_in_kind.next = self.fifo.event_out_kind.val();
-            self.loopback[i].event_in_index.next = self.fifo.event_out_index.val();
-            self.fifo.event_out_ready.next = self.loopback[i].event_in_ready.val();
+            self.loopback[i].event_in_valid.next = self.source_valid.val();
+            self.loopback[i].event_in_kind.next = self.source_kind.val();
+            self.loopback[i].event_in_index.next = self.source_index.val();
+            self.source_ready.next = self.loopback[i].event_in_ready.val();
             self.loopback[i].loop_valid.next = self.core.event_out_valid.val();
             self.loopback[i].loop_kind.next = self.core.event_out_kind.val();
             self.loopback[i].loop_index.next = self.core.event_out_index.val();
@@ -293,9 +349,22 @@ impl Logic for Stage {
             self.core.event_in_index.next = self.loopback[i].event_out_index.val();
             self.loopback[i].event_out_ready.next = self.core.event_in_ready.val();
         }
+        for _i in 0..self._n_single_events {
+            self.fifo.event_out_ready.next = self.source_ready.val();
+        }
+        for i in 0..self._n_repeaters {
+            self.repeater[i].event_out_ready.next = self.source_ready.val();
+            self.fifo.event_out_ready.next = self.repeater[i].event_in_ready.val();
+        }
         self.event_out_valid.next = self.core.event_out_valid.val();
         self.event_out_kind.next = self.core.event_out_kind.val();
-        self.event_out_index.next = self.core.event_out_index.val();
+        for _i in 0..self._n_plain_outs {
+            self.event_out_index.next = self.core.event_out_index.val();
+        }
+        for _i in 0..self._n_numbered_outs {
+            self.event_out_index.next = bit_cast(self.core.event_out_index.val(), self._out_bits)
+                | (bit_cast(self.core.spikes.val(), self._out_bits) << self.number_shift.val());
+        }
         self.core.event_out_nearly_full.next = self.event_out_nearly_full.val();
 
         // What the host addresses.
@@ -360,8 +429,12 @@ impl Logic for Stage {
         // What the decoder sums.
         self.score_en.next = self.core.trace_valid.val();
         for i in 0..self._n_spike_scores {
-            self.score_en.next = self.core.trace_spike.val();
+            self.score_en.next = self.core.trace_valid.val() & self.core.spikes.val().any();
             self.score_value.next = self.spike_score[i].val();
+        }
+        self.spike_number.next = bit_cast(self.core.spikes.val(), self._number_bits);
+        for _i in 0..self._n_number_scores {
+            self.score_value.next = signed_cast(self.spike_number.val());
         }
         for i in self._score_state..self._score_state_end {
             self.score_value.next = self.core.trace_states[i].val();
@@ -369,7 +442,7 @@ impl Logic for Stage {
 
         self.trace_valid.next = self.core.trace_valid.val();
         self.trace_index.next = self.core.trace_index.val();
-        self.trace_spike.next = self.core.trace_spike.val();
+        self.trace_spikes.next = self.core.spikes.val();
         self.trace_word.next = self.trace_pack.word.val();
     }
 }

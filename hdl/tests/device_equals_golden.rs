@@ -6,7 +6,8 @@
 use rust_hdl_core::prelude::*;
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::{Device, DeviceConfig, clock_cycle, settle};
-use spikeloom_ir::mapped::Limits;
+use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
+use spikeloom_ir::mapped::{Limits, Mapped, MemoryKind};
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
     ResetAt, Semantics, Source, Synapse, SynapseSeen,
@@ -76,6 +77,7 @@ fn random_network(seed: u64) -> Network {
         .map(|i| Population {
             name: format!("lif{i}"),
             shape: vec![sizes[i + 1]],
+            order: Default::default(),
             neuron: neuron(sizes[i + 1], &mut r, readout && i == 1),
             origin: Origin::Synthetic,
         })
@@ -89,6 +91,8 @@ fn random_network(seed: u64) -> Network {
                 Source::Population(PopulationId(0))
             },
             target: PopulationId(i),
+            pooling: vec![],
+            connectivity: Default::default(),
             weights: (0..sizes[i] * sizes[i + 1])
                 .map(|_| 1.5 * (r.real() - 0.4))
                 .collect(),
@@ -116,6 +120,8 @@ fn random_network(seed: u64) -> Network {
                 name: format!("own{i}"),
                 source: Source::Population(PopulationId(i)),
                 target: PopulationId(i),
+                pooling: vec![],
+                connectivity: Default::default(),
                 weights: (0..n * n).map(|_| r.real() - 0.5).collect(),
                 n_pre: n,
                 n_post: n,
@@ -186,8 +192,8 @@ struct Bench {
     device: Device,
     n_stages: usize,
     sequence: u8,
-    /// `[stage]`: (neuron, fired, states), in order.
-    trace: Vec<Vec<(u64, bool, u64)>>,
+    /// `[stage]`: (neuron, spikes, states), in order.
+    trace: Vec<Vec<(u64, u64, u64)>>,
     cycles: u64,
 }
 
@@ -212,7 +218,7 @@ impl Bench {
             if self.device.trace_valid[s].val() {
                 self.trace[s].push((
                     self.device.trace_index[s].val().raw(),
-                    self.device.trace_spike[s].val(),
+                    self.device.trace_spikes[s].val().raw(),
                     self.device.trace_word[s].val().raw(),
                 ));
             }
@@ -278,8 +284,12 @@ fn pack(states: &[Vec<i64>], widths: &[usize], neuron: usize) -> u64 {
 
 fn check(network: &Quantized, samples: &[Vec<u8>]) {
     let mapped = map(network, &limits(), &MapConfig { lanes: Some(4) }).unwrap();
+    check_mapped(network, &mapped, samples);
+}
+
+fn check_mapped(network: &Quantized, mapped: &Mapped, samples: &[Vec<u8>]) {
     let id = 0x0123_4567_89ab_cdef;
-    let cfg = DeviceConfig::new(network, &mapped, id).unwrap();
+    let cfg = DeviceConfig::new(network, mapped, id).unwrap();
     let mut bench = Bench::new(&cfg);
     assert_eq!(bench.read(0, 0, 8), id.to_le_bytes());
     let mut golden = Golden::new(network).unwrap();
@@ -303,8 +313,8 @@ fn check(network: &Quantized, samples: &[Vec<u8>]) {
                 .flat_map(|tick| {
                     (0..population.n_neurons).map(|n| {
                         let t = &tick[s];
-                        let fired = t.spikes.contains(&(n as u32));
-                        (n as u64, fired, pack(&t.states, &widths, n))
+                        let spikes = t.spikes.iter().filter(|&&s| s as usize == n);
+                        (n as u64, spikes.count() as u64, pack(&t.states, &widths, n))
                     })
                 })
                 .collect();
@@ -329,7 +339,11 @@ fn check(network: &Quantized, samples: &[Vec<u8>]) {
         }
         assert_eq!(
             usize::from(u16::from_le_bytes([results[0], results[1]])),
-            outcome.class
+            outcome.class,
+            "class of {}, {:?}: {:?}",
+            network.name,
+            network.decoder,
+            outcome.scores
         );
         let bits = mapped.score_bits;
         for (n, &score) in outcome.scores.iter().enumerate() {
@@ -359,4 +373,188 @@ fn device_equals_golden_on_random_networks() {
             .collect();
         check(&quantized, &samples);
     }
+}
+
+fn windows(length: usize, window: &Window, axis: usize) -> usize {
+    let span = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
+    let room = (length + 2 * window.padding[axis]).checked_sub(span);
+    room.map_or(0, |room| room / window.stride[axis] + 1)
+}
+
+/// Poolings and weights from a plane: a convolution, or all to all.
+fn planes(r: &mut Random, source: Grid, name: &str) -> (Projection, Vec<usize>) {
+    let mut pooling = vec![];
+    let mut seen = source;
+    if r.below(2) == 0 {
+        let kernel = [1 + r.below(3) as usize, 1 + r.below(3) as usize];
+        let window = Window {
+            kernel: [kernel[0].min(seen.height), kernel[1].min(seen.width)],
+            stride: [kernel[0].min(seen.height), kernel[1].min(seen.width)],
+            padding: [0, 0],
+            dilation: [1, 1],
+        };
+        let output = Grid {
+            height: windows(seen.height, &window, 0),
+            width: windows(seen.width, &window, 1),
+            ..seen
+        };
+        pooling.push(Pooling {
+            input: seen,
+            output,
+            window,
+        });
+        seen = output;
+    }
+    let window = Window {
+        kernel: [1 + r.below(3) as usize, 1 + r.below(3) as usize],
+        stride: [1 + r.below(2) as usize, 1 + r.below(2) as usize],
+        padding: [r.below(3) as usize, r.below(2) as usize],
+        dilation: [1 + r.below(2) as usize, 1],
+    };
+    let groups = if r.below(3) == 0 { seen.channels } else { 1 };
+    let output = Grid {
+        channels: groups * (1 + r.below(6) as usize),
+        height: windows(seen.height, &window, 0),
+        width: windows(seen.width, &window, 1),
+        order: AxisOrder::ChannelsFirst,
+    };
+    let (connectivity, shape, n_weights) = if r.below(4) == 0 || output.n_elements() == 0 {
+        let n = 2 + r.below(8) as usize;
+        (Connectivity::Dense, vec![n], n * seen.n_elements())
+    } else {
+        let convolution = Convolution {
+            input: seen,
+            output,
+            window,
+            groups,
+        };
+        (
+            Connectivity::Convolution(convolution),
+            vec![output.channels, output.height, output.width],
+            convolution.n_weights(),
+        )
+    };
+    let n_post = shape.iter().product();
+    let projection = Projection {
+        name: name.into(),
+        source: Source::Input,
+        target: PopulationId(0),
+        pooling,
+        connectivity,
+        weights: (0..n_weights).map(|_| 1.5 * (r.real() - 0.4)).collect(),
+        n_pre: source.n_elements(),
+        n_post,
+        bias: (r.below(2) == 0).then(|| (0..n_post).map(|_| 0.2 * r.real()).collect()),
+        delay: 0,
+        channel_delays: None,
+        origin: Origin::Synthetic,
+    };
+    (projection, shape)
+}
+
+/// Two populations of feature maps, some of which fire several times in a tick.
+fn random_planes(seed: u64) -> Network {
+    let mut r = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let grid = |shape: &[usize]| {
+        let at = |axis: usize| shape.get(axis).copied().unwrap_or(1);
+        Grid {
+            channels: at(0),
+            height: at(1),
+            width: at(2),
+            order: AxisOrder::ChannelsFirst,
+        }
+    };
+    let input = [
+        1 + r.below(3) as usize,
+        1 + r.below(6) as usize,
+        1 + r.below(6) as usize,
+    ];
+    let (first, shape) = planes(&mut r, grid(&input), "conv0");
+    let (mut second, last) = planes(&mut r, grid(&shape), "conv1");
+    second.source = Source::Population(PopulationId(0));
+    second.target = PopulationId(1);
+    let populations = [shape, last]
+        .into_iter()
+        .enumerate()
+        .map(|(i, shape)| {
+            let n = shape.iter().product();
+            let multi_spike = r.below(3) > 0;
+            Population {
+                name: format!("if{i}"),
+                shape,
+                order: AxisOrder::ChannelsFirst,
+                neuron: Neuron {
+                    synapse: None,
+                    decay_mem: vec![[1.0, 0.9][r.below(2) as usize]; n],
+                    gain: (0..n).map(|_| 0.5 + r.real()).collect(),
+                    v_leak: vec![0.0; n],
+                    v_init: (0..n).map(|_| 0.2 * r.real()).collect(),
+                    v_min: (r.below(2) == 0).then(|| (0..n).map(|_| -r.real()).collect()),
+                    firing: Some(Firing {
+                        v_threshold: (0..n).map(|_| 0.3 + r.real()).collect(),
+                        reset: Reset::Subtract,
+                        v_reset: vec![0.0; n],
+                        reset_at: ResetAt::SameTick,
+                        compare: Compare::GreaterOrEqual,
+                        refractory_ticks: 0,
+                        multi_spike,
+                        sent_at: Default::default(),
+                    }),
+                },
+                origin: Origin::Synthetic,
+            }
+        })
+        .collect();
+    Network {
+        name: format!("random planes {seed}"),
+        semantics: Semantics::Sinabs,
+        ticks: 3 + r.below(4) as u32,
+        input: Input {
+            shape: input.to_vec(),
+            encoder: match r.below(3) {
+                0 => Encoder::Direct { scale: 1.0 / 255.0 },
+                1 => Encoder::Rate {
+                    seed: 1 + r.below(1 << 31) as u32,
+                },
+                _ => Encoder::Events,
+            },
+            origin: Origin::Synthetic,
+        },
+        populations,
+        projections: vec![first, second],
+        output: PopulationId(1),
+        decoder: [Decoder::SpikeCount, Decoder::MembraneSum][r.below(2) as usize],
+    }
+}
+
+#[test]
+fn device_equals_golden_on_random_planes() {
+    let (mut convolutions, mut poolings, mut numbers) = (0, 0, 0);
+    for seed in 1..33 {
+        let network = normalise(&random_planes(seed));
+        let (quantized, _) = quantize(&network, &QuantizeConfig::default()).unwrap();
+        let mut r = Random(seed + 1000);
+        let samples: Vec<Vec<u8>> = (0..2)
+            .map(|_| {
+                (0..quantized.sample_bytes())
+                    .map(|_| if r.below(3) == 0 { 0 } else { r.next() as u8 })
+                    .collect()
+            })
+            .collect();
+        for p in &quantized.projections {
+            convolutions += u32::from(p.connectivity != Connectivity::Dense);
+            poolings += u32::from(!p.pooling.is_empty());
+        }
+        for p in &quantized.populations {
+            numbers += u32::from(p.program.spike_bits() > 1);
+        }
+        let mut mapped = map(&quantized, &limits(), &MapConfig { lanes: Some(4) }).unwrap();
+        for core in &mut mapped.cores {
+            if r.below(2) == 0 {
+                core.state_memory = MemoryKind::SinglePort;
+            }
+        }
+        check_mapped(&quantized, &mapped, &samples);
+    }
+    assert!(convolutions > 20 && poolings > 20 && numbers > 10);
 }

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use spikeloom_frontend::ProjectFile;
 use spikeloom_frontend::arrays::{self, Archive, ArchiveFormat, Budget, NumberArray};
+use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::{Mapped, Network, Quantized};
 
 use crate::error::Error;
@@ -199,7 +200,8 @@ fn array_name(projection: usize) -> String {
     format!("projection_{projection}")
 }
 
-/// All weights as an NPZ archive of `i16` arrays `[post, pre]`.
+/// All weights as an NPZ archive of `i16` arrays: `[post, pre]`, or `[out, in / groups, row, column]`
+/// of a convolution.
 pub fn write_weights(quantized: &Quantized) -> Result<Vec<u8>, String> {
     let mut arrays = Vec::new();
     for (n, p) in quantized.projections.iter().enumerate() {
@@ -207,9 +209,19 @@ pub fn write_weights(quantized: &Quantized) -> Result<Vec<u8>, String> {
         let values: Vec<i16> = values
             .collect::<Result<_, _>>()
             .map_err(|e| e.to_string())?;
-        let n_post = values.len() / p.n_pre.max(1);
-        let array = NumberArray::of_i16(vec![n_post, p.n_pre], &values);
-        let array = array.ok_or_else(|| format!("projection {n} is no matrix"))?;
+        let shape = match &p.connectivity {
+            Connectivity::Dense => {
+                let n_in = p.n_in();
+                vec![values.len() / n_in.max(1), n_in]
+            }
+            Connectivity::Convolution(c) => {
+                let [height, width] = c.window.kernel;
+                let n_in = c.input.channels / c.groups;
+                vec![c.output.channels, n_in, height, width]
+            }
+        };
+        let array = NumberArray::of_i16(shape, &values);
+        let array = array.ok_or_else(|| format!("projection {n} has no shape"))?;
         arrays.push((array_name(n), array));
     }
     arrays::write(ArchiveFormat::Npz, &arrays).map_err(|e| e.to_string())

@@ -55,12 +55,8 @@ impl Quickstart {
         let row = |what: &str, value: String| println!("{what:<38} {value:>22}");
         let labels = data.labels.as_deref();
         let of = |classes: Vec<usize>| accuracy(&classes, labels).map_or("-".into(), percent);
-        let golden = ladder
-            .expected()?
-            .outcomes
-            .iter()
-            .map(|o| o.class)
-            .collect();
+        let outcomes = ladder.expected()?.outcomes.clone();
+        let golden = outcomes.iter().map(|o| o.class).collect();
         row(
             "accuracy in snnTorch, 10,000 images",
             percent(example::FRAMEWORK_ACCURACY),
@@ -85,7 +81,7 @@ impl Quickstart {
                     grouped(self.samples.into())
                 ),
             );
-            let hardware = hardware(&build, run);
+            let hardware = hardware(&build, run, &outcomes);
             row(
                 &format!("latency at {} MHz", hardware.clock_hz as f64 / 1e6),
                 format!("{:.2} ms", hardware.latency_us / 1e3),

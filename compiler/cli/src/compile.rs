@@ -393,17 +393,13 @@ fn calibrate(
             for (tick, populations) in trace.ticks.iter().enumerate() {
                 for (p, population) in populations.iter().enumerate() {
                     let spikes = &reference.populations[p].spikes[tick];
-                    let mut fired = vec![false; spikes.len()];
+                    let mut fired = vec![0; spikes.len()];
                     population
                         .spikes
                         .iter()
-                        .for_each(|&s| fired[s as usize] = true);
+                        .for_each(|&s| fired[s as usize] += 1);
                     all += spikes.len() as u64;
-                    same += spikes
-                        .iter()
-                        .zip(&fired)
-                        .filter(|(a, b)| **a == u32::from(**b))
-                        .count() as u64;
+                    same += spikes.iter().zip(&fired).filter(|(a, b)| a == b).count() as u64;
                 }
             }
         }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use spikeloom_bitstreams::{Gates, Net, Signal};
 use spikeloom_fixed::BitWidth;
 use spikeloom_golden::{Golden, Sample};
-use spikeloom_ir::quantized::{Encoder, Source};
+use spikeloom_ir::geometry::{AxisOrder, Connectivity};
+use spikeloom_ir::mapped::walks;
+use spikeloom_ir::quantized::{Encoder, Population, Source};
 use spikeloom_ir::{Network, ProjectionId, Quantized};
 use spikeloom_ladder::{Divergence, Rung};
 
@@ -18,12 +20,12 @@ pub enum Fault {
     FlippedWeightBit {
         /// Which projection.
         projection: ProjectionId,
-        /// To which neuron.
+        /// Of which neuron, or of which channel's first.
         post: usize,
-        /// From which neuron or channel.
-        pre: usize,
+        /// Place in the projection's weights.
+        weight: usize,
     },
-    /// One neuron's threshold is 1 higher.
+    /// The threshold of one neuron, or of all of one channel, is 1 higher.
     ThresholdOffByOne {
         /// Which population.
         population: usize,
@@ -61,19 +63,23 @@ impl Fault {
             Fault::FlippedWeightBit {
                 projection,
                 post,
-                pre,
+                weight,
             } => {
-                let target = network.projections[projection.0].target.0;
-                format!(
-                    "flipped bit in the weight {pre} -> {post} of population `{}`",
-                    population(target)
-                )
+                let p = &network.projections[projection.0];
+                let target = population(p.target.0);
+                if walks(p) {
+                    format!("flipped bit in weight {weight} of population `{target}`")
+                } else {
+                    let pre = weight - post * p.n_pre;
+                    format!("flipped bit in the weight {pre} -> {post} of population `{target}`")
+                }
             }
             Fault::ThresholdOffByOne {
                 population: n,
                 neuron,
             } => format!(
-                "threshold of neuron {neuron} of population `{}` off by one",
+                "threshold of neuron {} of population `{}` off by one",
+                network.populations[*n].file_index(*neuron),
                 population(*n)
             ),
             Fault::NarrowValue {
@@ -91,12 +97,14 @@ impl Fault {
         }
     }
 
-    /// Whether a divergence names the place of the fault: it must be the faulty neuron itself, or,
-    /// where one event or memory bit serves many, a neuron's state in a tick.
+    /// Whether a divergence names the place of the fault: it must be the faulty neuron itself or one
+    /// of its channel, or, where one event or memory bit serves many, a neuron's state in a tick.
     pub fn is_located_by(&self, first: &Divergence, network: &Quantized) -> bool {
         let is = |population: usize, neuron: usize| {
-            first.population == network.populations[population].name
-                && first.neuron == neuron as u64
+            let population = &network.populations[population];
+            first.population == population.name
+                && peers(population, neuron)
+                    .any(|peer| first.neuron == population.file_index(peer) as u64)
         };
         match *self {
             Fault::FlippedWeightBit {
@@ -120,19 +128,18 @@ impl Fault {
         let mut network = network.clone();
         match *self {
             Fault::FlippedWeightBit {
-                projection,
-                post,
-                pre,
+                projection, weight, ..
             } => {
                 let p = &mut network.projections[projection.0];
                 // Inverting the sign bit of a two's complement number adds or subtracts 2^(n-1).
                 let half = 1 << (p.weight_bits.get() - 1);
-                let w = &mut p.weights[post * p.n_pre + pre];
+                let w = &mut p.weights[weight];
                 *w = if *w < 0 { *w + half } else { *w - half };
             }
             Fault::ThresholdOffByOne { population, neuron } => {
+                let peers: Vec<usize> = peers(&network.populations[population], neuron).collect();
                 if let Some(threshold) = thresholds(&mut network, population) {
-                    threshold[neuron] += 1;
+                    peers.into_iter().for_each(|peer| threshold[peer] += 1);
                 }
             }
             Fault::NarrowValue {
@@ -149,13 +156,10 @@ impl Fault {
     pub fn in_network(&self, network: &Network) -> Network {
         let mut network = network.clone();
         if let Fault::FlippedWeightBit {
-            projection,
-            post,
-            pre,
+            projection, weight, ..
         } = *self
         {
-            let p = &mut network.projections[projection.0];
-            let w = &mut p.weights[post * p.n_pre + pre];
+            let w = &mut network.projections[projection.0].weights[weight];
             *w = -*w;
         }
         network
@@ -192,6 +196,16 @@ impl Fault {
     }
 }
 
+/// A neuron and all others of its channel in a feature map.
+fn peers(population: &Population, neuron: usize) -> impl Iterator<Item = usize> {
+    let n_neurons = population.n_neurons;
+    let step = match population.order {
+        AxisOrder::ChannelsFirst => n_neurons.max(1),
+        AxisOrder::ChannelsLast => population.shape.first().copied().unwrap_or(1).max(1),
+    };
+    (neuron % step..n_neurons).step_by(step)
+}
+
 /// The thresholds of a population, if its program compares with a parameter of that name.
 fn thresholds(network: &mut Quantized, population: usize) -> Option<&mut Vec<i64>> {
     let program = &mut network.populations[population].program;
@@ -213,41 +227,50 @@ pub fn choose(
     network: &Quantized,
     samples: &[Vec<u8>],
 ) -> Result<Vec<Fault>, spikeloom_ladder::Error> {
-    let flipped = || -> Result<(usize, usize), spikeloom_ladder::Error> {
+    let flipped = || -> Result<(Fault, usize), spikeloom_ladder::Error> {
+        let projection = from_input(network);
+        let fault = |post, weight| Fault::FlippedWeightBit {
+            projection: ProjectionId(projection),
+            post,
+            weight,
+        };
         // The neuron that fires most, and the channel that drives it most.
         let post = busiest(network, samples)?;
         let n_channels = network.input.n_channels;
         let sums = Samples::from_bytes(samples, network).channel_sums(n_channels);
-        let p = &network.projections[from_input(network)];
+        let p = &network.projections[projection];
+        if walks(p) {
+            // Its heaviest weight, which many events meet.
+            let length = match &p.connectivity {
+                Connectivity::Dense => p.n_in(),
+                Connectivity::Convolution(c) => c.n_weights() / c.output.channels,
+            };
+            let row = match &p.connectivity {
+                Connectivity::Dense => post,
+                Connectivity::Convolution(c) => c.output.position(post)[0],
+            };
+            let weights = row * length..(row + 1) * length;
+            let heaviest = weights.max_by_key(|&w| (p.weights[w].abs(), std::cmp::Reverse(w)));
+            let busy = (0..n_channels).max_by_key(|&c| (sums[c], std::cmp::Reverse(c)));
+            return Ok((fault(post, heaviest.unwrap_or(0)), busy.unwrap_or(0)));
+        }
         let pre = (0..p.n_pre)
             .max_by_key(|&c| {
                 let w = i64::from(p.weights[post * p.n_pre + c]);
                 (w.abs() * sums[c], std::cmp::Reverse(c))
             })
             .unwrap_or(0);
-        Ok((pre, post))
+        Ok((fault(post, post * p.n_pre + pre), pre))
     };
     Ok(match rung {
         Rung::Float => {
-            let (pre, post) = flipped()?;
-            vec![Fault::FlippedWeightBit {
-                projection: ProjectionId(from_input(network)),
-                post,
-                pre,
-            }]
+            vec![flipped()?.0]
         }
         Rung::Golden => narrow_value(network, samples)?.into_iter().collect(),
         Rung::Hdl => threshold(network, samples)?.into_iter().collect(),
         Rung::Verilator => {
-            let (pre, post) = flipped()?;
-            let mut faults = vec![
-                Fault::FlippedWeightBit {
-                    projection: ProjectionId(from_input(network)),
-                    post,
-                    pre,
-                },
-                Fault::DroppedEvent { channel: pre },
-            ];
+            let (flipped, channel) = flipped()?;
+            let mut faults = vec![flipped, Fault::DroppedEvent { channel }];
             faults.extend(threshold(network, samples)?);
             faults
         }

@@ -3,7 +3,7 @@
 //! | array | content |
 //! | --- | --- |
 //! | `input` | bytes `[n, channels]`, or 0/1 spikes `[n, ticks, channels]` |
-//! | `spikes_NODE` | 0/1 spikes `[n, ticks, neurons]` of the node called NODE |
+//! | `spikes_NODE` | spikes `[m, ticks, neurons]` of the node called NODE in the first m samples |
 //! | `labels`, `pred` | classes `[n]`, true and the framework's; optional |
 
 use std::path::Path;
@@ -17,8 +17,9 @@ use crate::data::{self, DataError, Samples};
 pub struct Reference {
     /// Its inputs.
     pub samples: Samples,
-    /// Its spikes: `[sample][population][tick][neuron]`; empty where a population has none.
-    pub spikes: Vec<Vec<Vec<Vec<bool>>>>,
+    /// Its spikes: `[sample][population][tick][neuron]`, as often as a neuron fired, neurons in the
+    /// file's order; empty where a population has none.
+    pub spikes: Vec<Vec<Vec<Vec<u32>>>>,
 }
 
 impl Reference {
@@ -62,7 +63,16 @@ impl Reference {
             };
             let n_neurons: usize = population.shape.iter().product();
             let wanted = [n, ticks as usize, n_neurons];
-            if array.shape() != wanted {
+            // Neurons may have axes of their own, and the samples be fewer.
+            let fits = match array.shape() {
+                [samples, ticks, neurons @ ..] => {
+                    *samples <= n
+                        && *ticks == wanted[1]
+                        && neurons.iter().product::<usize>() == n_neurons
+                }
+                _ => false,
+            };
+            if !fits {
                 return Err(array_error(format!(
                     "array `{name}` has shape {:?}, and the network makes {wanted:?}",
                     array.shape()
@@ -76,7 +86,7 @@ impl Reference {
             for spikes in &mut spikes {
                 let ticks = rows.by_ref().take(wanted[1]);
                 spikes[p] = ticks
-                    .map(|tick| tick.iter().map(|&s| s != 0).collect())
+                    .map(|tick| tick.iter().map(|&s| s.into()).collect())
                     .collect();
             }
         }

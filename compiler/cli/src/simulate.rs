@@ -6,6 +6,8 @@ use serde::Serialize;
 use spikeloom_bitstreams::{ToolSource, Toolchain};
 use spikeloom_boards::Layout;
 use spikeloom_golden::{Golden, Outcome};
+use spikeloom_ir::mapped::Core;
+use spikeloom_ir::quantized::Source;
 use spikeloom_ladder::{Access, Case, DeviceRun, Rung, Verdict, Workload, check_outcomes, wave};
 
 use crate::build::Build;
@@ -173,12 +175,13 @@ pub fn trace(build: &Build, samples: &Samples, number: usize) -> miette::Result<
         for (p, found) in populations.iter().enumerate() {
             let population = &build.quantized.populations[p];
             for neuron in 0..population.n_neurons {
-                let spike = found.spikes.iter().any(|&s| s as usize == neuron);
+                let spikes = found.spikes.iter().filter(|&&s| s as usize == neuron);
                 let _ = write!(
                     text,
-                    "{tick}\t{}\t{neuron}\t{}",
+                    "{tick}\t{}\t{}\t{}",
                     population.name,
-                    u8::from(spike)
+                    population.file_index(neuron),
+                    spikes.count()
                 );
                 for (state, values) in population.program.states.iter().zip(&found.states) {
                     let _ = write!(text, "\t{}={}", state.name, values[neuron]);
@@ -243,13 +246,13 @@ fn summary(
         input_events: mean(&|o| o.input_events),
         spikes,
         synaptic_operations: mean(&|o| o.synaptic_operations),
-        hardware: run.map(|run| hardware(build, run)),
+        hardware: run.map(|run| hardware(build, run, outcomes)),
         classes,
     }
 }
 
-/// Means of the circuit's counters.
-pub fn hardware(build: &Build, run: &DeviceRun) -> Hardware {
+/// Means of the circuit's counters; `outcomes` are the golden model's of the same samples.
+pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Hardware {
     let n = run.outcomes.len().max(1) as f64;
     let cycles = run.outcomes.iter().map(|o| o.cycles).sum::<u64>() as f64 / n;
     let clock_hz = build.report.clock_hz;
@@ -273,7 +276,7 @@ pub fn hardware(build: &Build, run: &DeviceRun) -> Hardware {
                 events: events / n,
                 active_cycles: active / n,
                 stalled_cycles: sum(&|k| k.stalled_cycles) / n,
-                operations_per_lane_cycle: events * population.n_neurons as f64
+                operations_per_lane_cycle: events * synapses_of_an_event(build, core, outcomes)
                     / (active * core.lanes as f64).max(1.0),
             }
         })
@@ -285,4 +288,18 @@ pub fn hardware(build: &Build, run: &DeviceRun) -> Hardware {
         latency_us: cycles * 1e6 / clock_hz.max(1) as f64,
         cores,
     }
+}
+
+/// Mean number of synapses that an event visits in a core.
+fn synapses_of_an_event(build: &Build, core: &Core, outcomes: &[Outcome]) -> f64 {
+    let target = core.population.0;
+    let Some(walked) = core.walks(&build.quantized) else {
+        return build.quantized.populations[target].n_neurons as f64;
+    };
+    let sum = |value: &dyn Fn(&Outcome) -> u64| outcomes.iter().map(value).sum::<u64>() as f64;
+    let events = sum(&|o| match walked.source {
+        Source::Input => o.input_events,
+        Source::Population(id) => o.spikes[id.0],
+    });
+    sum(&|o| o.operations_into[target]) / events.max(1.0)
 }

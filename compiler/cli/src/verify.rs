@@ -6,10 +6,11 @@ use std::time::Instant;
 use serde::Serialize;
 use spikeloom_bitstreams::{Files, Gates, ToolSource, Toolchain, decode, target};
 use spikeloom_boards::Layout;
+use spikeloom_float::PopulationRecord;
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::DeviceConfig;
 use spikeloom_ir::Quantized;
-use spikeloom_ir::quantized::Encoder;
+use spikeloom_ir::quantized::{Encoder, Population};
 use spikeloom_ladder::{
     Access, Case, DeviceRun, Divergence, Expected, Report, Rung, Verdict, Workload, check_float,
     check_hdl, check_outcomes, check_traces,
@@ -300,7 +301,7 @@ impl<'a> Ladder<'a> {
                 own = Samples::from_bytes(few, &self.build.quantized);
                 // To find a fault without a framework, the network without it stands in.
                 let framework = match fault {
-                    Some(_) => float_spikes(&network, &own)?,
+                    Some(_) => float_spikes(&network, &own, &quantized)?,
                     None => Vec::new(),
                 };
                 (&own, framework)
@@ -362,7 +363,7 @@ impl<'a> Ladder<'a> {
                     sample: sample as u64,
                     tick: None,
                     population: population.name.clone(),
-                    neuron: neuron as u64,
+                    neuron: population.file_index(neuron) as u64,
                     variable: format!("%{step}"),
                     expected: spikeloom_fixed::saturate(value, bits),
                     found: value,
@@ -544,19 +545,27 @@ fn first<T>(samples: &[T], n: usize) -> &[T] {
     &samples[..samples.len().min(n)]
 }
 
-/// The float reference's spikes: `[sample][population][tick][neuron]`.
+/// The float reference's spikes: `[sample][population][tick][neuron]`, neurons in the file's order.
 fn float_spikes(
     network: &spikeloom_ir::Network,
     samples: &Samples,
-) -> miette::Result<Vec<Vec<Vec<Vec<bool>>>>> {
+    quantized: &Quantized,
+) -> miette::Result<Vec<Vec<Vec<Vec<u32>>>>> {
     (0..samples.len())
         .map(|k| {
             let record = spikeloom_float::run(network, crate::compile::float_sample(samples, k))?;
-            let fired = |tick: Vec<u32>| tick.into_iter().map(|n| n > 0).collect();
-            let populations = record.populations.into_iter();
-            Ok(populations
-                .map(|p| p.spikes.into_iter().map(fired).collect())
-                .collect())
+            let populations = record.populations.iter().zip(&quantized.populations);
+            let in_file_order = |(record, population): (&PopulationRecord, &Population)| {
+                let reordered = record.spikes.iter().map(|tick| {
+                    let mut spikes = vec![0; tick.len()];
+                    for (neuron, &n) in tick.iter().enumerate() {
+                        spikes[population.file_index(neuron)] = n;
+                    }
+                    spikes
+                });
+                reordered.collect()
+            };
+            Ok(populations.map(in_file_order).collect())
         })
         .collect()
 }

@@ -23,6 +23,7 @@ mod wiring;
 use std::collections::BTreeMap;
 
 use spikeloom_ir::Origin;
+use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Window};
 use spikeloom_ir::network::{
     Decoder, Encoder, Input, Network, Population, Projection, Semantics, Source,
 };
@@ -33,7 +34,7 @@ use crate::nir::{Model, Primitive};
 use crate::{Remark, Tensor};
 use context::{Context, Own};
 use framework::Framework;
-use wiring::{Feed, Layer, Wiring};
+use wiring::{ConvolutionLink, Feed, Incoming, Layer, Link, Wiring};
 
 /// What a model file leaves open. `None` is "not said": where there is no safe default,
 /// [`lower`] answers with an error that lists the choices.
@@ -301,7 +302,7 @@ impl Assembly<'_> {
             };
             let mut n_neurons = 0;
             for arriving in incoming {
-                let node = arriving.dense.node;
+                let node = arriving.weights.node;
                 let mut context = Context {
                     node,
                     is_recurrent: false,
@@ -310,14 +311,11 @@ impl Assembly<'_> {
                     remarks,
                     problems,
                 };
-                let parameters = &arriving.dense.parameters;
-                let weights = context.single_precision(&parameters.weight)?;
-                let bias = match &parameters.bias {
-                    Some(bias) => Some(context.single_precision(bias)?),
-                    None => None,
-                };
-                let [n_post, n_pre] = parameters.weight.shape[..] else {
-                    continue;
+                let synapses = synapses(arriving, &mut context)?;
+                let n_post = synapses.n_post;
+                let n_pre = match arriving.pooling.first() {
+                    Some(first) => first.input.n_elements(),
+                    None => synapses.n_in,
                 };
                 n_neurons = n_post;
                 projections.push(Projection {
@@ -327,10 +325,12 @@ impl Assembly<'_> {
                         Feed::Layer(n) => Source::Population(spikeloom_ir::PopulationId(n)),
                     },
                     target: spikeloom_ir::PopulationId(position),
-                    weights,
+                    pooling: arriving.pooling.clone(),
+                    connectivity: synapses.connectivity,
+                    weights: synapses.weights,
                     n_pre,
                     n_post,
-                    bias,
+                    bias: synapses.bias,
                     delay: match arriving.source {
                         Feed::Layer(n) if n == position && framework.sends_late() => 0,
                         _ => arriving.delay,
@@ -342,6 +342,7 @@ impl Assembly<'_> {
             populations.push(Population {
                 name: neuron.name.clone(),
                 shape: parameter_shape(neuron).unwrap_or_else(|| vec![n_neurons]),
+                order: AxisOrder::ChannelsFirst,
                 neuron: made?,
                 origin: neuron.origin.clone(),
             });
@@ -382,6 +383,80 @@ impl Assembly<'_> {
                 });
                 None
             }
+        }
+    }
+}
+
+/// Weights with their connectivity.
+struct SynapseSet {
+    connectivity: Connectivity,
+    weights: Vec<f32>,
+    bias: Option<Vec<f32>>,
+    n_in: usize,
+    n_post: usize,
+}
+
+fn synapses(arriving: &Incoming<'_>, context: &mut Context<'_>) -> Option<SynapseSet> {
+    match &arriving.weights.link {
+        Link::Dense(parameters) => {
+            let [n_post, n_in] = parameters.weight.shape[..] else {
+                return None;
+            };
+            Some(SynapseSet {
+                connectivity: Connectivity::Dense,
+                weights: context.single_precision(&parameters.weight)?,
+                bias: match &parameters.bias {
+                    Some(bias) => Some(context.single_precision(bias)?),
+                    None => None,
+                },
+                n_in,
+                n_post,
+            })
+        }
+        Link::Convolution(link) => {
+            let ConvolutionLink {
+                parameters,
+                geometry,
+            } = &**link;
+            let places = geometry.output.height * geometry.output.width;
+            let bias = match &parameters.bias {
+                Some(bias) => {
+                    let channels = context.single_precision(bias)?;
+                    let repeated = channels
+                        .iter()
+                        .flat_map(|&b| std::iter::repeat_n(b, places));
+                    Some(repeated.collect())
+                }
+                None => None,
+            };
+            Some(SynapseSet {
+                connectivity: Connectivity::Convolution(*geometry),
+                weights: context.single_precision(&parameters.weight)?,
+                bias,
+                n_in: geometry.input.n_elements(),
+                n_post: geometry.output.n_elements(),
+            })
+        }
+        Link::Identity { grid, factor } => {
+            let geometry = Convolution {
+                input: *grid,
+                output: *grid,
+                window: Window {
+                    kernel: [1, 1],
+                    stride: [1, 1],
+                    padding: [0, 0],
+                    dilation: [1, 1],
+                },
+                groups: grid.channels,
+            };
+            Some(SynapseSet {
+                connectivity: Connectivity::Convolution(geometry),
+                // Of averages; a quotient of small integers.
+                weights: vec![*factor as f32; grid.channels],
+                bias: None,
+                n_in: grid.n_elements(),
+                n_post: grid.n_elements(),
+            })
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The levels a network passes through on its way to a circuit, as plain data.
 //!
 //! One level a file: [`network`] (real-valued), [`quantized`] (the integer network, which fixes
-//! every bit, with its neuron [`program`]s), [`mapped`] (placed on cores and memories). A level
+//! every bit, with its neuron [`program`]s), [`mapped`] (placed on cores and memories); the
+//! [`geometry`] of convolutions is the same on all. A level
 //! holds no behaviour beyond checks of its own shape: passes are in `spikeloom-passes`,
 //! executors in `sim/`. Start reading at [`quantized`].
 
 #![deny(clippy::as_conversions)]
 
+pub mod geometry;
 mod ids;
 pub mod mapped;
 pub mod network;

@@ -9,7 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quantized::Source;
+use crate::geometry::{Connectivity, Convolution};
+use crate::quantized::{self, Source};
 use crate::{Hertz, PopulationId, ProjectionId, Quantized};
 
 /// What a target has, in the numbers that placing needs.
@@ -39,12 +40,16 @@ pub enum MemoryKind {
     Block,
     /// Single-port RAM; the host loads it.
     SinglePort,
-    /// Logic cells: a short table that is only read.
+    /// Logic cells: a short table that is only read, or a few rows in flip-flops.
     Logic,
 }
 
 /// The most rows of a memory that is only read for it to be logic: one four-input table a bit.
 pub const LOGIC_ROWS: usize = 16;
+
+/// The most rows of a table for it to be logic where block RAM is short, or where it is as regular
+/// as those that say where the events of a plane go.
+pub const TABLE_ROWS: usize = 64;
 
 /// One memory of the design.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,17 +76,27 @@ pub struct Core {
     pub projections: Vec<ProjectionId>,
     /// Weights read and added a cycle.
     pub lanes: usize,
-    /// Weight rows of one event.
+    /// Weight rows of one event, or of one place that it reaches on a plane.
     pub n_groups: usize,
     /// From an event's first row to the next event's: `n_groups`, or the power of two above it
     /// where the rows of zeros in between take no more blocks, since it spares the multiplication.
     pub row_stride: usize,
+    /// Rows of sums: those of all places of a plane, or `n_groups`.
+    pub n_sum_rows: usize,
+    /// Neurons that stand in rows of their own: the channels of a place, or all.
+    pub n_channels: usize,
     /// Width of a lane's sum: proved from the weights, for payloads of 1.
     pub lane_bits: usize,
     /// Width of the folded sum of a held input.
     pub held_bits: Option<usize>,
+    /// Rows of parameters: one a neuron, or one a channel where all places have the same.
+    pub n_parameter_rows: usize,
     /// Where the weights are.
     pub weight_memory: MemoryKind,
+    /// Where the states are; in single-port memory a neuron takes two cycles.
+    pub state_memory: MemoryKind,
+    /// Where the sums are.
+    pub sum_memory: MemoryKind,
     /// The queue in front of the core holds `2^fifo_address_bits` events.
     pub fifo_address_bits: usize,
 }
@@ -110,8 +125,21 @@ impl Core {
         bits.max().unwrap_or(1)
     }
 
+    /// The one projection of a core whose events walk over a plane to find their rows: behind a
+    /// pooling, or of a convolution.
+    pub fn walks<'a>(&self, network: &'a Quantized) -> Option<&'a quantized::Projection> {
+        let first = &network.projections[self.projections.first()?.0];
+        walks(first).then_some(first)
+    }
+
     /// Its weights in the order of its memory.
     pub fn weight_rows(&self, network: &Quantized) -> Vec<i32> {
+        if let Some(p) = self.walks(network) {
+            return match &p.connectivity {
+                Connectivity::Dense => weight_rows(&p.weights, p.n_in(), self.lanes, self.n_groups),
+                Connectivity::Convolution(c) => kernel_rows(c, &p.weights, self.lanes),
+            };
+        }
         let projections = self.projections.iter();
         projections
             .map(|id| &network.projections[id.0])
@@ -173,6 +201,34 @@ pub fn weight_rows(weights: &[i32], n_pre: usize, lanes: usize, n_groups: usize)
         .collect()
 }
 
+/// Whether a projection's events walk over a plane to find their rows.
+pub fn walks(p: &quantized::Projection) -> bool {
+    !p.pooling.is_empty() || p.connectivity != Connectivity::Dense
+}
+
+/// A convolution's weights in the order of a core's memory: `[in][row][column][group][lane]`, where
+/// groups and lanes go over the channels that go out of the channel's block, padded with 0.
+pub fn kernel_rows(c: &Convolution, weights: &[i32], lanes: usize) -> Vec<i32> {
+    let (n_in, n_out) = (c.input.channels / c.groups, c.output.channels / c.groups);
+    let [height, width] = c.window.kernel;
+    let mut rows = Vec::new();
+    for channel in 0..c.input.channels {
+        let block = channel / n_in * n_out;
+        for row in 0..height {
+            for column in 0..width {
+                rows.extend((0..n_out.next_multiple_of(lanes)).map(|o| {
+                    if o < n_out {
+                        weights[c.weight_index(block + o, channel % n_in, row, column)]
+                    } else {
+                        0
+                    }
+                }));
+            }
+        }
+    }
+    rows
+}
+
 /// Address bits of the queue for the spikes that a population feeds to itself: one of every neuron,
 /// tokens, and what is under way while the last sample's are dropped.
 pub fn loop_address_bits(n_neurons: usize) -> usize {
@@ -215,10 +271,11 @@ impl fmt::Display for Mapped {
             };
             writeln!(
                 f,
-                "core {n}: population {}{own}, {} lanes x {} groups, sums {} bits{held}, queue {}",
+                "core {n}: population {}{own}, {} lanes x {} groups, {} sums of {} bits{held}, queue {}",
                 core.population,
                 core.lanes,
                 core.n_groups,
+                core.n_sum_rows * core.lanes,
                 core.lane_bits,
                 1u64 << core.fifo_address_bits
             )?;

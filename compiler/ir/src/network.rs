@@ -20,6 +20,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::geometry::{AxisOrder, Connectivity, Pooling};
 use crate::{Origin, PopulationId};
 
 /// Which framework's discretisation a model file is read with.
@@ -112,8 +113,11 @@ pub enum Decoder {
 pub struct Population {
     /// Name of the neuron node in the file.
     pub name: String,
-    /// Shape; its product is the number of neurons.
+    /// Shape, as the file has it; its product is the number of neurons.
     pub shape: Vec<usize>,
+    /// How the neurons of a shape of three axes are numbered.
+    #[serde(default)]
+    pub order: AxisOrder,
     /// The model with one value of each parameter a neuron.
     pub neuron: Neuron,
     /// Where the neuron node stands.
@@ -267,9 +271,16 @@ pub struct Projection {
     pub source: Source,
     /// Where they go.
     pub target: PopulationId,
-    /// `[post][pre]`, row-major: `weights[post * n_pre + pre]`.
+    /// Poolings of the source in front of the weights, in order.
+    #[serde(default)]
+    pub pooling: Vec<Pooling>,
+    /// Which of them reach which neurons.
+    #[serde(default)]
+    pub connectivity: Connectivity,
+    /// As the connectivity says; dense weights are `[post][pre]`, row-major, where `pre` counts
+    /// what comes out of the last pooling.
     pub weights: Vec<f32>,
-    /// Number of source neurons or channels.
+    /// Number of source neurons or channels, before any pooling.
     pub n_pre: usize,
     /// Number of target neurons.
     pub n_post: usize,
@@ -282,6 +293,25 @@ pub struct Projection {
     pub channel_delays: Option<Vec<u32>>,
     /// Where the weight node stands.
     pub origin: Origin,
+}
+
+impl Projection {
+    /// Number of elements that the weights see: the sources, or what the last pooling leaves.
+    pub fn n_in(&self) -> usize {
+        let last = self.pooling.last();
+        last.map_or(self.n_pre, |p| p.output.n_elements())
+    }
+
+    /// The neuron that a weight belongs to, by its place in `weights`; of a convolution, the
+    /// channel.
+    pub fn row_of(&self, weight: usize) -> usize {
+        match &self.connectivity {
+            Connectivity::Dense => weight / self.n_in().max(1),
+            Connectivity::Convolution(c) => {
+                weight / (c.n_weights() / c.output.channels.max(1)).max(1)
+            }
+        }
+    }
 }
 
 /// The lowest and the highest value, or the one value that all have.
@@ -388,6 +418,15 @@ impl fmt::Display for Network {
             if let Some(delays) = &p.channel_delays {
                 let most = delays.iter().max().copied().unwrap_or(0);
                 writeln!(f, "  up to {most} more for single channels")?;
+            }
+            for pooling in &p.pooling {
+                let (input, output) = (pooling.input, pooling.output);
+                writeln!(f, "  pooled, {input} to {output}")?;
+            }
+            if let Connectivity::Convolution(c) = &p.connectivity {
+                let [height, width] = c.window.kernel;
+                let (input, output) = (c.input, c.output);
+                writeln!(f, "  convolution {height}x{width}, {input} to {output}")?;
             }
             writeln!(f, "  weights {}", Range(&p.weights))?;
             if let Some(bias) = &p.bias {

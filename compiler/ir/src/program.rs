@@ -147,9 +147,13 @@ pub struct Program {
     pub steps: Vec<Step>,
     /// The new value of each state variable.
     pub next_states: Vec<ValueId>,
-    /// The condition under which the neuron fires; `None` where it never does.
+    /// The condition under which the neuron fires, or the number of its spikes, which is never
+    /// negative and at most [`MAX_SPIKE_BITS`] bits wide; `None` where it never fires.
     pub spike: Option<ValueId>,
 }
+
+/// The widest number of spikes in a tick, sign included.
+pub const MAX_SPIKE_BITS: u32 = 9;
 
 /// A program that breaks its own rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
@@ -241,6 +245,16 @@ pub enum ProgramError {
 }
 
 impl Program {
+    /// Bits of the number of spikes of one neuron in one tick, without a sign: 1 where it fires or
+    /// not, 0 where it never does.
+    pub fn spike_bits(&self) -> usize {
+        match self.spike.and_then(|value| self.steps.get(value.0)) {
+            None => 0,
+            Some(step) if step.op.is_condition() => 1,
+            Some(step) => (step.bits.index() - 1).max(1),
+        }
+    }
+
     /// Checks the rules of this module for a population of `n_neurons` with `n_inputs`
     /// accumulators; every executor may rely on them afterwards.
     pub fn check(&self, n_neurons: usize, n_inputs: usize) -> Result<(), ProgramError> {
@@ -336,7 +350,10 @@ impl Program {
             });
         }
         match self.spike {
-            Some(value) if !step_of(value).is_some_and(|s| s.op.is_condition()) => {
+            Some(value)
+                if !step_of(value)
+                    .is_some_and(|s| s.op.is_condition() || s.bits.get() <= MAX_SPIKE_BITS) =>
+            {
                 Err(ProgramError::Result {
                     what: "spike",
                     value,

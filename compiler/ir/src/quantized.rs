@@ -7,7 +7,8 @@
 //!    they do not depend on the order of events. A `hold` accumulator is filled once, before the
 //!    first tick of a sample, and keeps its value; the others start every tick at 0.
 //! 2. The population's program runs once for every neuron, in ascending order.
-//! 3. Each neuron whose spike condition is 1 emits an event with payload 1.
+//! 3. Each neuron whose spike condition is 1 emits an event with payload 1; one that counts its
+//!    spikes emits an event with their number as payload, if there are any.
 //!
 //! State variables take their initial value at the first tick of every sample. No item of this
 //! level is a float.
@@ -17,6 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use spikeloom_fixed::BitWidth;
 
+use crate::geometry::{self, AxisOrder, Connectivity, Grid, Pooling};
 pub use crate::network::Source;
 use crate::{Origin, PopulationId, Program};
 
@@ -115,6 +117,12 @@ pub struct Population {
     pub name: String,
     /// Number of neurons.
     pub n_neurons: usize,
+    /// Shape, as the user's file has it; its product is the number of neurons.
+    pub shape: Vec<usize>,
+    /// How the neurons of a shape of three axes are numbered here; in the file it is
+    /// [`AxisOrder::ChannelsFirst`].
+    #[serde(default)]
+    pub order: AxisOrder,
     /// Where incoming events are summed.
     pub accumulators: Vec<Accumulator>,
     /// What each neuron computes in a tick.
@@ -145,8 +153,15 @@ pub struct Projection {
     pub target: PopulationId,
     /// The target's accumulator.
     pub accumulator: usize,
-    /// Number of source neurons or channels.
+    /// Number of source neurons or channels, before any pooling.
     pub n_pre: usize,
+    /// Poolings of the source in front of the weights, in order: an event moves to the elements
+    /// whose windows cover it.
+    #[serde(default)]
+    pub pooling: Vec<Pooling>,
+    /// Which of them reach which neurons.
+    #[serde(default)]
+    pub connectivity: Connectivity,
     /// Width of a weight, sign included.
     pub weight_bits: BitWidth,
     /// Ticks between an event and its arrival.
@@ -154,11 +169,39 @@ pub struct Projection {
     /// Further ticks for each source neuron or channel, where they differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_delays: Option<Vec<u32>>,
-    /// `[post][pre]`, row-major; kept beside the YAML, not in it.
+    /// As the connectivity says; dense weights are `[post][pre]`, row-major, where `pre` counts
+    /// what comes out of the last pooling. Kept beside the YAML, not in it.
     #[serde(skip)]
     pub weights: Vec<i32>,
     /// Where it stands in the user's file.
     pub origin: Origin,
+}
+
+impl Population {
+    /// The place of a neuron in the user's file.
+    pub fn file_index(&self, neuron: usize) -> usize {
+        match (self.order, &self.shape[..]) {
+            (AxisOrder::ChannelsLast, &[channels, height, width]) => {
+                let grid = |order| Grid {
+                    channels,
+                    height,
+                    width,
+                    order,
+                };
+                let [c, y, x] = grid(AxisOrder::ChannelsLast).position(neuron);
+                grid(AxisOrder::ChannelsFirst).index(c, y, x)
+            }
+            _ => neuron,
+        }
+    }
+}
+
+impl Projection {
+    /// Number of elements that the weights see: the sources, or what the last pooling leaves.
+    pub fn n_in(&self) -> usize {
+        let last = self.pooling.last();
+        last.map_or(self.n_pre, |p| p.output.n_elements())
+    }
 }
 
 /// An integer network that breaks its own rules.
@@ -257,9 +300,15 @@ impl Quantized {
                     usize::try_from(p.delay).unwrap_or(usize::MAX),
                 ));
             }
-            if p.weights.len() != p.n_pre * target.n_neurons {
-                return Err(wrong("number of weights", p.weights.len()));
-            }
+            let n_weights = p.weights.len();
+            geometry::check(
+                &p.pooling,
+                &p.connectivity,
+                n_pre,
+                target.n_neurons,
+                n_weights,
+            )
+            .map_err(|fault| wrong(fault.what, fault.found))?;
             if let Some(&w) = p
                 .weights
                 .iter()
@@ -337,7 +386,7 @@ impl fmt::Display for Quantized {
                 "\nprojection {n} {}: {source} -> population {}, {} x {}, {} bits ({low} to {high}), delay {}",
                 p.name,
                 p.target,
-                p.weights.len() / p.n_pre.max(1),
+                self.populations[p.target.0].n_neurons,
                 p.n_pre,
                 p.weight_bits,
                 p.delay
@@ -345,6 +394,15 @@ impl fmt::Display for Quantized {
             if let Some(delays) = &p.channel_delays {
                 let most = delays.iter().max().copied().unwrap_or(0);
                 writeln!(f, "  up to {most} more for single channels")?;
+            }
+            for pooling in &p.pooling {
+                let (input, output) = (pooling.input, pooling.output);
+                writeln!(f, "  pooled, {input} to {output}")?;
+            }
+            if let Connectivity::Convolution(c) = &p.connectivity {
+                let [height, width] = c.window.kernel;
+                let (input, output) = (c.input, c.output);
+                writeln!(f, "  convolution {height}x{width}, {input} to {output}")?;
             }
         }
         let decoder = match self.decoder {

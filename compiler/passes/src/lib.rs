@@ -8,8 +8,10 @@
 mod error;
 mod map;
 mod normalise;
+mod order;
 mod quantize;
 pub mod range;
+mod synapses;
 
 pub use error::Error;
 pub use map::{MAX_LANES, MapConfig, map};

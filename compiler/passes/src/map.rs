@@ -1,14 +1,16 @@
 //! Quantized to Mapped: chooses lanes and memories for a target, or says what does not fit.
 
 use spikeloom_fixed::BitWidth;
+use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::mapped::{
-    Core, Estimate, LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, Memory, MemoryKind,
-    loop_address_bits,
+    Core, Estimate, LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, Memory, MemoryKind, TABLE_ROWS,
+    loop_address_bits, walks,
 };
 use spikeloom_ir::quantized::{Decoder, Encoder, Projection, Source};
 use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
 
 use crate::Error;
+use crate::synapses;
 
 /// Choices of [`map`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -99,6 +101,35 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
                 "remove the projection",
             );
         }
+        let walked = network.incoming(id).any(walks);
+        if walked && all > 1 {
+            return refuse(
+                format!(
+                    "the convolution or pooling into population {}, which has other inputs too",
+                    population.name
+                ),
+                "feed it by that alone; simulate it with the golden model",
+            );
+        }
+        let disjoint = |p: &Projection| p.pooling.iter().all(|p| p.window.is_disjoint());
+        if !network.incoming(id).all(disjoint) {
+            return refuse(
+                format!(
+                    "the pooling into population {}, whose windows overlap",
+                    population.name
+                ),
+                "give the pooling a stride of its window's size; simulate it with the golden model",
+            );
+        }
+        if fed_back > 0 && population.program.spike_bits() > 1 {
+            return refuse(
+                format!(
+                    "the feedback of population {}, which fires several times in a tick",
+                    population.name
+                ),
+                "let it fire once a tick; simulate it with the golden model",
+            );
+        }
         if population.n_neurons == 0 {
             return refuse(
                 format!("the empty population {}", population.name),
@@ -134,16 +165,133 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
 }
 
 fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
-    // A block more is worth the logic that finds a row otherwise, where there is one.
-    let spaced = place_with(network, limits, most_lanes, 1);
-    if overflow(&spaced).is_none() {
-        return spaced;
+    // A block more is worth the logic that finds a row otherwise, where there is one; and a cycle
+    // more for each neuron only where the blocks do not suffice.
+    let trial = |spared, single_port_states, small_in_logic| Trial {
+        spared,
+        single_port_states,
+        small_in_logic,
+    };
+    let trials = [
+        trial(1, false, false),
+        trial(0, false, false),
+        trial(0, false, true),
+        trial(0, true, true),
+    ];
+    let mut last = None;
+    for trial in trials {
+        if trial.single_port_states && limits.single_port_rams == 0 {
+            continue;
+        }
+        let mapped = place_with(network, limits, most_lanes, trial);
+        if overflow(&mapped).is_none() {
+            return mapped;
+        }
+        last = Some(mapped);
     }
-    place_with(network, limits, most_lanes, 0)
+    last.expect("at least one was tried")
 }
 
-/// Places a network; spreading an event's rows to a power of two may cost `spared` blocks a core.
-fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u64) -> Mapped {
+/// What [`place_with`] is free to do.
+#[derive(Debug, Clone, Copy)]
+struct Trial {
+    /// Blocks that spreading an event's rows to a power of two may cost a core.
+    spared: u64,
+    /// States go to single-port memory.
+    single_port_states: bool,
+    /// Memories of few rows go to logic.
+    small_in_logic: bool,
+}
+
+/// The most rows of a table that becomes logic where block RAM is short.
+const SMALL_TABLE_ROWS: usize = 32;
+
+fn in_logic(memory: Memory) -> Memory {
+    Memory {
+        kind: MemoryKind::Logic,
+        blocks: 0,
+        ..memory
+    }
+}
+
+/// Lanes and rows of a core.
+struct Shape {
+    lanes: usize,
+    n_groups: usize,
+    n_sum_rows: usize,
+    n_channels: usize,
+    /// Where events walk over a plane.
+    n_weight_rows: Option<usize>,
+}
+
+fn shape(projections: &[(ProjectionId, &Projection)], n: usize, most_lanes: usize) -> Shape {
+    // A small population needs few lanes: about four rows an event keep its memories narrow.
+    let few = most_lanes.min(1 << (n / 4).max(1).ilog2());
+    let walked = projections.first().filter(|(_, p)| walks(p));
+    match walked.map(|(_, p)| (p, &p.connectivity)) {
+        None => {
+            // An event has at least two rows, so that a row is written before it is read again.
+            let n_groups = n.div_ceil(few).max(2);
+            Shape {
+                lanes: few,
+                n_groups,
+                n_sum_rows: n_groups,
+                n_channels: n,
+                n_weight_rows: None,
+            }
+        }
+        Some((p, Connectivity::Dense)) => {
+            let n_groups = n.div_ceil(few);
+            Shape {
+                lanes: few,
+                n_groups,
+                n_sum_rows: n_groups,
+                n_channels: n,
+                n_weight_rows: Some(p.n_in() * n_groups),
+            }
+        }
+        Some((_, Connectivity::Convolution(c))) => {
+            let n_out = c.output.channels / c.groups;
+            let mut lanes = most_lanes.min(n_out.next_power_of_two());
+            // Blocks of channels that are not mixed have rows of their own, without a gap.
+            while c.groups > 1 && n_out % lanes != 0 {
+                lanes /= 2;
+            }
+            let n_groups = n_out.div_ceil(lanes);
+            let [height, width] = c.window.kernel;
+            Shape {
+                lanes,
+                n_groups,
+                n_sum_rows: c.output.height * c.output.width * n_groups * c.groups,
+                n_channels: c.output.channels,
+                n_weight_rows: Some(c.input.channels * height * width * n_groups),
+            }
+        }
+    }
+}
+
+/// Rows and bits of the tables with which events find their way over a plane.
+fn tables(projections: &[(ProjectionId, &Projection)]) -> Vec<(&'static str, usize, usize)> {
+    let Some((_, p)) = projections.first().filter(|(_, p)| walks(p)) else {
+        return vec![];
+    };
+    let seen = match &p.connectivity {
+        Connectivity::Convolution(c) => Some(c.input),
+        Connectivity::Dense => None,
+    };
+    let Some(source) = p.pooling.first().map(|first| first.input).or(seen) else {
+        return vec![];
+    };
+    // An estimate: as many bits as an address of each memory and a small number take.
+    vec![
+        ("channel table", source.channels, 24),
+        ("row table", source.height, 24),
+        ("column table", source.width, 24),
+    ]
+}
+
+/// Places a network.
+fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Trial) -> Mapped {
     let mut cores = Vec::new();
     let mut memories = Vec::new();
     let mut single_port_left = limits.single_port_rams;
@@ -160,14 +308,23 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u
     };
     // A memory that is only read, and whose contents come with the bitstream.
     let table = |name: String, rows: usize, row_bits: usize| {
-        if rows > LOGIC_ROWS {
+        let most = if trial.small_in_logic {
+            SMALL_TABLE_ROWS
+        } else {
+            LOGIC_ROWS
+        };
+        if rows > most {
             return block(name, rows, row_bits);
         }
-        Memory {
-            kind: MemoryKind::Logic,
-            blocks: 0,
-            ..block(name, rows, row_bits)
+        in_logic(block(name, rows, row_bits))
+    };
+    // A memory that is written too.
+    let store = |name: String, rows: usize, row_bits: usize| {
+        let store = block(name, rows, row_bits);
+        if trial.small_in_logic && rows <= LOGIC_ROWS {
+            return in_logic(store);
         }
+        store
     };
     for (at, population) in network.populations.iter().enumerate() {
         let id = PopulationId(at);
@@ -186,18 +343,25 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u
         let weight_bits = weight_bits.max().unwrap_or(1);
         let n = population.n_neurons;
         // A small population needs few lanes: about four rows an event keep its memories narrow.
-        let lanes = most_lanes.min(1 << (n / 4).max(1).ilog2());
-        // An event has at least two rows, so that a row is written before it is read again.
-        let n_groups = n.div_ceil(lanes).max(2);
+        let Shape {
+            lanes,
+            n_groups,
+            n_sum_rows,
+            n_channels,
+            n_weight_rows,
+        } = shape(&projections, n, most_lanes);
         let accumulator = projections.first().map_or(0, |(_, p)| p.accumulator);
         let accumulator = &population.accumulators[accumulator];
-        let lane_bits = lane_bits(projections.iter().map(|(_, p)| *p), n);
-        let held_bits = accumulator.hold.then(|| accumulator.bits.index());
+        let lane_bits = lane_bits(network, projections.iter().map(|(_, p)| *p), n);
+        // Where hardly any event arrives, a lane is wider than what it sums up to.
+        let held_bits = accumulator
+            .hold
+            .then(|| accumulator.bits.index().max(lane_bits));
         let name = |what: &str| format!("{}.{what}", population.name);
 
         let row_bits = lanes * weight_bits;
         let weights = |row_stride: usize| {
-            let rows = n_pre * row_stride;
+            let rows = n_weight_rows.unwrap_or(n_pre * row_stride);
             let weights = table(name("weights"), rows, row_bits);
             let single = blocks(&single_port_shapes(limits), wide(rows), wide(row_bits));
             // Large weights go where nothing else can be: single-port RAM.
@@ -213,32 +377,72 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u
         let (tight, spaced) = (weights(n_groups), weights(n_groups.next_power_of_two()));
         // Single-port RAMs are few, and as many rows as one has do not need more of them.
         let spared = match spaced.kind {
-            MemoryKind::Block => spared,
+            MemoryKind::Block => trial.spared,
             MemoryKind::SinglePort | MemoryKind::Logic => 0,
         };
-        let (weights, row_stride) =
-            if spaced.kind == tight.kind && spaced.blocks <= tight.blocks + spared {
-                (spaced, n_groups.next_power_of_two())
-            } else {
-                (tight, n_groups)
-            };
+        let (weights, row_stride) = if n_weight_rows.is_some() {
+            (tight, n_groups)
+        } else if spaced.kind == tight.kind && spaced.blocks <= tight.blocks + spared {
+            (spaced, n_groups.next_power_of_two())
+        } else {
+            (tight, n_groups)
+        };
         if weights.kind == MemoryKind::SinglePort {
             single_port_left -= weights.blocks;
         }
         let weight_memory = weights.kind;
         memories.push(weights);
-        memories.push(block(name("sums"), n_groups, lanes * lane_bits));
+        let sums = store(name("sums"), n_sum_rows, lanes * lane_bits);
+        let sum_memory = sums.kind;
+        memories.push(sums);
         if let Some(bits) = held_bits {
             memories.push(block(name("held"), n, bits));
         }
         let program = &population.program;
         let bits = program.states.iter().map(|s| s.bits.index()).sum();
-        memories.push(block(name("states"), n, bits));
+        let states = store(name("states"), n, bits);
+        let single = blocks(&single_port_shapes(limits), wide(n), wide(bits));
+        let states = if trial.single_port_states && states.blocks > 2 && single <= single_port_left
+        {
+            single_port_left -= single;
+            Memory {
+                kind: MemoryKind::SinglePort,
+                blocks: single,
+                ..states
+            }
+        } else {
+            states
+        };
+        let state_memory = states.kind;
+        memories.push(states);
+        // Neurons of a channel have the same parameters wherever a file has one value for them all.
+        let repeats = |values: &[i64]| {
+            values
+                .chunks(n_channels)
+                .all(|place| place == &values[..n_channels])
+        };
+        let shared = program.parameters.iter().all(|q| repeats(&q.values));
+        let n_parameter_rows = if shared { n_channels } else { n };
         if !program.parameters.is_empty() {
             let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
-            memories.push(table(name("parameters"), n, bits));
+            memories.push(table(name("parameters"), n_parameter_rows, bits));
         }
-        let event_bits = 2 + index_bits(n_pre - n_own);
+        let number_bits = match projections.first().map(|(_, p)| p.source) {
+            Some(Source::Population(id)) => match network.populations[id.0].program.spike_bits() {
+                0 | 1 => 0,
+                bits => bits,
+            },
+            _ => 0,
+        };
+        let event_bits = 2 + index_bits(n_pre - n_own) + number_bits;
+        for (what, rows, bits) in tables(&projections) {
+            let table = block(name(what), rows, bits);
+            memories.push(if rows > TABLE_ROWS {
+                table
+            } else {
+                in_logic(table)
+            });
+        }
         memories.push(block(name("queue"), 1 << FIFO_ADDRESS_BITS, event_bits));
         if n_own > 0 {
             let rows = 1 << loop_address_bits(n);
@@ -250,9 +454,14 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u
             lanes,
             n_groups,
             row_stride,
+            n_sum_rows,
+            n_channels,
+            n_parameter_rows,
             lane_bits,
             held_bits,
             weight_memory,
+            state_memory,
+            sum_memory,
             fifo_address_bits: FIFO_ADDRESS_BITS,
         });
     }
@@ -264,15 +473,21 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u
     let mut mapped = Mapped {
         limits: limits.clone(),
         estimate: Estimate {
-            logic_cells: logic_cells(network, &cores),
+            logic_cells: logic_cells(network, &cores) + small_cells(&memories),
             block_rams: 0,
             single_port_rams: 0,
             idle_tick_cycles: cores
                 .iter()
-                .map(|c| wide(network.populations[c.population.0].n_neurons) + 16)
+                .map(|c| {
+                    let cycles = match c.state_memory {
+                        MemoryKind::SinglePort => 2,
+                        MemoryKind::Block | MemoryKind::Logic => 1,
+                    };
+                    cycles * wide(network.populations[c.population.0].n_neurons) + 16
+                })
                 .max()
                 .unwrap_or(0),
-            event_cycles: cores.iter().map(|c| wide(c.n_groups)).collect(),
+            event_cycles: cores.iter().map(|c| event_cycles(network, c)).collect(),
             encode_cycles: match network.input.encoder {
                 Encoder::Direct => 8 * wide(network.input.n_channels),
                 Encoder::Rate { .. } | Encoder::Events => wide(network.input.n_channels),
@@ -287,11 +502,26 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, spared: u
     mapped
 }
 
+/// Cycles of an event: its rows; of a convolution, those of an element far from the border.
+fn event_cycles(network: &Quantized, core: &Core) -> u64 {
+    let places = match core.walks(network).map(|p| &p.connectivity) {
+        Some(Connectivity::Convolution(c)) => (0..2)
+            .map(|axis| c.window.kernel[axis].div_ceil(c.window.stride[axis]))
+            .product(),
+        _ => 1,
+    };
+    wide(core.n_groups * places)
+}
+
 /// Width of an output neuron's score, sign included.
 fn score_bits(network: &Quantized) -> usize {
     let tick_bits = index_bits(wide_index(network.ticks) + 1);
     match network.decoder {
-        Decoder::SpikeCount => tick_bits + 1,
+        Decoder::SpikeCount => {
+            let spikes = network.populations[network.output.0].program.spike_bits();
+            let most = wide_index(network.ticks).saturating_mul((1 << spikes) - 1);
+            index_bits(most.saturating_add(1)) + 1
+        }
         Decoder::StateSum { state } => {
             network.populations[network.output.0].program.states[state]
                 .bits
@@ -302,14 +532,26 @@ fn score_bits(network: &Quantized) -> usize {
 }
 
 /// Width of a sum of weights with payload 1, over any set of events.
-fn lane_bits<'a>(projections: impl Iterator<Item = &'a Projection>, n_post: usize) -> usize {
+fn lane_bits<'a>(
+    network: &Quantized,
+    projections: impl Iterator<Item = &'a Projection>,
+    n_post: usize,
+) -> usize {
     let mut sums = vec![(0i64, 0i64); n_post];
     let mut bits = 1;
     for p in projections {
         bits = bits.max(p.weight_bits.index());
-        for ((low, high), row) in sums.iter_mut().zip(p.weights.chunks(p.n_pre.max(1))) {
-            *low += row.iter().map(|&w| i64::from(w.min(0))).sum::<i64>();
-            *high += row.iter().map(|&w| i64::from(w.max(0))).sum::<i64>();
+        let most = match p.source {
+            Source::Input => 1,
+            Source::Population(id) => {
+                let program = &network.populations[id.0].program;
+                (1i64 << program.spike_bits()) - 1
+            }
+        };
+        let extremes = synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, n_post, &p.weights);
+        for ((low, high), (less, more)) in sums.iter_mut().zip(extremes) {
+            *low += less * most;
+            *high += more * most;
         }
     }
     let width = |(low, high)| {
@@ -367,9 +609,26 @@ fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
             })
             .sum();
         let loopback = if core.projections.len() > 1 { 90 } else { 0 };
-        wide(lanes) + u64::from(steps) * 3 / 2 + 260 + loopback
+        let walk = if core.walks(network).is_some() {
+            250
+        } else {
+            0
+        };
+        wide(lanes) + u64::from(steps) * 3 / 2 + 260 + loopback + walk
     };
     750 + cores.iter().map(core_cells).sum::<u64>()
+}
+
+/// Logic cells of the memories that went to logic for want of blocks: a flip-flop and half a cell
+/// of selection a bit of those that are written, half a cell a bit of those that are not.
+fn small_cells(memories: &[Memory]) -> u64 {
+    let cells = |m: &Memory| match m.name.rsplit('.').next() {
+        Some("sums" | "states") => m.rows * m.row_bits * 3 / 2,
+        Some("weights") => m.rows * m.row_bits / 8,
+        _ => 0,
+    };
+    let in_logic = memories.iter().filter(|m| m.kind == MemoryKind::Logic);
+    in_logic.map(cells).sum()
 }
 
 /// What is over its limit: resource, need, limit.
@@ -463,6 +722,9 @@ fn advice(network: &Quantized, limits: &Limits) -> String {
         if fits(&candidate) {
             return format!("`--bits {fewer}` fits");
         }
+    }
+    if network.projections.iter().any(walks) {
+        return "no smaller width fits; choose a larger target".to_owned();
     }
     // No width fits: the largest hidden size that would, at the present width.
     let shrunk = |percent: usize| {

@@ -1,14 +1,22 @@
 //! Folds gains and resting potentials into weights and biases.
 
 use spikeloom_ir::Network;
+use spikeloom_ir::geometry::Connectivity;
+use spikeloom_ir::network::{Neuron, Projection};
+
+use crate::order::order_channels_last;
 
 /// Returns the same network with `gain` and `gain_syn` 1 everywhere, and `v_leak` 0 but behind a
 /// synapse.
 ///
-/// The gains multiply everything that arrives, so they move into the weights and biases. A
+/// The gains multiply everything that arrives, so they move into the weights and biases; where
+/// neurons with different gains share weights, as in a convolution, everything else is divided by
+/// the gain instead, which leaves the spikes as they are. A
 /// resting potential adds `(1 - decay_mem) * v_leak` at every tick, so it moves into the bias of
 /// one incoming projection; behind a synaptic current it cannot, since a bias would be filtered.
 /// All of this is exact over the reals.
+///
+/// Feature maps are numbered channels last afterwards ([`AxisOrder`](spikeloom_ir::geometry::AxisOrder)).
 pub fn normalise(network: &Network) -> Network {
     let mut out = network.clone();
     for (index, population) in out.populations.iter_mut().enumerate() {
@@ -23,6 +31,9 @@ pub fn normalise(network: &Network) -> Network {
                 *gain *= *gain_syn;
                 *gain_syn = 1.0;
             }
+        }
+        if !incoming().all(|p| gains_are_shared(neuron, p)) {
+            divide_by_gain(neuron);
         }
         let behind_synapse = neuron.synapse.is_some();
         let drift: Vec<f32> = neuron
@@ -39,11 +50,14 @@ pub fn normalise(network: &Network) -> Network {
             .collect();
         let mut first = true;
         for projection in out.projections.iter_mut().filter(|p| p.target.0 == index) {
-            let n_pre = projection.n_pre;
-            if n_pre > 0 {
-                for (row, &gain) in projection.weights.chunks_mut(n_pre).zip(&neuron.gain) {
-                    row.iter_mut().for_each(|w| *w *= gain);
-                }
+            let gain_of: Vec<f32> = match &projection.connectivity {
+                Connectivity::Dense => neuron.gain.clone(),
+                Connectivity::Convolution(c) => (0..c.output.channels)
+                    .map(|channel| neuron.gain[c.output.index(channel, 0, 0)])
+                    .collect(),
+            };
+            for at in 0..projection.weights.len() {
+                projection.weights[at] *= gain_of[projection.row_of(at)];
             }
             if let Some(bias) = &mut projection.bias {
                 bias.iter_mut()
@@ -63,5 +77,39 @@ pub fn normalise(network: &Network) -> Network {
             neuron.v_leak.fill(0.0);
         }
     }
-    out
+    order_channels_last(out)
+}
+
+/// Whether neurons that share weights share their gain too.
+fn gains_are_shared(neuron: &Neuron, projection: &Projection) -> bool {
+    match &projection.connectivity {
+        Connectivity::Dense => true,
+        Connectivity::Convolution(c) => (0..c.output.n_elements()).all(|at| {
+            let [channel, ..] = c.output.position(at);
+            neuron.gain[at] == neuron.gain[c.output.index(channel, 0, 0)]
+        }),
+    }
+}
+
+/// Measures every neuron that fires in units of its gain. A readout is left alone: its membrane is
+/// what counts, and quantising refuses the gain that remains.
+fn divide_by_gain(neuron: &mut Neuron) {
+    let Some(firing) = &mut neuron.firing else {
+        return;
+    };
+    if neuron.gain.iter().any(|&g| g <= 0.0) {
+        return;
+    }
+    let values = [
+        &mut neuron.v_leak,
+        &mut neuron.v_init,
+        &mut firing.v_threshold,
+        &mut firing.v_reset,
+    ];
+    for values in values.into_iter().chain(neuron.v_min.as_mut()) {
+        for (value, gain) in values.iter_mut().zip(&neuron.gain) {
+            *value /= gain;
+        }
+    }
+    neuron.gain.fill(1.0);
 }

@@ -29,6 +29,7 @@ use spikeloom_ir::{
 
 use crate::Error;
 use crate::range::{self, Draft, Interval, analyse};
+use crate::synapses;
 
 /// How a neuron's weight scale is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,9 @@ pub struct QuantizeConfig {
     pub threshold_bits: u32,
     /// Largest error of a decay factor.
     pub decay_tolerance: f64,
+    /// Widest number of spikes of a neuron in one tick, where it may fire more than once: 1 to 8
+    /// bits. What is left of the membrane then waits for the next tick.
+    pub spike_bits: u32,
 }
 
 impl Default for QuantizeConfig {
@@ -65,6 +69,7 @@ impl Default for QuantizeConfig {
             scale: ScaleRule::LeastSquares,
             threshold_bits: 10,
             decay_tolerance: 1.0 / 8192.0,
+            spike_bits: 4,
         }
     }
 }
@@ -97,6 +102,10 @@ pub struct PopulationReport {
 
 /// The widest state that is chosen without being asked for.
 const DEFAULT_STATE_BITS: u32 = 24;
+/// The widest number of spikes that is allowed.
+const MAX_SPIKE_BITS: u32 = 8;
+/// Bits that the number of spikes of an output may have more.
+const OUTPUT_SPIKE_BITS: u32 = 2;
 /// Thresholds are not made coarser than this to avoid saturation.
 const LEAST_THRESHOLD_BITS: u32 = 9;
 
@@ -121,6 +130,16 @@ pub fn quantize(
     let mut populations = Vec::new();
     let mut projections = vec![None; network.projections.len()];
     let mut reports = Vec::new();
+    let spike_bits = checked_width(
+        "numbers of spikes",
+        "--spike-bits",
+        cfg.spike_bits,
+        1,
+        MAX_SPIKE_BITS,
+    )?
+    .get();
+    // The most spikes of a neuron in a tick, for each population so far.
+    let mut most_spikes: Vec<i128> = Vec::new();
     for (index, population) in network.populations.iter().enumerate() {
         let incoming: Vec<(usize, &network::Projection)> = network
             .projections
@@ -152,12 +171,19 @@ pub fn quantize(
         let mut sums = vec![Interval::new(0, 0); population.n_neurons()];
         for &(at, p) in &incoming {
             let weights = integers(p, &scales, weight_bits);
-            for (sum, row) in sums.iter_mut().zip(weights.chunks(p.n_pre.max(1))) {
-                for &w in row {
-                    let contribution = i128::from(w) * payload;
-                    sum.low += contribution.min(0);
-                    sum.high += contribution.max(0);
-                }
+            let payload = match p.source {
+                Source::Input => payload,
+                Source::Population(id) => most_spikes.get(id.0).copied().unwrap_or_else(|| {
+                    let firing = network.populations[id.0].neuron.firing.as_ref();
+                    let counts = firing.is_some_and(|f| f.multi_spike);
+                    if counts { most(spike_bits) } else { 1 }
+                }),
+            };
+            let extremes =
+                synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, p.n_post, &weights);
+            for (sum, (low, high)) in sums.iter_mut().zip(extremes) {
+                sum.low += i128::from(low) * payload;
+                sum.high += i128::from(high) * payload;
             }
             projections[at] = Some(Projection {
                 name: p.name.clone(),
@@ -165,6 +191,8 @@ pub fn quantize(
                 target: p.target,
                 accumulator: 0,
                 n_pre: p.n_pre,
+                pooling: p.pooling.clone(),
+                connectivity: p.connectivity,
                 weight_bits,
                 delay: p.delay,
                 channel_delays: p.channel_delays.clone(),
@@ -174,6 +202,16 @@ pub fn quantize(
         }
         let units: Vec<f64> = scales.iter().map(|s| s * unit).collect();
         let bias = total_bias(&incoming, population.n_neurons());
+        // Scores are not seen by a network's other neurons, and so may be larger.
+        let more = if network.output.0 == index {
+            OUTPUT_SPIKE_BITS
+        } else {
+            0
+        };
+        let own_cfg = QuantizeConfig {
+            spike_bits: (spike_bits + more).min(MAX_SPIKE_BITS),
+            ..cfg.clone()
+        };
         let built = fit_program(
             population,
             &units,
@@ -181,7 +219,7 @@ pub fn quantize(
             &sums,
             state_limit,
             network.ticks,
-            cfg,
+            &own_cfg,
         )?;
         let accumulator_bits = sums
             .iter()
@@ -195,6 +233,7 @@ pub fn quantize(
             .ok_or_else(|| Error::TooWide {
                 population: population.name.clone(),
             })?;
+        most_spikes.push(most(built.spike_bits));
         reports.push(PopulationReport {
             name: population.name.clone(),
             accumulator_bits: accumulator_bits.get(),
@@ -206,6 +245,8 @@ pub fn quantize(
         populations.push(Population {
             name: population.name.clone(),
             n_neurons: population.n_neurons(),
+            shape: population.shape.clone(),
+            order: population.order,
             accumulators: vec![Accumulator {
                 name: "i_syn".into(),
                 bits: accumulator_bits,
@@ -255,18 +296,19 @@ fn check_features(
             "use `--encoding events`, or remove the delay: a constant input only begins later",
         );
     }
-    if population.neuron.v_min.is_some() {
-        return refuse(
-            format!("the lower limit of the membranes of population {name}"),
-            "give `--v-min none` if the network was trained without one",
-        );
-    }
     let Some(firing) = &population.neuron.firing else {
         return Ok(());
     };
-    if firing.multi_spike {
+    let divides = firing.reset == Reset::Subtract
+        && firing.reset_at == ResetAt::SameTick
+        && firing.sent_at == SentAt::SameTick
+        && firing.compare == network::Compare::GreaterOrEqual
+        && firing.refractory_ticks == 0;
+    if firing.multi_spike && !divides {
         return refuse(
-            format!("population {name}, which fires several times in a tick,"),
+            format!(
+                "population {name}, which fires several times in a tick without `v >= v_threshold` and a subtraction in the same tick,"
+            ),
             "give `--spikes single` if the network was trained so",
         );
     }
@@ -352,21 +394,25 @@ fn scales(
     rule: ScaleRule,
 ) -> Result<Vec<f64>, Error> {
     let largest_integer = approximate_real(width.highest());
-    (0..population.n_neurons())
-        .map(|neuron| {
+    for (_, p) in incoming {
+        if let Some(at) = p.weights.iter().position(|w| !w.is_finite()) {
+            return Err(Error::UnusableValue {
+                parameter: "weight",
+                origin: p.origin.clone(),
+                neuron: p.row_of(at),
+                value: p.weights[at].into(),
+            });
+        }
+    }
+    // Neurons that share weights share their scale.
+    let sets = synapses::sharing(incoming, population.n_neurons());
+    let scales = sets
+        .first_of
+        .iter()
+        .map(|&neuron| {
             let mut weights = Vec::new();
             for (_, p) in incoming {
-                for &w in &p.weights[neuron * p.n_pre..(neuron + 1) * p.n_pre] {
-                    if !w.is_finite() {
-                        return Err(Error::UnusableValue {
-                            parameter: "weight",
-                            origin: p.origin.clone(),
-                            neuron,
-                            value: w.into(),
-                        });
-                    }
-                    weights.push(f64::from(w));
-                }
+                weights.extend(synapses::row(p, neuron).iter().map(|&w| f64::from(w)));
             }
             let largest = weights.iter().fold(0f64, |m, w| m.max(w.abs()));
             if largest == 0.0 {
@@ -389,7 +435,8 @@ fn scales(
             };
             Ok(largest * clip / largest_integer)
         })
-        .collect()
+        .collect::<Result<Vec<f64>, Error>>()?;
+    Ok(sets.set_of.iter().map(|&set| scales[set]).collect())
 }
 
 /// The clip with the least squared error over the weights.
@@ -421,7 +468,7 @@ fn integers(p: &network::Projection, scales: &[f64], width: BitWidth) -> Vec<i32
         .iter()
         .enumerate()
         .map(|(at, &w)| {
-            let scaled = f64::from(w) / scales[at / p.n_pre.max(1)];
+            let scaled = f64::from(w) / scales[synapses::first_neuron(p, p.row_of(at))];
             // The scale was made from these weights, so the quotient is near the width's range.
             let integer = nearest_integer(scaled).unwrap_or(0);
             i32::try_from(range::clip(integer, width)).expect("a weight has at most 8 bits")
@@ -445,6 +492,13 @@ struct Built {
     threshold: Option<(i64, i64)>,
     decay_error: f64,
     saturates: bool,
+    /// Width of the number of spikes in a tick.
+    spike_bits: u32,
+}
+
+/// The most that a number of spikes of so many bits says.
+fn most(spike_bits: u32) -> i128 {
+    (1 << spike_bits) - 1
 }
 
 /// Builds the program with as many fraction bits as the state's width allows.
@@ -458,31 +512,52 @@ fn fit_program(
     cfg: &QuantizeConfig,
 ) -> Result<Built, Error> {
     let least = LEAST_THRESHOLD_BITS.min(cfg.threshold_bits);
+    let counts = population
+        .neuron
+        .firing
+        .as_ref()
+        .is_some_and(|f| f.multi_spike);
+    let build = |saturation, threshold_bits| {
+        let build = |cfg: &QuantizeConfig| {
+            build_program(
+                population,
+                units,
+                bias,
+                sums,
+                saturation,
+                ticks,
+                threshold_bits,
+                cfg,
+            )
+        };
+        let built = build(cfg)?;
+        if built.spike_bits == cfg.spike_bits {
+            return Ok(built);
+        }
+        // Fewer bits suffice for the spikes that are possible.
+        build(&QuantizeConfig {
+            spike_bits: built.spike_bits,
+            ..cfg.clone()
+        })
+    };
+    if counts && cfg.spike_bits > 1 {
+        // What arrives at most would fire far more often than any count says, and wait for ever: a
+        // membrane of twice the highest count is enough.
+        let built: Built = build(None, cfg.threshold_bits)?;
+        let enough = BitWidth::new(cfg.threshold_bits + cfg.spike_bits + 2);
+        let limit = enough.map_or(state_limit, |enough| enough.min(state_limit));
+        if built.program.states.iter().all(|s| s.bits <= limit) {
+            return Ok(built);
+        }
+        return build(Some(limit), cfg.threshold_bits);
+    }
     for threshold_bits in (least..=cfg.threshold_bits).rev() {
-        let built = build_program(
-            population,
-            units,
-            bias,
-            sums,
-            None,
-            ticks,
-            threshold_bits,
-            cfg,
-        )?;
+        let built: Built = build(None, threshold_bits)?;
         if built.program.states.iter().all(|s| s.bits <= state_limit) {
             return Ok(built);
         }
     }
-    build_program(
-        population,
-        units,
-        bias,
-        sums,
-        Some(state_limit),
-        ticks,
-        least,
-        cfg,
-    )
+    build(Some(state_limit), least)
 }
 
 /// Steps of a program under construction.
@@ -709,6 +784,13 @@ fn build_program(
     // Spike, reset of this tick and refractory period.
     let mut spike = late.and(fired_before);
     let mut waiting = None;
+    let counts = spike.is_none()
+        && matches!(&threshold, Some((f, ..)) if f.multi_spike && cfg.spike_bits > 1);
+    if let Some((_, theta, ..)) = threshold.as_ref().filter(|_| counts) {
+        let (left, count) = divide(&mut b, v, *theta, cfg.spike_bits);
+        v = left;
+        spike = Some(count);
+    }
     if let (Some((f, theta, v_reset, _)), None) = (&threshold, spike) {
         let mut fires = b.push(Op::Compare(v, f.compare, *theta));
         let mut rest = None;
@@ -755,6 +837,12 @@ fn build_program(
             waiting = Some(b.push(Op::Select(fires, full, fewer)));
         }
         spike = Some(fires);
+    }
+    if let Some(least) = &neuron.v_min {
+        let least = quantized("v_min", &widened(least))?;
+        let least = b.parameter("v_min", least)?;
+        let above = b.push(Op::Compare(v, network::Compare::GreaterOrEqual, least));
+        v = b.push(Op::Select(above, v, least));
     }
     b.draft.next_states = std::iter::once(v).chain(current).chain(waiting).collect();
 
@@ -805,8 +893,36 @@ fn build_program(
         },
         threshold: threshold.and_then(|(.., range)| range),
         decay_error,
+        spike_bits: match spike.filter(|_| counts) {
+            Some(count) => ranges.steps[count.0].unsigned_bits().max(1),
+            // A condition, or nothing.
+            None => 1,
+        },
         saturates: starts_saturated || !ranges.saturating.is_empty(),
     })
+}
+
+/// How often `theta` goes into `v`, at most `2^bits - 1` times, and what is left: a restoring
+/// division, one bit a step.
+fn divide(b: &mut Builder, mut v: ValueId, theta: ValueId, bits: u32) -> (ValueId, ValueId) {
+    let zero = b.push(Op::Constant(0));
+    let mut count: Option<ValueId> = None;
+    for bit in (0..bits).rev() {
+        let multiple = match bit {
+            0 => theta,
+            _ => b.push(Op::ShiftLeft(theta, bit)),
+        };
+        let fits = b.push(Op::Compare(v, network::Compare::GreaterOrEqual, multiple));
+        let reduced = b.push(Op::Subtract(v, multiple));
+        v = b.push(Op::Select(fits, reduced, v));
+        let weight = b.push(Op::Constant(1 << bit));
+        let part = b.push(Op::Select(fits, weight, zero));
+        count = Some(match count {
+            Some(count) => b.push(Op::Add(count, part)),
+            None => part,
+        });
+    }
+    (v, count.unwrap_or(zero))
 }
 
 /// What the resting potential adds to the membrane each tick.

@@ -151,10 +151,24 @@ pub(crate) fn analyse(
                                 high: chosen.high.max(0),
                             };
                         }
+                        let mut other = v(b);
+                        // What was compared is known to be above the other side, or not.
+                        if let Op::Compare(x, compare, y) = draft.steps[c.0].0 {
+                            if a == x {
+                                chosen.low = chosen.low.max(v(y).low.min(chosen.high));
+                            }
+                            if b == x {
+                                let below = match compare {
+                                    Compare::Greater => v(y).high,
+                                    Compare::GreaterOrEqual => v(y).high - 1,
+                                };
+                                other.high = other.high.min(below.max(other.low));
+                            }
+                        }
                         match v(c) {
                             Interval { low: 1, .. } => chosen,
-                            Interval { high: 0, .. } => v(b),
-                            _ => chosen.join(v(b)),
+                            Interval { high: 0, .. } => other,
+                            _ => chosen.join(other),
                         }
                     }
                     Op::And(a, b) => Interval {
@@ -242,6 +256,11 @@ fn reaches(draft: &Draft, condition: ValueId, x: ValueId, y: ValueId) -> bool {
 }
 
 impl Interval {
+    /// Bits of the highest value, without a sign.
+    pub(crate) fn unsigned_bits(self) -> u32 {
+        i128::BITS - self.high.max(0).leading_zeros()
+    }
+
     /// The smallest width that holds the interval, or `None` beyond 63 bits.
     pub(crate) fn width(self) -> Option<BitWidth> {
         let bound = |v: i128| i64::try_from(v).ok();

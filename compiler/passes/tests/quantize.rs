@@ -394,12 +394,11 @@ fn what_has_no_program_is_refused_by_name() {
     type Change<'a> = &'a dyn Fn(&mut Network);
     let cases: [(Change<'_>, &str); 6] = [
         (
-            &|n| firing(n).multi_spike = true,
-            "population lif0, which fires several times in a tick, has no circuit on any target yet",
-        ),
-        (
-            &|n| n.populations[0].neuron.v_min = Some(vec![0.0; n.populations[0].n_neurons()]),
-            "the lower limit of the membranes of population lif0 has no circuit on any target yet",
+            &|n| {
+                firing(n).multi_spike = true;
+                firing(n).reset_at = ResetAt::NextTick;
+            },
+            "population lif0, which fires several times in a tick without `v >= v_threshold` and a subtraction in the same tick, has no circuit on any target yet",
         ),
         (
             &|n| {

@@ -6,6 +6,7 @@ use super::rows::Rows;
 use crate::error::Error;
 use crate::image::MemoryImage;
 use crate::width::{DSignal, SignalType};
+use spikeloom_ir::mapped::{LOGIC_ROWS, TABLE_ROWS};
 
 /// A memory of rows of lanes with one write port and one registered read port.
 ///
@@ -52,6 +53,8 @@ pub struct RowMemory {
     pub write_data: Vec<DSignal<In>>,
     _rows: Rows,
     _collides: bool,
+    _single_port: bool,
+    _in_logic: bool,
 }
 
 impl RowMemory {
@@ -80,6 +83,25 @@ impl RowMemory {
         }
     }
 
+    /// The same with one port, in SPRAM: a row is read only at edges that store none, and
+    /// `read_data` is undefined after those that do. Its contents are undefined at power-up.
+    ///
+    /// Resources: with `synth_ice40 -spram`, as [`SpramMemory`](super::SpramMemory).
+    pub fn single_port(self) -> Self {
+        Self {
+            _single_port: true,
+            ..self
+        }
+    }
+
+    /// The same in flip-flops and logic cells, for a few rows where block RAM is short.
+    pub fn in_logic(self) -> Self {
+        Self {
+            _in_logic: true,
+            ..self
+        }
+    }
+
     fn with_rows(rows: Rows) -> Self {
         Self {
             clock: Signal::default(),
@@ -90,6 +112,8 @@ impl RowMemory {
             write_data: DSignal::row(rows.lanes()),
             _rows: rows,
             _collides: true,
+            _single_port: false,
+            _in_logic: false,
         }
     }
 }
@@ -97,8 +121,10 @@ impl RowMemory {
 impl Logic for RowMemory {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            self._rows
-                .read(self.read_address.val(), &mut self.read_data);
+            if !self._single_port || !self.write_en.val() {
+                self._rows
+                    .read(self.read_address.val(), &mut self.read_data);
+            }
             if self.write_en.val() {
                 self._rows.write(self.write_address.val(), &self.write_data);
             }
@@ -111,7 +137,21 @@ impl Logic for RowMemory {
 
     fn hdl(&self) -> Verilog {
         let rows = &self._rows;
-        let attribute = if self._collides {
+        if self._single_port {
+            let msb = self.read_address.width() - 1;
+            return Verilog::Custom(format!(
+                "wire [{msb}:0] address = write_en ? write_address : read_address;\n\
+                 (* ram_style = \"huge\" *) {}\
+                 always @(posedge clock) if (write_en) rows[address] <= {};\n\
+                 always @(posedge clock) if (!write_en) row <= rows[address];\n{}",
+                rows.declarations(),
+                rows.joined("write_data"),
+                rows.split("read_data"),
+            ));
+        }
+        let attribute = if self._in_logic {
+            "(* ram_style = \"logic\" *) "
+        } else if self._collides {
             ""
         } else {
             "(* no_rw_check, ram_style = \"block\" *) "
@@ -151,6 +191,7 @@ pub struct RomMemory {
     /// The row read, per lane.
     pub read_data: Vec<DSignal<Out>>,
     _rows: Rows,
+    _logic_rows: usize,
 }
 
 impl RomMemory {
@@ -162,6 +203,16 @@ impl RomMemory {
             read_address: DSignal::new(rows.address_width()),
             read_data: DSignal::row(rows.lanes()),
             _rows: rows,
+            _logic_rows: LOGIC_ROWS,
+        }
+    }
+
+    /// The same of logic up to [`TABLE_ROWS`](spikeloom_ir::mapped::TABLE_ROWS) rows: for a table
+    /// so regular, or so narrow, that a block RAM would be wasted on it.
+    pub fn in_logic(self) -> Self {
+        Self {
+            _logic_rows: TABLE_ROWS,
+            ..self
         }
     }
 }
@@ -183,7 +234,7 @@ impl Logic for RomMemory {
         Verilog::Custom(format!(
             "{}{}{}\
              always @(posedge clock) row <= rows[read_address];\n{}",
-            rows.read_only_style(),
+            rows.read_only_style(self._logic_rows),
             rows.declarations(),
             rows.initial(),
             rows.split("read_data"),

@@ -4,7 +4,6 @@ use crate::error::Error;
 use crate::image::MemoryImage;
 use crate::width::{DBits, DSignal, SignalType};
 use rust_hdl_core::prelude::{In, Out};
-use spikeloom_ir::mapped::LOGIC_ROWS;
 
 /// Rows of lanes with their simulated contents.
 pub(super) struct Rows {
@@ -105,8 +104,8 @@ impl Rows {
     }
 
     /// What a memory that is only read is made of, so that what the mapper counts is what is built.
-    pub(super) fn read_only_style(&self) -> &'static str {
-        if self.depth <= LOGIC_ROWS {
+    pub(super) fn read_only_style(&self, logic_rows: usize) -> &'static str {
+        if self.depth <= logic_rows {
             "(* ram_style = \"logic\" *) "
         } else {
             "(* ram_style = \"block\" *) "

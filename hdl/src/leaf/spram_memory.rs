@@ -6,6 +6,7 @@ use super::rows::Rows;
 use crate::error::Error;
 use crate::image::MemoryImage;
 use crate::width::{DSignal, SignalType};
+use spikeloom_ir::mapped::{LOGIC_ROWS, TABLE_ROWS};
 
 /// A single-port memory of rows of lanes in the one form that Yosys maps to `SB_SPRAM256KA`.
 ///
@@ -51,6 +52,7 @@ pub struct SpramMemory {
     /// The row last read, per lane.
     pub read_data: Vec<DSignal<Out>>,
     _rows: Rows,
+    _logic_rows: usize,
 }
 
 impl SpramMemory {
@@ -65,6 +67,16 @@ impl SpramMemory {
             write_data: DSignal::new(8),
             read_data: DSignal::row(rows.lanes()),
             _rows: rows,
+            _logic_rows: LOGIC_ROWS,
+        }
+    }
+
+    /// The same of logic up to [`TABLE_ROWS`](spikeloom_ir::mapped::TABLE_ROWS) rows, where its
+    /// contents come with the bitstream and block RAM is short.
+    pub fn in_logic(self) -> Self {
+        Self {
+            _logic_rows: TABLE_ROWS,
+            ..self
         }
     }
 
@@ -82,6 +94,7 @@ impl SpramMemory {
             write_data: DSignal::new(8),
             read_data: DSignal::row(lanes),
             _rows: rows,
+            _logic_rows: LOGIC_ROWS,
         })
     }
 }
@@ -111,7 +124,7 @@ impl Logic for SpramMemory {
         let rows = &self._rows;
         let width = rows.row_width();
         let style = match self.write_en.is_empty() {
-            true => rows.read_only_style(),
+            true => rows.read_only_style(self._logic_rows),
             // Yosys counts an SPRAM as 32 block RAMs and would take those for a small network.
             false => "(* ram_style = \"huge\" *) ",
         };

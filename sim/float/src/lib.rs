@@ -7,6 +7,7 @@
 //! fast, and shares no code with the golden model.
 
 mod error;
+mod planes;
 mod run;
 
 pub use error::Error;

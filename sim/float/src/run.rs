@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use spikeloom_ir::geometry::{self, Connectivity};
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Network, Neuron, Population, Projection, Reset, ResetAt,
     SentAt, Source, SynapseSeen,
@@ -10,6 +11,7 @@ use spikeloom_ir::network::{
 use spikeloom_ir::quantized::xorshift32;
 
 use crate::Error;
+use crate::planes;
 
 /// One sample.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +136,7 @@ pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
 
 /// What a source sends in one tick.
 #[derive(Debug, Clone)]
-enum Activity {
+pub(crate) enum Activity {
     /// The indices that spike, with the number of their spikes.
     Spikes(Vec<(usize, f32)>),
     /// One value an index.
@@ -188,6 +190,9 @@ impl History {
 
 /// The weights times what comes in, plus the bias.
 fn weighted_sum(projection: &Projection, activity: &Activity) -> Vec<f32> {
+    if !projection.pooling.is_empty() || projection.connectivity != Connectivity::Dense {
+        return planes::weighted_sum(projection, activity);
+    }
     let rows = projection.weights.chunks_exact(projection.n_pre);
     let mut sums: Vec<f32> = match activity {
         Activity::Spikes(indices) => rows
@@ -449,8 +454,15 @@ fn check(network: &Network) -> Result<(), Error> {
         };
         same("n_pre", name, projection.n_pre, n_source)?;
         same("n_post", name, projection.n_post, size(projection.target.0))?;
-        let n_weights = projection.n_pre.saturating_mul(projection.n_post);
-        same("weights", name, projection.weights.len(), n_weights)?;
+        let n_weights = projection.weights.len();
+        geometry::check(
+            &projection.pooling,
+            &projection.connectivity,
+            projection.n_pre,
+            projection.n_post,
+            n_weights,
+        )
+        .or_else(|fault| same(fault.what, name, fault.found, fault.wanted))?;
         if let Some(bias) = &projection.bias {
             same("bias", name, bias.len(), projection.n_post)?;
         }

@@ -4,9 +4,9 @@
 
 mod support;
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayD, Axis};
 use spikeloom_float::Record;
-use spikeloom_frontend::{Encoding, Options, ResetChoice};
+use spikeloom_frontend::{Encoding, Options, ResetChoice, SpikesPerTick};
 use spikeloom_ir::Network;
 use spikeloom_ir::network::Semantics;
 use support::{Reference, differing, largest_error, run_events, run_values};
@@ -140,4 +140,44 @@ fn recurrent_snntorch_gives_the_frameworks_spikes() {
         let spikes = differing(&records, 1, reference.bytes("spikes_3"));
         assert_eq!(spikes, (0, 64 * 64 * 10), "{name}: output");
     }
+}
+
+#[test]
+fn sinabs_convolutions_with_several_spikes_a_tick_give_the_frameworks_spikes() {
+    let name = "sinabs-iaf-conv-mnist";
+    let options = Options {
+        semantics: Some(Semantics::Sinabs),
+        reset: Some(ResetChoice::Subtract),
+        spikes: Some(SpikesPerTick::Multi),
+        encoding: Some(Encoding::Events),
+        ticks: Some(20),
+        ..Options::default()
+    };
+    let network = network(name, &options);
+    let mut reference = Reference::open(&format!("{name}/reference.npz"));
+    let records = run_events(&network, &reference.bytes("input"));
+    for (population, field, all) in [
+        (0, "spikes_1", 368_640),
+        (1, "spikes_3", 512_000),
+        (2, "spikes_7", 12_800),
+    ] {
+        // Of the hidden populations the file holds fewer samples.
+        let spikes = flat(reference.bytes(field));
+        let few = &records[..spikes.len_of(Axis(0))];
+        let compared = differing(few, population, spikes);
+        assert_eq!(compared, (0, all), "{name}: {field}");
+    }
+    let classes: Array1<u8> = reference.array("pred");
+    for (record, class) in records.iter().zip(&classes) {
+        assert_eq!(record.class, usize::from(*class));
+    }
+}
+
+/// `[sample, tick, ...]` with one axis of neurons.
+fn flat(spikes: ArrayD<u8>) -> ArrayD<u8> {
+    let (samples, ticks) = (spikes.len_of(Axis(0)), spikes.len_of(Axis(1)));
+    let neurons = spikes.len() / samples / ticks;
+    spikes
+        .into_shape_with_order(vec![samples, ticks, neurons])
+        .unwrap()
 }

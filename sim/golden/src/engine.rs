@@ -88,7 +88,8 @@ impl<W: Word> Engine<W> {
         self.states.iter().map(Vec::as_slice)
     }
 
-    /// Runs one tick on the accumulated `inputs` and appends the neurons that fired.
+    /// Runs one tick on the accumulated `inputs` and appends the neurons that fired, each as often
+    /// as it did.
     pub(crate) fn tick(&mut self, inputs: &[Vec<i32>], fired: &mut Vec<u32>) {
         for at in 0..self.every_tick.len() {
             self.step(self.every_tick[at], inputs);
@@ -97,8 +98,15 @@ impl<W: Word> Engine<W> {
             state.copy_from_slice(&self.columns[value.0]);
         }
         if let Some(spike) = self.program.spike {
-            let spikes = self.columns[spike.0].iter();
-            append_indices(spikes.map(|&s| s != W::default()), fired);
+            let spikes = &self.columns[spike.0];
+            if self.program.steps[spike.0].op.is_condition() {
+                append_indices(spikes.iter().map(|&s| s != W::default()), fired);
+            } else {
+                for (n, spikes) in (0u32..).zip(spikes) {
+                    let times = usize::try_from(spikes.to_i64()).unwrap_or(0);
+                    fired.extend(std::iter::repeat_n(n, times));
+                }
+            }
         }
     }
 

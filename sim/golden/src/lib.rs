@@ -8,6 +8,7 @@
 
 mod engine;
 mod model;
+mod paths;
 mod synapses;
 mod word;
 

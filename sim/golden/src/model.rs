@@ -29,6 +29,8 @@ pub struct Outcome {
     pub input_events: u64,
     /// Weights read and added: events times the target's neurons, over all projections.
     pub synaptic_operations: u64,
+    /// The same into each population.
+    pub operations_into: Vec<u64>,
 }
 
 /// Everything that a sample did, tick by tick.
@@ -43,7 +45,7 @@ pub struct Trace {
 pub struct PopulationTrace {
     /// `[state variable][neuron]`, after the tick.
     pub states: Vec<Vec<i64>>,
-    /// Neurons that fired, ascending.
+    /// Neurons that fired, ascending; each as often as it did.
     pub spikes: Vec<u32>,
 }
 
@@ -321,6 +323,7 @@ impl Golden {
             spikes: vec![0; self.engines.len()],
             input_events: 0,
             synaptic_operations: 0,
+            operations_into: vec![0; self.engines.len()],
         };
         if let (Sample::Values(values), Encoder::Direct) = (sample, self.encoder) {
             self.accumulate_values(values, &mut outcome);
@@ -355,8 +358,16 @@ impl Golden {
     fn accumulate_values(&mut self, values: &[u8], outcome: &mut Outcome) {
         let n_events = values.iter().filter(|&&v| v != 0).count();
         for s in self.synapses.iter().filter(|s| s.source == Source::Input) {
-            s.add_values(values, &mut self.accumulators[s.target][s.accumulator]);
-            outcome.synaptic_operations += count(n_events * s.n_post);
+            let sums = &mut self.accumulators[s.target][s.accumulator];
+            let operations = match &s.paths {
+                None => {
+                    s.add_values(values, sums);
+                    count(n_events * s.n_post)
+                }
+                Some(paths) => paths.add_values(values, sums),
+            };
+            outcome.synaptic_operations += operations;
+            outcome.operations_into[s.target] += operations;
         }
         outcome.input_events += count(n_events);
     }
@@ -413,8 +424,16 @@ impl Golden {
                     &gathered
                 }
             };
-            s.add_events(events, &mut self.accumulators[p][s.accumulator]);
-            outcome.synaptic_operations += count(events.len() * s.n_post);
+            let sums = &mut self.accumulators[p][s.accumulator];
+            let operations = match &s.paths {
+                None => {
+                    s.add_events(events, sums);
+                    count(events.len() * s.n_post)
+                }
+                Some(paths) => paths.add_events(events, sums),
+            };
+            outcome.synaptic_operations += operations;
+            outcome.operations_into[p] += operations;
         }
     }
 

@@ -1,6 +1,9 @@
 //! The synapses of one projection, laid out for the speed of adding rows.
 
+use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::quantized::{Projection, Source};
+
+use crate::paths::Paths;
 
 /// Columns of the wide tile: as many 16-bit sums as eight 128-bit registers hold.
 const WIDE: usize = 64;
@@ -41,6 +44,8 @@ pub(crate) struct Synapses {
     /// Where the channels have further delays of their own.
     pub extra: Option<ChannelDelays>,
     pub n_post: usize,
+    /// Where not every source reaches every neuron; then there are no rows.
+    pub paths: Option<Paths>,
     /// `[pre][post]`, so that one event reads one contiguous row; `stride` entries a row.
     rows: Vec<i16>,
     stride: usize,
@@ -51,11 +56,14 @@ pub(crate) struct Synapses {
 impl Synapses {
     pub(crate) fn new(projection: &Projection, n_post: usize, delay: usize) -> Self {
         let stride = n_post.next_multiple_of(NARROW);
-        let mut rows = vec![0; projection.n_pre * stride];
+        let plain = projection.pooling.is_empty() && projection.connectivity == Connectivity::Dense;
+        let n_rows = if plain { projection.n_pre } else { 0 };
+        let mut rows = vec![0; n_rows * stride];
         for (post, weights) in projection
             .weights
             .chunks_exact(projection.n_pre.max(1))
             .enumerate()
+            .take(if plain { n_post } else { 0 })
         {
             for (row, &w) in rows.chunks_exact_mut(stride).zip(weights) {
                 row[post] = i16::try_from(w).expect("weights have at most 16 bits");
@@ -68,6 +76,7 @@ impl Synapses {
             delay,
             extra: projection.channel_delays.as_deref().map(ChannelDelays::new),
             n_post,
+            paths: (!plain).then(|| Paths::new(projection, n_post)),
             rows,
             stride,
             // 2^(16 - b) weights of b bits lie in [-2^15, 2^15 - 2^(16 - b)].

@@ -9,6 +9,7 @@
 use proptest::prelude::*;
 use spikeloom_fixed::{BitWidth, Rounding};
 use spikeloom_golden::{Golden, Sample};
+use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::network::Compare;
 use spikeloom_ir::quantized::{
     Accumulator, Decoder, Encoder, Input, Population, Projection, Source,
@@ -39,8 +40,8 @@ fn divide(value: i128, bits: u32, rounding: Rounding) -> i128 {
     }
 }
 
-/// One neuron, one tick: the new states and whether it fires.
-fn neuron(program: &Program, n: usize, states: &[i128], inputs: &[i128]) -> (Vec<i128>, bool) {
+/// One neuron, one tick: the new states and how often it fires.
+fn neuron(program: &Program, n: usize, states: &[i128], inputs: &[i128]) -> (Vec<i128>, usize) {
     let mut values: Vec<i128> = Vec::new();
     for step in &program.steps {
         let v = |id: ValueId| values[id.0];
@@ -70,7 +71,73 @@ fn neuron(program: &Program, n: usize, states: &[i128], inputs: &[i128]) -> (Vec
         values.push(value);
     }
     let next = program.next_states.iter().map(|id| values[id.0]).collect();
-    (next, program.spike.is_some_and(|id| values[id.0] == 1))
+    let spikes = program.spike.map_or(0, |id| values[id.0]);
+    (next, usize::try_from(spikes).unwrap())
+}
+
+/// Channel, row and column of an element.
+fn place(grid: &Grid, element: usize) -> [i64; 3] {
+    let plane = grid.height * grid.width;
+    let [c, at] = match grid.order {
+        AxisOrder::ChannelsFirst => [element / plane, element % plane],
+        AxisOrder::ChannelsLast => [element % grid.channels, element / grid.channels],
+    };
+    [c, at / grid.width, at % grid.width].map(|n| n as i64)
+}
+
+/// Which element of the window, along `axis`, at `output` covers `input`.
+fn element_of(window: &Window, axis: usize, input: i64, output: i64) -> Option<i64> {
+    let [kernel, stride, padding, dilation] = [
+        window.kernel,
+        window.stride,
+        window.padding,
+        window.dilation,
+    ]
+    .map(|a| a[axis] as i64);
+    let offset = input - (output * stride - padding);
+    (offset >= 0 && offset % dilation == 0 && offset / dilation < kernel)
+        .then_some(offset / dilation)
+}
+
+/// The elements behind a pooling that an element in front of it adds to.
+fn pooled(pooling: &Pooling, element: usize) -> Vec<usize> {
+    let [c, y, x] = place(&pooling.input, element);
+    (0..pooling.output.n_elements())
+        .filter(|&at| {
+            let [channel, row, column] = place(&pooling.output, at);
+            c == channel
+                && element_of(&pooling.window, 0, y, row).is_some()
+                && element_of(&pooling.window, 1, x, column).is_some()
+        })
+        .collect()
+}
+
+/// The weight from an element that they see to a neuron, if there is one.
+fn weight_between(p: &Projection, element: usize, post: usize) -> Option<i128> {
+    let n_post = |n_in: usize| p.weights.len() / n_in.max(1);
+    let at = match &p.connectivity {
+        Connectivity::Dense => {
+            let n_in = p.pooling.last().map_or(p.n_pre, |l| l.output.n_elements());
+            assert!(post < n_post(n_in));
+            post * n_in + element
+        }
+        Connectivity::Convolution(conv) => {
+            let [c, y, x] = place(&conv.input, element);
+            let [o, row, column] = place(&conv.output, post);
+            let (n_in, n_out) = (
+                (conv.input.channels / conv.groups) as i64,
+                (conv.output.channels / conv.groups) as i64,
+            );
+            if c / n_in != o / n_out {
+                return None;
+            }
+            let ky = element_of(&conv.window, 0, y, row)?;
+            let kx = element_of(&conv.window, 1, x, column)?;
+            let [height, width] = conv.window.kernel.map(|n| n as i64);
+            (((o * n_in + c % n_in) * height + ky) * width + kx) as usize
+        }
+    };
+    Some(p.weights[at].into())
 }
 
 fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
@@ -133,12 +200,22 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
     }
     // Adds the events of a projection to one accumulator.
     let add = |p: &Projection, events: &[(usize, i128)], sums: &mut [i128]| -> u64 {
+        let mut visited = 0;
         for &(pre, payload) in events {
-            for (post, sum) in sums.iter_mut().enumerate() {
-                *sum += i128::from(p.weights[post * p.n_pre + pre]) * payload;
+            let mut elements = vec![pre];
+            for pooling in &p.pooling {
+                elements = elements.iter().flat_map(|&e| pooled(pooling, e)).collect();
+            }
+            for element in elements {
+                for (post, sum) in sums.iter_mut().enumerate() {
+                    if let Some(weight) = weight_between(p, element, post) {
+                        *sum += weight * payload;
+                        visited += 1;
+                    }
+                }
             }
         }
-        (events.len() * sums.len()) as u64
+        visited
     };
     for p in network
         .projections
@@ -179,9 +256,7 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
                 for (state, value) in states[id].iter_mut().zip(next) {
                     state[n] = value;
                 }
-                if fires {
-                    fired.push(n as u32);
-                }
+                fired.extend(vec![n as u32; fires]);
             }
             run.spikes[id] += fired.len() as u64;
             now.push((states[id].clone(), fired));
@@ -360,16 +435,108 @@ fn program(r: &mut Random, n: usize, inputs: &[u32], most: u32) -> Program {
         })
         .collect();
     let condition = (0..steps.len()).rev().find(|&k| steps[k].op.is_condition());
+    let mut spike = condition.map(ValueId);
+    if r.below(3) == 0 {
+        // A number of spikes: what is above 0 of the last number, up to 7.
+        let number = ValueId(*numbers.last().unwrap());
+        let mut push = |op, bits| {
+            steps.push(Step {
+                op,
+                bits: width(bits),
+            });
+            ValueId(steps.len() - 1)
+        };
+        let short = push(Op::Saturate(number), 4);
+        let zero = push(Op::Constant(0), 1);
+        let above = push(Op::Compare(short, Compare::Greater, zero), 1);
+        spike = Some(push(Op::Select(above, short, zero), 4));
+    }
     Program {
         states,
         parameters,
         steps,
         next_states,
-        spike: condition.map(ValueId),
+        spike,
     }
 }
 
-/// Any network: several accumulators, delays, loops, all encoders and decoders, and populations
+/// A plane of so many elements.
+fn grid(r: &mut Random, n: usize) -> Grid {
+    let divisor = |r: &mut Random, n: usize| {
+        let divisors: Vec<usize> = (1..=n).filter(|&d| n.is_multiple_of(d)).collect();
+        divisors[r.below(divisors.len() as u64) as usize]
+    };
+    let channels = divisor(r, n);
+    let height = divisor(r, n / channels);
+    Grid {
+        channels,
+        height,
+        width: n / channels / height,
+        order: [AxisOrder::ChannelsFirst, AxisOrder::ChannelsLast][r.below(2) as usize],
+    }
+}
+
+/// Any window that can go from one plane to the other.
+fn window(r: &mut Random, input: &Grid, output: &Grid) -> Window {
+    let kernel = [r.count(1, 3), r.count(1, 3)];
+    let dilation = [r.count(1, 2), r.count(1, 2)];
+    let mut stride = [1, 1];
+    let mut padding = [0, 0];
+    let sides = [(input.height, output.height), (input.width, output.width)];
+    for (axis, (n_in, n_out)) in sides.into_iter().enumerate() {
+        padding[axis] = (n_out - 1).saturating_sub(n_in).div_ceil(2) + r.count(0, 1);
+        let room = n_in + 2 * padding[axis];
+        let widest = room / (n_out - 1).max(1);
+        stride[axis] = r.count(1, widest.clamp(1, 3) as u64);
+    }
+    Window {
+        kernel,
+        stride,
+        padding,
+        dilation,
+    }
+}
+
+/// Poolings and a connectivity from so many elements to so many neurons, and the weights' number.
+fn geometry(r: &mut Random, n_pre: usize, n_post: usize) -> (Vec<Pooling>, Connectivity, usize) {
+    let mut pooling = Vec::new();
+    let mut input = grid(r, n_pre);
+    for _ in 0..r.below(3) {
+        let output = Grid {
+            height: r.count(1, input.height as u64),
+            width: r.count(1, input.width as u64),
+            ..input
+        };
+        let mut window = window(r, &input, &output);
+        window.dilation = [1, 1];
+        pooling.push(Pooling {
+            input,
+            output,
+            window,
+        });
+        input = output;
+    }
+    if r.below(2) == 0 {
+        return (pooling, Connectivity::Dense, input.n_elements() * n_post);
+    }
+    let output = grid(r, n_post);
+    let groups: Vec<usize> = (1..=input.channels)
+        .filter(|&g| input.channels.is_multiple_of(g) && output.channels.is_multiple_of(g))
+        .collect();
+    let convolution = Convolution {
+        input,
+        output,
+        window: window(r, &input, &output),
+        groups: groups[r.below(groups.len() as u64) as usize],
+    };
+    (
+        pooling,
+        Connectivity::Convolution(convolution),
+        convolution.n_weights(),
+    )
+}
+
+/// Any network: convolutions and poolings, several accumulators, delays, loops, all encoders and decoders, and populations
 /// on both sides of the golden model's tile sizes.
 fn network(seed: u64) -> Quantized {
     let r = &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
@@ -398,13 +565,17 @@ fn network(seed: u64) -> Quantized {
             };
             let hold = source == Source::Input && encoder == Encoder::Direct;
             let bits = [2, 4, 8, 12, 16][r.below(5) as usize];
-            let n_weights = n_pre * sizes[target];
+            let (pooling, connectivity, n_weights) = match r.below(2) {
+                0 => (vec![], Connectivity::Dense, n_pre * sizes[target]),
+                _ => geometry(r, n_pre, sizes[target]),
+            };
             let heavy = r.below(4) == 0;
             let lowest = -(1i64 << (bits - 1)) as i32;
             let weight = |r: &mut Random| if heavy { lowest } else { r.signed(bits) as i32 };
             accumulators[target].push(Accumulator {
                 name: format!("a{at}"),
-                // 16-bit weights, 150 events and payloads of 8 bits stay below 2^31.
+                // 16-bit weights, 150 events and payloads of 8 bits, or 7 spikes of each, stay below
+                // 2^31, and a pooling shares an event among 9 elements at most twice.
                 bits: width(32),
                 hold,
             });
@@ -414,6 +585,8 @@ fn network(seed: u64) -> Quantized {
                 target: PopulationId(target),
                 accumulator: at,
                 n_pre,
+                pooling,
+                connectivity,
                 weight_bits: width(bits),
                 delay: if hold {
                     0
@@ -437,6 +610,8 @@ fn network(seed: u64) -> Quantized {
             Population {
                 name: format!("n{id}"),
                 n_neurons: n,
+                shape: vec![n],
+                order: AxisOrder::ChannelsFirst,
                 program: program(r, n, &widths, most),
                 accumulators,
                 origin: Origin::Synthetic,

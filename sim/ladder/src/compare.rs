@@ -140,7 +140,8 @@ pub fn compare_outcome(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NeuronRecord {
     pub neuron: u64,
-    pub spike: bool,
+    /// How often it fired.
+    pub spikes: u64,
     pub states: Vec<i64>,
 }
 
@@ -152,15 +153,15 @@ pub fn compare_traces(
     case: Case<'_>,
     sample: u64,
     expected: &Trace,
-    found: &[Vec<(u64, bool, Vec<i64>)>],
+    found: &[Vec<(u64, u64, Vec<i64>)>],
 ) -> Result<u64, Divergence> {
     let records: Vec<Vec<NeuronRecord>> = found
         .iter()
         .map(|p| {
             p.iter()
-                .map(|(neuron, spike, states)| NeuronRecord {
+                .map(|(neuron, spikes, states)| NeuronRecord {
                     neuron: *neuron,
-                    spike: *spike,
+                    spikes: *spikes,
                     states: states.clone(),
                 })
                 .collect()
@@ -180,16 +181,16 @@ pub(crate) fn compare_records(
         for (p, trace) in populations.iter().enumerate() {
             let population = &case.network.populations[p];
             let n = population.n_neurons;
-            let mut fired = vec![false; n];
+            let mut fired = vec![0u64; n];
             for &spike in &trace.spikes {
-                fired[spike as usize] = true;
+                fired[spike as usize] += 1;
             }
-            for (neuron, &fires) in fired.iter().enumerate() {
+            for (neuron, &spikes) in fired.iter().enumerate() {
                 let differs = |variable: &str, expected: i64, found: i64| Divergence {
                     sample,
                     tick: Some(tick),
                     population: population.name.clone(),
-                    neuron: neuron as u64,
+                    neuron: population.file_index(neuron) as u64,
                     variable: variable.into(),
                     expected,
                     found,
@@ -207,8 +208,9 @@ pub(crate) fn compare_records(
                         return Err(differs(&state.name, e, f));
                     }
                 }
-                if fires != record.spike {
-                    return Err(differs("spike", fires.into(), record.spike.into()));
+                if spikes != record.spikes {
+                    let (e, f) = (spikes as i64, record.spikes as i64);
+                    return Err(differs("spike", e, f));
                 }
                 values += population.program.states.len() as u64 + 1;
             }

@@ -120,7 +120,7 @@ pub fn open(
                 let port = |name: &str| format!("trace_{name}_{stage}");
                 Probe {
                     valid: Some(port("valid")),
-                    data: vec![port("index"), port("spike"), port("word")],
+                    data: vec![port("index"), port("spikes"), port("word")],
                 }
             })
             .collect();
@@ -279,7 +279,7 @@ fn compare_states<T: Transport>(
                         sample,
                         tick: Some(tick),
                         population: population.name.clone(),
-                        neuron: neuron as u64,
+                        neuron: population.file_index(neuron) as u64,
                         variable: population.program.states[k].name.clone(),
                         expected: e,
                         found: f,
@@ -340,7 +340,7 @@ pub fn check_traces(
                 let states = unpack_states(word, &case.layout.cores[r.probe].state_bits);
                 found[r.probe].push(NeuronRecord {
                     neuron,
-                    spike: spike != 0,
+                    spikes: spike,
                     states,
                 });
             }

@@ -27,7 +27,8 @@ const FRAMEWORK_TOLERANCE: u64 = 10_000;
 const NEURON_TOLERANCE: u64 = 100;
 
 /// Runs both on the same samples. `framework` holds the framework's own spikes of the first
-/// samples, as `[sample][population][tick][neuron]`; a population without is empty.
+/// samples, as `[sample][population][tick][neuron]`, neurons in the file's order; a population
+/// without is empty.
 ///
 /// # Errors
 /// Where a sample does not fit.
@@ -35,7 +36,7 @@ pub fn check_float(
     network: &Network,
     quantized: &Quantized,
     samples: &[Sample<'_>],
-    framework: &[Vec<Vec<Vec<bool>>>],
+    framework: &[Vec<Vec<Vec<u32>>>],
 ) -> Result<FloatAgreement, Error> {
     let mut golden = Golden::new(quantized)?;
     let (mut equal, mut all, mut same_class) = (0u64, 0u64, 0u64);
@@ -59,20 +60,20 @@ pub fn check_float(
         for (tick, populations) in trace.ticks.iter().enumerate() {
             for (p, population) in populations.iter().enumerate() {
                 let spikes = &record.populations[p].spikes[tick];
-                let mut fired = vec![false; spikes.len()];
+                let mut fired = vec![0; spikes.len()];
                 population
                     .spikes
                     .iter()
-                    .for_each(|&n| fired[n as usize] = true);
+                    .for_each(|&n| fired[n as usize] += 1);
                 all += spikes.len() as u64;
-                let same = |(a, b): &(&u32, &bool)| **a == u32::from(**b);
-                equal += spikes.iter().zip(&fired).filter(same).count() as u64;
+                equal += spikes.iter().zip(&fired).filter(|(a, b)| a == b).count() as u64;
                 if let Some(own) = framework.get(number).and_then(|s| s.get(p)?.get(tick)) {
                     framework_values += spikes.len() as u64;
-                    for (neuron, (a, b)) in own.iter().zip(spikes).enumerate() {
-                        if u32::from(*a) == *b {
+                    for (neuron, b) in spikes.iter().enumerate() {
+                        let neuron = quantized.populations[p].file_index(neuron);
+                        let Some(a) = own.get(neuron).filter(|a| *a != b) else {
                             continue;
-                        }
+                        };
                         framework_differences += 1;
                         differing.insert((p, neuron));
                         first.get_or_insert_with(|| Divergence {

@@ -52,7 +52,7 @@ pub fn check_hdl(case: Case<'_>, cfg: &DeviceConfig, samples: &[Vec<u8>]) -> Res
             let states = unpack_states(r.states, &case.layout.cores[r.stage].state_bits);
             found[r.stage].push(NeuronRecord {
                 neuron: r.neuron,
-                spike: r.spike,
+                spikes: r.spikes,
                 states,
             });
         }

@@ -72,6 +72,15 @@ const TWO_RESETS: Case = Case {
     ..RECURRENT
 };
 
+/// Convolutions and a pooling, neurons that fire several times in a tick.
+const PLANES: Case = Case {
+    model: "sinabs-iaf-conv-mnist",
+    flags: "--semantics sinabs --reset subtract --spikes multi --encoding rate --ticks 20",
+    accuracy: 0.9780,
+    spikes: 0.95,
+    ..DIRECT
+};
+
 impl Case {
     fn compiled(&self, bits: u32) -> Workshop {
         let workshop = crate::workshop().without_tools();
@@ -125,7 +134,9 @@ impl Case {
 
 #[test]
 fn eight_bits_lose_at_most_three_tenths_of_a_point() {
-    for case in [DIRECT, RATE, READOUT, CURRENTS, RECURRENT, TWO_RESETS] {
+    for case in [
+        DIRECT, RATE, READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES,
+    ] {
         case.check(8, 0.003);
     }
 }
@@ -139,18 +150,20 @@ fn four_bits_lose_at_most_a_point() {
 
 #[test]
 fn the_float_reference_makes_the_framework_s_own_spikes() {
-    for case in [DIRECT, RATE, READOUT, CURRENTS, RECURRENT, TWO_RESETS] {
+    for case in [
+        DIRECT, RATE, READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES,
+    ] {
         case.check_spikes();
     }
 }
 
-/// Recurrence, currents, stored spike trains and readouts, in Verilog.
+/// Recurrence, currents, stored spike trains, readouts, convolutions, in Verilog.
 #[test]
 fn real_networks_of_every_kind_are_equal_in_verilog() {
     if tools::toolchain().is_none() {
         return;
     }
-    for case in [READOUT, CURRENTS, RECURRENT, TWO_RESETS] {
+    for case in [READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES] {
         let model = models().join(case.model).join("model.nir");
         let workshop = crate::workshop();
         workshop.succeeds(&format!(

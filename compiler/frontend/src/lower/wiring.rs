@@ -1,18 +1,20 @@
 //! The part of a graph that can be compiled: neurons, and the weights between them.
 //!
-//! Every neuron node becomes a layer, and every path to it, from a neuron or the input through one
-//! weight matrix, a projection. A projection from a layer that is not computed before its target
-//! closes a loop, and arrives one tick later.
+//! Every neuron node becomes a layer, and every path to it, from a neuron or the input through
+//! poolings and one weight matrix or convolution, a projection. A projection from a layer that is
+//! not computed before its target closes a loop, and arrives one tick later.
 //!
 //! Everything else that NIR has is refused here, node by node, with what is possible instead.
 
 use std::borrow::Cow;
 
+use spikeloom_ir::geometry::{AxisOrder, Convolution, Grid, Pooling, Window};
+
 use crate::error::Error;
-use crate::nir::{Dense, Model, Node, Primitive};
+use crate::nir::{Conv, Dense, Model, Node, Padding, Pool, Primitive};
 use crate::{Remark, Tensor, Values};
 
-const SUPPORTED: &str = "supported now: `Affine`, `Linear` and `Scale` between `IF`, `LIF`, `CubaLIF`, or as the output `I`, `LI` or `CubaLI`, recurrent or not, with `Flatten` anywhere";
+const SUPPORTED: &str = "supported now: `Affine`, `Linear`, `Scale`, `Conv1d` and `Conv2d`, behind `SumPool2d` and `AvgPool2d` or not, between `IF`, `LIF`, `CubaLIF`, or as the output `I`, `LI` or `CubaLI`, recurrent or not, with `Flatten` anywhere";
 
 /// Layers in the order in which they are computed; the last is the output.
 pub(super) struct Wiring<'a> {
@@ -44,29 +46,50 @@ pub(super) enum Feed {
     Layer(usize),
 }
 
-/// One weight matrix into a layer.
+/// One set of weights into a layer.
 pub(super) struct Incoming<'a> {
     pub(super) source: Feed,
-    pub(super) dense: Weights<'a>,
+    /// In front of the weights, in order.
+    pub(super) pooling: Vec<Pooling>,
+    pub(super) weights: Weights<'a>,
     /// Ticks on the way.
     pub(super) delay: u32,
 }
 
-/// A weight matrix: a node's, or what several nodes in a row come to.
+/// Weights: a node's, or what several nodes in a row come to.
 #[derive(Clone)]
 pub(super) struct Weights<'a> {
     /// The last of the nodes.
     pub(super) node: &'a Node,
-    /// `weight` has two axes. The bias is with one projection only where a matrix has several
-    /// sources.
-    pub(super) parameters: Cow<'a, Dense>,
+    pub(super) link: Link<'a>,
 }
 
-/// What arrives at a node: the node it comes from, and the weights on the way.
+/// How weights connect. The bias is with one projection only where they have several sources.
+#[derive(Clone)]
+pub(super) enum Link<'a> {
+    /// `weight` has two axes.
+    Dense(Cow<'a, Dense>),
+    /// Along two axes, or along one, which is a plane of one row.
+    Convolution(Box<ConvolutionLink<'a>>),
+    /// Each element to its neuron, times a factor.
+    Identity { grid: Grid, factor: f64 },
+}
+
+/// A convolution with its geometry.
+#[derive(Clone)]
+pub(super) struct ConvolutionLink<'a> {
+    pub(super) parameters: Cow<'a, Conv>,
+    pub(super) geometry: Convolution,
+}
+
+/// What arrives at a node: the node it comes from, and what is on the way.
 #[derive(Clone)]
 struct Term<'a> {
     source: usize,
-    dense: Option<Weights<'a>>,
+    pooling: Vec<Pooling>,
+    /// What averages instead of sums come to.
+    factor: f64,
+    weights: Option<Weights<'a>>,
 }
 
 /// Most multiplications for joining two matrices; more than any supported device has synapses.
@@ -143,13 +166,21 @@ pub(super) fn walk<'a>(
     for (position, &at) in neurons.iter().enumerate() {
         let mut incoming = Vec::new();
         for term in walker.arriving(at) {
-            let Some(dense) = term.dense else {
-                walker.problems.push(unsupported(
-                    &nodes[at],
-                    "a neuron without weights in front of it",
-                    "put a `Linear` node with an identity matrix in front of it",
-                ));
-                continue;
+            let grid = || match term.pooling.last() {
+                Some(pooling) => Some(pooling.output),
+                None => grid(model.facts().shapes[at].as_deref()?),
+            };
+            let weights = match (term.weights, grid()) {
+                (Some(weights), _) => weights,
+                (None, Some(grid)) => Weights {
+                    node: &nodes[at],
+                    link: Link::Identity {
+                        grid,
+                        factor: term.factor,
+                    },
+                },
+                // A model's check left no node without a shape.
+                (None, None) => continue,
             };
             let source = match place[term.source] {
                 None => Feed::Input,
@@ -158,7 +189,8 @@ pub(super) fn walk<'a>(
             let closes_loop = matches!(source, Feed::Layer(n) if n >= position);
             incoming.push(Incoming {
                 source,
-                dense,
+                pooling: term.pooling,
+                weights,
                 delay: u32::from(closes_loop),
             });
             let silent = matches!(
@@ -203,10 +235,14 @@ impl<'a> Walker<'a, '_> {
         outer: &Dense,
         inner: &Weights<'a>,
     ) -> Option<Cow<'a, Dense>> {
+        let Link::Dense(parameters) = &inner.link else {
+            self.problems.push(behind_convolution(node, inner));
+            return None;
+        };
         let size = |dense: &Dense| dense.weight.shape.iter().product::<usize>();
         let n_out = outer.weight.shape.first().copied().unwrap_or(0);
-        let n_in = inner.parameters.weight.shape.last().copied().unwrap_or(0);
-        let is_large = n_out.saturating_mul(size(&inner.parameters)) > MAX_PRODUCTS
+        let n_in = parameters.weight.shape.last().copied().unwrap_or(0);
+        let is_large = n_out.saturating_mul(size(parameters)) > MAX_PRODUCTS
             || n_out.saturating_mul(n_in) > MAX_WEIGHTS;
         if is_large {
             self.problems.push(unsupported(
@@ -227,7 +263,7 @@ impl<'a> Walker<'a, '_> {
                 inner.node.name, node.name
             ),
         ));
-        Some(Cow::Owned(product(outer, &inner.parameters, with_bias)))
+        Some(Cow::Owned(product(outer, parameters, with_bias)))
     }
 
     /// The neuron that the output shows.
@@ -237,14 +273,17 @@ impl<'a> Walker<'a, '_> {
         if let [
             Term {
                 source,
-                dense: None,
+                weights: None,
+                ref pooling,
+                ..
             },
         ] = terms[..]
+            && pooling.is_empty()
             && nodes[source].primitive.is_neuron()
         {
             return Some(source);
         }
-        let weights = terms.iter().find_map(|term| term.dense.clone());
+        let weights = terms.iter().find_map(|term| term.weights.clone());
         self.problems.push(match (weights, &terms[..]) {
             (Some(last), _) => unsupported(
                 last.node,
@@ -275,7 +314,9 @@ impl<'a> Walker<'a, '_> {
         if node.primitive.is_neuron() || matches!(node.primitive, Primitive::Input { .. }) {
             return vec![Term {
                 source: at,
-                dense: None,
+                pooling: Vec::new(),
+                factor: 1.0,
+                weights: None,
             }];
         }
         if let Some(known) = &self.terms[at] {
@@ -283,44 +324,237 @@ impl<'a> Walker<'a, '_> {
         }
         let mut terms = self.arriving(at);
         for (n, term) in terms.iter_mut().enumerate() {
-            let inner = term.dense.take();
-            let parameters = match (&node.primitive, inner) {
-                (Primitive::Affine(outer) | Primitive::Linear(outer), None) => {
-                    let mut parameters = Cow::Borrowed(outer);
-                    if n > 0 && outer.bias.is_some() {
-                        parameters.to_mut().bias = None;
-                    }
-                    Some(parameters)
-                }
-                (Primitive::Affine(outer) | Primitive::Linear(outer), Some(inner)) => {
-                    self.joined(node, n == 0, outer, &inner)
-                }
-                (Primitive::Scale { scale }, None) => {
-                    let n = scale.values.len();
-                    if n.saturating_mul(n) > MAX_WEIGHTS {
-                        self.problems.push(unsupported(
-                            node,
-                            "a scaling of so many values in front of all weights",
-                            "multiply the factors into the weights of the node behind it",
-                        ));
-                        continue;
-                    }
-                    Some(Cow::Owned(diagonal(scale)))
-                }
-                (Primitive::Scale { scale }, Some(inner)) => {
-                    Some(Cow::Owned(scaled(scale, &inner.parameters)))
-                }
-                // A node that changes no value.
-                (_, inner) => {
-                    term.dense = inner;
-                    continue;
-                }
-            };
-            term.dense = parameters.map(|parameters| Weights { node, parameters });
+            self.pass(at, n == 0, term);
         }
         self.terms[at] = Some(terms.clone());
         terms
     }
+
+    /// What a node makes of a term that passes it; its bias goes with the first.
+    fn pass(&mut self, at: usize, is_first: bool, term: &mut Term<'a>) {
+        let model = self.model;
+        let node = &model.graph().nodes[at];
+        let inner = term.weights.take();
+        let without_bias = |dense: &'a Dense| {
+            let mut parameters = Cow::Borrowed(dense);
+            if !is_first && dense.bias.is_some() {
+                parameters.to_mut().bias = None;
+            }
+            parameters
+        };
+        let link = match (&node.primitive, inner) {
+            (Primitive::Affine(outer) | Primitive::Linear(outer), None) => {
+                let mut parameters = without_bias(outer);
+                if term.factor != 1.0 {
+                    let weight = &parameters.weight;
+                    let values = weight.values.iter().map(|w| w * term.factor).collect();
+                    parameters.to_mut().weight = tensor(values, weight.shape.clone(), weight);
+                }
+                Some(Link::Dense(parameters))
+            }
+            (Primitive::Affine(outer) | Primitive::Linear(outer), Some(inner)) => {
+                self.joined(node, is_first, outer, &inner).map(Link::Dense)
+            }
+            (Primitive::Conv1d(conv) | Primitive::Conv2d(conv), None) => {
+                self.convolution(at, conv, is_first, term)
+            }
+            (Primitive::SumPool2d(pool) | Primitive::AvgPool2d(pool), None) => {
+                let Some(pooling) = self.pooling(at, pool) else {
+                    return;
+                };
+                if matches!(node.primitive, Primitive::AvgPool2d(_)) {
+                    let [height, width] = pooling.window.kernel;
+                    term.factor /= approximate(height.saturating_mul(width));
+                }
+                term.pooling.push(pooling);
+                return;
+            }
+            (
+                Primitive::Conv1d(_)
+                | Primitive::Conv2d(_)
+                | Primitive::SumPool2d(_)
+                | Primitive::AvgPool2d(_),
+                Some(inner),
+            ) => {
+                self.problems.push(behind_convolution(node, &inner));
+                None
+            }
+            (Primitive::Scale { scale }, None) => {
+                let n = scale.values.len();
+                if n.saturating_mul(n) > MAX_WEIGHTS {
+                    self.problems.push(unsupported(
+                        node,
+                        "a scaling of so many values in front of all weights",
+                        "multiply the factors into the weights of the node behind it",
+                    ));
+                    None
+                } else {
+                    let diagonal = diagonal(scale, term.factor);
+                    Some(Link::Dense(Cow::Owned(diagonal)))
+                }
+            }
+            (Primitive::Scale { scale }, Some(inner)) => match &inner.link {
+                Link::Dense(inner) => Some(Link::Dense(Cow::Owned(scaled(scale, inner)))),
+                Link::Convolution(inner) => match scaled_convolution(scale, &inner.parameters) {
+                    Some(parameters) => Some(Link::Convolution(Box::new(ConvolutionLink {
+                        parameters: Cow::Owned(parameters),
+                        geometry: inner.geometry,
+                    }))),
+                    None => {
+                        self.problems.push(unsupported(
+                            node,
+                            "a scaling that differs within a channel",
+                            "scale channels as a whole, or divide the thresholds behind it by the factors",
+                        ));
+                        None
+                    }
+                },
+                Link::Identity { .. } => None,
+            },
+            // A node that changes no value.
+            (_, inner) => {
+                term.weights = inner;
+                return;
+            }
+        };
+        term.weights = link.map(|link| Weights { node, link });
+    }
+
+    /// The shape that comes into a node.
+    fn shape_into(&self, at: usize) -> Option<&'a [usize]> {
+        let facts = self.model.facts();
+        let before = *facts.predecessors[at].first()?;
+        facts.shapes[before].as_deref()
+    }
+
+    fn pooling(&self, at: usize, pool: &Pool) -> Option<Pooling> {
+        let output = self.model.facts().shapes[at].as_deref()?;
+        let pair = |values: &[usize]| [values.first(), values.get(1)].map(|v| v.copied());
+        let [kernel, stride, padding] =
+            [&pool.kernel_size, &pool.stride, &pool.padding].map(|v| pair(v));
+        Some(Pooling {
+            input: grid(self.shape_into(at)?)?,
+            output: grid(output)?,
+            window: Window {
+                kernel: kernel.map(|k| k.unwrap_or(1)),
+                stride: stride.map(|s| s.unwrap_or(1)),
+                padding: padding.map(|p| p.unwrap_or(0)),
+                dilation: [1, 1],
+            },
+        })
+    }
+
+    fn convolution(
+        &mut self,
+        at: usize,
+        conv: &'a Conv,
+        is_first: bool,
+        term: &Term<'a>,
+    ) -> Option<Link<'a>> {
+        let output = self.model.facts().shapes[at].as_deref()?;
+        // Along one axis, a plane has one row.
+        let flat = conv.stride.len() == 1;
+        let pair = |values: &[usize], default| {
+            let at = |axis| values.get(axis).copied().unwrap_or(default);
+            if flat {
+                [default, at(0)]
+            } else {
+                [at(0), at(1)]
+            }
+        };
+        let kernel = pair(conv.weight.shape.get(2..)?, 1);
+        let dilation = pair(&conv.dilation, 1);
+        let padding = match &conv.padding {
+            Padding::Zeros(zeros) => pair(zeros, 0),
+            // PyTorch puts the odd one behind.
+            Padding::Same => [0, 1].map(|axis| dilation[axis] * (kernel[axis].max(1) - 1) / 2),
+        };
+        let geometry = Convolution {
+            input: grid(self.shape_into(at)?)?,
+            output: grid(output)?,
+            window: Window {
+                kernel,
+                stride: pair(&conv.stride, 1),
+                padding,
+                dilation,
+            },
+            groups: conv.groups,
+        };
+        let mut parameters = Cow::Borrowed(conv);
+        if !is_first && conv.bias.is_some() {
+            parameters.to_mut().bias = None;
+        }
+        if term.factor != 1.0 {
+            let weight = &parameters.weight;
+            let values = weight.values.iter().map(|w| w * term.factor).collect();
+            parameters.to_mut().weight = tensor(values, weight.shape.clone(), weight);
+        }
+        Some(Link::Convolution(Box::new(ConvolutionLink {
+            parameters,
+            geometry,
+        })))
+    }
+}
+
+fn behind_convolution(node: &Node, inner: &Weights<'_>) -> Error {
+    unsupported(
+        node,
+        format!(
+            "weights or a pooling right behind other weights (`{}`)",
+            inner.node.name
+        ),
+        "put neurons between them, or join them into one before the export",
+    )
+}
+
+/// A shape as channels over a plane.
+fn grid(shape: &[usize]) -> Option<Grid> {
+    let (channels, height, width) = match *shape {
+        [n] => (n, 1, 1),
+        [channels, width] => (channels, 1, width),
+        [channels, height, width] => (channels, height, width),
+        _ => return None,
+    };
+    Some(Grid {
+        channels,
+        height,
+        width,
+        order: AxisOrder::ChannelsFirst,
+    })
+}
+
+/// Every channel times its factor; `None` where a channel has several.
+fn scaled_convolution(scale: &Tensor, inner: &Conv) -> Option<Conv> {
+    let channels = inner.weight.shape.first().copied()?;
+    let factors: Vec<f64> = scale.values.iter().collect();
+    let per_channel = factors.len() / channels.max(1);
+    let uniform: Vec<f64> = factors
+        .chunks(per_channel.max(1))
+        .map(|of_channel| {
+            let first = *of_channel.first()?;
+            of_channel.iter().all(|f| *f == first).then_some(first)
+        })
+        .collect::<Option<_>>()?;
+    if uniform.len() != channels {
+        return None;
+    }
+    let n = inner.weight.values.len() / channels.max(1);
+    let values = inner.weight.values.iter().enumerate();
+    let values = values.map(|(at, w)| w * uniform[at / n.max(1)]).collect();
+    let bias = inner.bias.as_ref().map(|bias| {
+        let values = bias.values.iter().zip(&uniform).map(|(b, f)| b * f);
+        tensor(values.collect(), bias.shape.clone(), bias)
+    });
+    Some(Conv {
+        weight: tensor(values, inner.weight.shape.clone(), &inner.weight),
+        bias,
+        ..inner.clone()
+    })
+}
+
+/// A number of elements as a real number; far below where that is inexact.
+fn approximate(n: usize) -> f64 {
+    u32::try_from(n).map_or(f64::INFINITY, f64::from)
 }
 
 /// `outer . inner`, in double precision; the bias of `outer` where it is wanted.
@@ -374,12 +608,12 @@ fn scaled(scale: &Tensor, inner: &Dense) -> Dense {
     }
 }
 
-/// A scaling in front of everything else, as a matrix.
-fn diagonal(scale: &Tensor) -> Dense {
+/// A scaling in front of everything else, and a factor on all of it, as a matrix.
+fn diagonal(scale: &Tensor, common: f64) -> Dense {
     let n = scale.values.len();
     let mut weight = vec![0.0; n * n];
     for (at, factor) in scale.values.iter().enumerate() {
-        weight[at * n + at] = factor;
+        weight[at * n + at] = factor * common;
     }
     Dense {
         weight: tensor(weight, vec![n, n], scale),
@@ -403,6 +637,10 @@ fn refused(node: &Node) -> Option<(&'static str, &'static str)> {
         | Primitive::Output { .. }
         | Primitive::Flatten { .. }
         | Primitive::Scale { .. }
+        | Primitive::Conv1d(_)
+        | Primitive::Conv2d(_)
+        | Primitive::SumPool2d(_)
+        | Primitive::AvgPool2d(_)
         | Primitive::I { .. }
         | Primitive::If(_)
         | Primitive::Li(_)
@@ -414,8 +652,6 @@ fn refused(node: &Node) -> Option<(&'static str, &'static str)> {
                 "a stack of weight matrices",
                 "give a weight of two axes, [out, in]",
             )),
-        Primitive::Conv1d(_) | Primitive::Conv2d(_) => Some(("a convolution", SUPPORTED)),
-        Primitive::SumPool2d(_) | Primitive::AvgPool2d(_) => Some(("a pooling", SUPPORTED)),
         Primitive::Delay { .. } => Some(("a delay", SUPPORTED)),
         Primitive::Threshold { .. } => Some(("a threshold without a neuron", SUPPORTED)),
         // `Model::flat` leaves none.

@@ -198,6 +198,7 @@ impl Loader<'_> {
         Some(Population {
             name,
             shape,
+            order: Default::default(),
             neuron: Neuron {
                 synapse,
                 decay_mem: decay_mem?,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use spikeloom_ir::PopulationId;
+use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::network::{Input, Network, Population, Projection, Source};
 
 use super::values::{Arrays, FINITE, Requirement};
@@ -110,6 +111,8 @@ impl Loader<'_> {
             name: name?,
             source,
             target,
+            pooling: Vec::new(),
+            connectivity: Connectivity::Dense,
             weights: weights?,
             n_pre,
             n_post,

@@ -145,6 +145,7 @@ fn population(at: usize) -> impl Strategy<Value = Population> {
         // The position keeps names apart.
         let name = format!("{name}{at}");
         (neuron(n), Just((name, shape))).prop_map(|(neuron, (name, shape))| Population {
+            order: Default::default(),
             name,
             shape,
             neuron,
@@ -244,6 +245,8 @@ fn projection(n_channels: usize, sizes: Vec<usize>) -> impl Strategy<Value = Pro
                     name,
                     source,
                     target: PopulationId(target),
+                    pooling: vec![],
+                    connectivity: Default::default(),
                     weights,
                     n_pre,
                     n_post,

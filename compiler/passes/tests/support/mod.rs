@@ -84,6 +84,7 @@ pub fn network(
         .map(|(i, neuron)| Population {
             name: format!("lif{i}"),
             shape: vec![sizes[i]],
+            order: Default::default(),
             neuron,
             origin: Origin::Synthetic,
         });
@@ -104,6 +105,8 @@ pub fn network(
                 name: format!("fc{i}"),
                 source: sources[i],
                 target: PopulationId(i),
+                pooling: vec![],
+                connectivity: Default::default(),
                 weights,
                 n_pre: n_pre[i],
                 n_post: sizes[i],
@@ -190,6 +193,8 @@ pub fn any_network(seed: u64) -> Network {
             name: "recurrent".into(),
             source: Source::Population(PopulationId(1)),
             target: PopulationId(1),
+            pooling: vec![],
+            connectivity: Default::default(),
             weights: (0..sizes[2] * sizes[2])
                 .map(|_| size * r.real(-0.5, 0.5))
                 .collect(),
