@@ -392,7 +392,7 @@ fn what_has_no_program_is_refused_by_name() {
     assert_eq!(refused(&|_| {}), None);
     assert_eq!(refused(&|n| firing(n).sent_at = SentAt::NextTick), None);
     type Change<'a> = &'a dyn Fn(&mut Network);
-    let cases: [(Change<'_>, &str); 6] = [
+    let cases: [(Change<'_>, &str); 5] = [
         (
             &|n| {
                 firing(n).multi_spike = true;
