@@ -54,15 +54,6 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// An extension that says no format that models are written in.
-    #[error("the name of {} says no format", path.display())]
-    #[diagnostic(code(spikeloom::output_format), help("{help}"))]
-    OutputFormat {
-        /// The file.
-        path: PathBuf,
-        /// The extensions there are.
-        help: &'static str,
-    },
     /// No model was named.
     #[error("no model is given")]
     #[diagnostic(

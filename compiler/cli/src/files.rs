@@ -72,15 +72,18 @@ impl Outputs {
     /// # Errors
     /// If it cannot be written, or something is at its place.
     pub fn add(&mut self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        if path.exists() && !(self.replace && path.is_file()) {
-            return Err(Error::OutputExists {
-                path: path.to_owned(),
-            });
-        }
         let unwritable = |source| Error::Unwritable {
             path: path.to_owned(),
             source,
         };
+        if path.exists() && !path.is_file() {
+            return Err(unwritable(std::io::ErrorKind::IsADirectory.into()));
+        }
+        if path.exists() && !self.replace {
+            return Err(Error::OutputExists {
+                path: path.to_owned(),
+            });
+        }
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

@@ -4,6 +4,7 @@
 
 pub mod build;
 mod compile;
+pub mod convert;
 pub mod data;
 mod error;
 pub mod example;

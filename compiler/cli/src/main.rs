@@ -9,6 +9,7 @@
 
 mod args;
 mod cmd_compile;
+mod cmd_convert;
 mod cmd_doctor;
 mod cmd_inspect;
 mod cmd_quickstart;
@@ -37,6 +38,7 @@ struct Cli {
 enum Command {
     Quickstart(cmd_quickstart::Quickstart),
     Compile(cmd_compile::Compile),
+    Convert(cmd_convert::Convert),
     Simulate(cmd_simulate::Simulate),
     Verify(cmd_verify::Verify),
     Inspect(cmd_inspect::Inspect),
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Quickstart(c) => c.run(),
         Command::Compile(c) => c.run(),
+        Command::Convert(c) => c.run(),
         Command::Simulate(c) => c.run(),
         Command::Verify(c) => c.run(),
         Command::Inspect(c) => c.run(),

@@ -13,7 +13,7 @@
 //! repair is returned as a [`Remark`]; every error says where in the user's file it stands.
 //!
 //! [`native`] is the project's own format, which holds the Network level exactly, and [`arrays`]
-//! reads the files of arrays beside it.
+//! reads the files of arrays beside it. [`nir::write()`] is the way back to NIR.
 //!
 //! What this crate does not do: it opens no file, prints nothing, and changes no parameter
 //! beyond the per-tick factors that the Network level is made of.
@@ -23,6 +23,7 @@ mod choice;
 mod error;
 mod fields;
 mod hdf5;
+mod hdf5_write;
 mod inspect;
 mod lower;
 pub mod native;

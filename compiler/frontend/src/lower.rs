@@ -31,6 +31,7 @@ use spikeloom_ir::network::{
 use crate::choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
 use crate::error::{Error, nearest, together};
 use crate::nir::{Model, Primitive};
+use crate::project::{ProjectFile, merged};
 use crate::{Remark, Tensor};
 use context::{Context, Own};
 use framework::Framework;
@@ -40,8 +41,11 @@ use wiring::{ConvolutionLink, Feed, Incoming, Layer, Link, Wiring};
 /// [`lower`] answers with an error that lists the choices.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Options {
-    /// Name of the network, usually the file's name without extension.
+    /// Name of the network where the file does not say it, usually the file's name without
+    /// extension.
     pub name: String,
+    /// Name of the network, whatever the file says.
+    pub renamed: Option<String>,
     /// The framework whose discretisation is meant; guessed from the file if `None`.
     pub semantics: Option<Semantics>,
     /// What a spike does to the membrane.
@@ -80,11 +84,53 @@ pub struct Options {
     pub decoder: Option<DecoderChoice>,
 }
 
+impl Options {
+    /// These options, and where they say nothing what the file says of itself. What it says of one
+    /// semantics is no answer for another.
+    fn over(&self, file: &ProjectFile) -> Self {
+        let is_same = self.semantics.is_none() || self.semantics == file.semantics;
+        let reading = if is_same {
+            file.options("")
+        } else {
+            Self::default()
+        };
+        Self {
+            name: file.name.clone().unwrap_or_else(|| self.name.clone()),
+            renamed: self.renamed.clone(),
+            semantics: self.semantics.or(reading.semantics),
+            reset: self.reset.or(reading.reset),
+            resets: merged(reading.resets, self.resets.clone()),
+            reset_delay: self.reset_delay.or(reading.reset_delay),
+            spikes: self.spikes.or(reading.spikes),
+            spikes_of: merged(reading.spikes_of, self.spikes_of.clone()),
+            v_min: self.v_min.or(reading.v_min),
+            v_min_of: merged(reading.v_min_of, self.v_min_of.clone()),
+            norm_input: self.norm_input.or(reading.norm_input),
+            norm_input_of: merged(reading.norm_input_of, self.norm_input_of.clone()),
+            delay_shift: self.delay_shift.or(reading.delay_shift),
+            dt: self.dt.or(reading.dt),
+            encoding: self.encoding.or(file.encoding),
+            // A factor of one encoding is none of another.
+            input_scale: match self.encoding {
+                Some(encoding) if file.encoding != Some(encoding) => self.input_scale,
+                _ => self.input_scale.or(file.input_scale),
+            },
+            ticks: self.ticks.or(file.ticks),
+            seed: self.seed.or(file.seed),
+            decoder: self.decoder.or(file.decoder),
+        }
+    }
+}
+
 /// Reads a graph as a framework would compute it.
 ///
 /// # Errors
 /// Everything that cannot be compiled yet and everything that the options leave open, together.
 pub fn lower(model: &Model, options: &Options) -> Result<(Network, Vec<Remark>), Error> {
+    let options = &match model.settings() {
+        Some(settings) => options.over(settings),
+        None => options.clone(),
+    };
     let mut remarks = Vec::new();
     let mut problems = Vec::new();
 
@@ -351,7 +397,11 @@ impl Assembly<'_> {
         let output = spikeloom_ir::PopulationId(populations.len().checked_sub(1)?);
         let decoder = self.decoder(populations.last()?, problems)?;
         Some(Network {
-            name: self.options.name.clone(),
+            name: self
+                .options
+                .renamed
+                .clone()
+                .unwrap_or_else(|| self.options.name.clone()),
             semantics: self.semantics,
             ticks: self.ticks,
             input: Input {

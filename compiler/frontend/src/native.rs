@@ -15,7 +15,8 @@ mod population;
 mod projection;
 mod values;
 
-use spikeloom_ir::network::{Decoder, Network, Semantics};
+use spikeloom_ir::geometry::Connectivity;
+use spikeloom_ir::network::{Decoder, Network, Projection, Semantics};
 use spikeloom_ir::{Origin, PopulationId};
 
 use crate::Remark;
@@ -333,6 +334,10 @@ fn check_names(network: &Network) -> Result<(), Error> {
         if !known.insert(name) {
             return refused(format!("two populations are called `{name}`"));
         }
+    }
+    let is_dense = |p: &Projection| p.pooling.is_empty() && p.connectivity == Connectivity::Dense;
+    if let Some(other) = network.projections.iter().find(|p| !is_dense(p)) {
+        return refused(format!("projection `{}` is not dense", other.name));
     }
     if network.output.0 >= network.populations.len() {
         return refused("its output is no population".to_owned());

@@ -15,15 +15,18 @@ mod order;
 mod parse;
 mod repair;
 mod shape;
+mod write;
 
 use spikeloom_ir::Origin;
 
 use crate::Remark;
 use crate::error::{Error, report};
+use crate::project::ProjectFile;
 use crate::tensor::Tensor;
 
 pub use check::Facts;
 pub use parse::parse;
+pub use write::write;
 
 /// A network as the file has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -411,6 +414,8 @@ impl Primitive {
 pub struct Parsed {
     /// `version` of the library that wrote it.
     pub version: Option<String>,
+    /// How it is to be read, where the file says it.
+    pub settings: Option<ProjectFile>,
     /// The graph.
     pub graph: NirGraph,
     /// What was repaired.
@@ -424,6 +429,7 @@ pub struct Parsed {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     version: Option<String>,
+    settings: Option<ProjectFile>,
     graph: NirGraph,
     facts: Facts,
     remarks: Vec<Remark>,
@@ -444,6 +450,7 @@ impl Parsed {
     pub(crate) fn check_keeping(self) -> (Model, Vec<Error>) {
         let Parsed {
             version,
+            settings,
             mut graph,
             mut remarks,
             mut problems,
@@ -451,6 +458,7 @@ impl Parsed {
         let facts = check::check(&mut graph, &mut remarks, &mut problems);
         let model = Model {
             version,
+            settings,
             graph,
             facts,
             remarks,
@@ -463,6 +471,11 @@ impl Model {
     /// `version` of the library that wrote the file.
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
+    }
+
+    /// How the file says that it is to be read; [`write()`] writes that.
+    pub fn settings(&self) -> Option<&ProjectFile> {
+        self.settings.as_ref()
     }
 
     /// The graph, with single values repeated for all neurons.

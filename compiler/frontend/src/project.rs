@@ -160,10 +160,11 @@ impl ProjectFile {
         }
     }
 
-    /// What [`crate::lower()`] needs of it. `name` counts if the file has none.
+    /// What [`crate::lower()`] needs of it. `name` counts where neither it nor the model has one.
     pub fn options(&self, name: &str) -> Options {
         Options {
-            name: self.name.clone().unwrap_or_else(|| name.to_owned()),
+            name: name.to_owned(),
+            renamed: self.name.clone(),
             semantics: self.semantics,
             reset: self.reset,
             resets: self.resets.clone(),
@@ -224,7 +225,10 @@ impl ProjectFile {
 }
 
 /// What the file says of single nodes, with what the flags say put over it.
-fn merged<T>(file: BTreeMap<String, T>, flags: BTreeMap<String, T>) -> BTreeMap<String, T> {
+pub(crate) fn merged<T>(
+    file: BTreeMap<String, T>,
+    flags: BTreeMap<String, T>,
+) -> BTreeMap<String, T> {
     file.into_iter().chain(flags).collect()
 }
 

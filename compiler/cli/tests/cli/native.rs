@@ -55,3 +55,52 @@ fn a_project_may_name_a_network_and_other_ticks() {
         (&"longer".into(), &12.into(), &4.into())
     );
 }
+
+#[test]
+fn a_converted_model_is_the_same_circuit_and_comes_back() {
+    let workshop = crate::small_workshop();
+    let flags = crate::SMALL_FLAGS.replace(" --bits 8", "");
+    workshop.succeeds(&format!(
+        "convert model.nir net.yaml --weights net.safetensors {flags}"
+    ));
+    workshop.succeeds("convert net.yaml back.nir");
+    workshop.succeeds("convert back.nir again.yaml --weights sub.npz");
+    let lines = |name: &str| -> Vec<String> {
+        let text = workshop.text(name);
+        let lines = text.lines().filter(|line| !line.starts_with("arrays:"));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(lines("net.yaml"), lines("again.yaml"));
+
+    // All three compile to the same circuit; only the places in their files differ.
+    workshop.succeeds(&format!(
+        "compile model.nir {} --stop-at verilog -o one",
+        crate::SMALL_FLAGS
+    ));
+    workshop.succeeds("compile net.yaml --stop-at verilog -o two");
+    workshop.succeeds("compile back.nir --stop-at verilog -o three");
+    for folder in ["two", "three"] {
+        let files = workshop.files(folder);
+        let images = files.iter().filter(|(name, _)| name.ends_with(".hex"));
+        let mut n_images = 0;
+        for (name, image) in images {
+            assert_eq!(workshop.files("one")[name], *image, "{folder}/{name}");
+            n_images += 1;
+        }
+        assert!(n_images >= 2, "{folder}: {n_images} images");
+    }
+}
+
+#[test]
+fn a_conversion_says_what_it_changes() {
+    let workshop = xor();
+    workshop.replace("xor.yaml", "name: xor", "name: xor\nsemantics: norse");
+    let output = workshop.line("convert xor.yaml xor.nir");
+    assert_eq!(output.code, Some(0));
+    insta::assert_snapshot!("converted", output.messages());
+    // A file that is there is only replaced by force.
+    assert_eq!(workshop.line("convert xor.yaml xor.nir").code, Some(1));
+    workshop.succeeds("convert xor.yaml xor.nir --force");
+    let names: Vec<String> = workshop.files("").into_keys().collect();
+    assert_eq!(names, ["xor.nir", "xor.npz", "xor.yaml"]);
+}

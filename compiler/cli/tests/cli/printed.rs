@@ -6,6 +6,7 @@ const COMMANDS: &[&str] = &[
     "",
     "quickstart",
     "compile",
+    "convert",
     "simulate",
     "verify",
     "inspect",

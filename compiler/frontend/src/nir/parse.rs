@@ -10,7 +10,11 @@ use super::{
 use crate::Remark;
 use crate::error::{Error, nearest};
 use crate::hdf5::{self, Array, Content, Group, Object};
+use crate::project::ProjectFile;
 use crate::tensor::{Tensor, Values};
+
+/// The entry of a graph's metadata that says how it is to be read.
+pub(super) const SETTINGS: &str = "spikeloom";
 
 /// Reads a NIR file.
 ///
@@ -78,9 +82,11 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
             });
         }
     }
+    let settings = reader.settings(&node, below(&origin, "metadata"));
     let graph = reader.graph(node, "node", origin);
     Ok(Parsed {
         version,
+        settings,
         graph,
         remarks: reader.remarks,
         problems: reader.problems,
@@ -102,6 +108,29 @@ struct Fields {
 }
 
 impl Reader {
+    /// What the file itself says of how it is to be read, as the keys of a project file.
+    fn settings(&mut self, graph: &Group, metadata: Origin) -> Option<ProjectFile> {
+        let Some(Object::Group(members)) = graph.get("metadata") else {
+            return None;
+        };
+        let at = below(&metadata, SETTINGS);
+        let text = single_text(members.get(SETTINGS)?)?;
+        match ProjectFile::parse(&text, &at.to_string()) {
+            Ok(settings) => {
+                let words = text.trim().replace('\n', ", ");
+                let message = format!("the file says how it is to be read: {words}");
+                self.remarks.push(Remark::new("settings", at, message));
+                Some(settings)
+            }
+            Err(error) => {
+                let message = format!("what it says of how it is to be read is ignored: {error}");
+                self.remarks
+                    .push(Remark::new("unreadable_settings", at, message));
+                None
+            }
+        }
+    }
+
     fn graph(&mut self, members: Group, name: &str, origin: Origin) -> NirGraph {
         let mut fields = Fields {
             node: name.to_owned(),

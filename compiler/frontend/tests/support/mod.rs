@@ -5,6 +5,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use spikeloom_ir::geometry::{AxisOrder, Connectivity};
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
     ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
@@ -256,5 +257,328 @@ fn projection(n_channels: usize, sizes: Vec<usize>) -> impl Strategy<Value = Pro
                     origin: Origin::Synthetic,
                 },
             )
+    })
+}
+
+/// A network that a framework could have written, in the order and with the names of its file:
+/// a chain in which any population may feed itself, and the last is read out.
+pub fn expressible() -> impl Strategy<Value = Network> {
+    (
+        semantics(),
+        shape(),
+        encoder(),
+        vec((1_usize..6, any::<bool>()), 1..4),
+    )
+        .prop_flat_map(|(semantics, shape, encoder, layers)| {
+            let n_channels: usize = shape.iter().product();
+            let layers: Vec<_> = layers
+                .iter()
+                .enumerate()
+                .map(|(at, &(n, recurrent))| {
+                    // Integrators that are read out only stand at the end.
+                    let is_last = at + 1 == layers.len();
+                    let n_pre = if at == 0 {
+                        n_channels
+                    } else {
+                        layers[at - 1].0
+                    };
+                    layer(semantics, at, n, n_pre, recurrent, is_last)
+                })
+                .collect();
+            (
+                Just((semantics, shape, encoder)),
+                (
+                    layers,
+                    select(&[Reset::None, Reset::Subtract, Reset::ToValue][..]),
+                    any::<bool>(),
+                ),
+                (name(), 1_u32..100),
+            )
+        })
+        .prop_map(
+            |((semantics, shape, encoder), (layers, reset, late), (name, ticks))| {
+                let mut populations = Vec::new();
+                let mut projections = Vec::new();
+                for (mut population, mut incoming) in layers {
+                    let place = Place {
+                        has_synapse: population.neuron.synapse.is_some(),
+                        is_recurrent: incoming.len() > 1,
+                    };
+                    if let Some(firing) = &mut population.neuron.firing {
+                        settle(semantics, firing, reset, late, place);
+                        // Spikes that leave late reach their own population in the tick in which
+                        // they do.
+                        if firing.sent_at == SentAt::NextTick {
+                            incoming.iter_mut().for_each(|p| p.delay = 0);
+                        }
+                    }
+                    populations.push(population);
+                    projections.extend(incoming);
+                }
+                let output = populations.len() - 1;
+                Network {
+                    name,
+                    semantics,
+                    ticks,
+                    input: Input {
+                        shape,
+                        encoder,
+                        origin: Origin::Synthetic,
+                    },
+                    decoder: if populations[output].neuron.firing.is_some() {
+                        Decoder::SpikeCount
+                    } else {
+                        Decoder::MembraneSum
+                    },
+                    populations,
+                    projections,
+                    output: PopulationId(output),
+                }
+            },
+        )
+}
+
+/// The reset as a framework has it.
+fn settle(semantics: Semantics, firing: &mut Firing, reset: Reset, late: bool, place: Place) {
+    let Place {
+        has_synapse,
+        is_recurrent,
+    } = place;
+    firing.reset = match semantics {
+        Semantics::Lava | Semantics::Nengo => Reset::ToValue,
+        Semantics::Rockpool | Semantics::Spyx => Reset::Subtract,
+        _ => reset,
+    };
+    firing.refractory_ticks = 0;
+    firing.compare = Compare::Greater;
+    firing.reset_at = ResetAt::SameTick;
+    firing.sent_at = SentAt::SameTick;
+    let has_several = matches!(semantics, Semantics::Sinabs | Semantics::Rockpool);
+    if has_several {
+        firing.compare = Compare::GreaterOrEqual;
+    }
+    firing.multi_spike &= has_several;
+    match semantics {
+        // Without a reset nothing says when it would be; the default is late.
+        Semantics::SnnTorch if late || reset == Reset::None => {
+            firing.reset_at = if has_synapse || is_recurrent {
+                ResetAt::NextTickInputLost
+            } else {
+                ResetAt::NextTick
+            };
+        }
+        Semantics::Spyx => {
+            firing.sent_at = SentAt::NextTick;
+            firing.reset_at = if has_synapse {
+                ResetAt::NextTickBeforeDecay
+            } else {
+                ResetAt::NextTick
+            };
+        }
+        Semantics::Lava if late => firing.sent_at = SentAt::NextTick,
+        _ => {}
+    }
+    let has_value = matches!(
+        semantics,
+        Semantics::Norse | Semantics::Sinabs | Semantics::Nir
+    );
+    if firing.reset != Reset::ToValue || !has_value {
+        firing.v_reset.fill(0.0);
+    }
+    // A reset to -0 is one to 0.
+    firing.v_reset.iter_mut().for_each(|v| *v += 0.0);
+}
+
+/// What is around a population.
+struct Place {
+    has_synapse: bool,
+    is_recurrent: bool,
+}
+
+/// Random numbers for one layer.
+#[derive(Debug, Clone)]
+struct Draw {
+    leak: Vec<f32>,
+    leak_syn: Vec<f32>,
+    gain: Vec<f32>,
+    gain_syn: Vec<f32>,
+    v_leak: Vec<f32>,
+    v_min: f32,
+    is_leaky: bool,
+    has_synapse: bool,
+    is_silent: bool,
+    limit: u8,
+}
+
+fn draw(n: usize) -> impl Strategy<Value = Draw> {
+    // What a framework computes a factor as, so that the file's formula gives it back.
+    let leak = prop_oneof![
+        (1_u16..1000).prop_map(|x| f32::from(x) / 1000.0),
+        f32::EPSILON..=0.9
+    ];
+    let leaks = vec(leak, n);
+    let reals = || vec(real(), n);
+    (
+        (leaks.clone(), leaks, reals(), reals(), reals(), real()),
+        (any::<bool>(), any::<bool>(), any::<bool>(), 0_u8..3),
+    )
+        .prop_map(|(numbers, (is_leaky, has_synapse, is_silent, limit))| {
+            let (leak, leak_syn, gain, gain_syn, v_leak, v_min) = numbers;
+            Draw {
+                leak,
+                leak_syn,
+                gain,
+                gain_syn,
+                v_leak,
+                v_min,
+                is_leaky,
+                has_synapse,
+                is_silent,
+                limit,
+            }
+        })
+}
+
+/// A neuron as a framework would have made it, but for its reset.
+fn neuron_of(semantics: Semantics, draw: Draw, firing: Option<Firing>, is_last: bool) -> Neuron {
+    let n = draw.leak.len();
+    let must_leak = matches!(semantics, Semantics::SnnTorch | Semantics::Rockpool);
+    let is_leaky = draw.is_leaky || must_leak;
+    let is_silent = draw.is_silent && is_last;
+    let decay = |leak: &[f32]| leak.iter().map(|l| 1.0 - l).collect::<Vec<f32>>();
+    let times = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).collect::<Vec<f32>>();
+    let decay_mem = if is_leaky {
+        decay(&draw.leak)
+    } else {
+        vec![1.0; n]
+    };
+    let at_rest = matches!(semantics, Semantics::Norse | Semantics::Nir);
+    let v_leak = if is_leaky && semantics != Semantics::Nengo {
+        draw.v_leak
+    } else {
+        vec![0.0; n]
+    };
+    let gain = match semantics {
+        Semantics::SnnTorch => vec![1.0; n],
+        Semantics::Lava if is_leaky => vec![1.0; n],
+        Semantics::Spyx if is_leaky && !is_silent => vec![1.0; n],
+        Semantics::Rockpool if is_silent => decay_mem.clone(),
+        Semantics::Rockpool => vec![1.0; n],
+        Semantics::Norse if is_leaky => times(&draw.leak, &draw.gain),
+        _ => draw.gain,
+    };
+    let has_no_readout = matches!(
+        semantics,
+        Semantics::Rockpool | Semantics::Spyx | Semantics::Nengo
+    );
+    let has_synapse = draw.has_synapse && is_leaky && !(is_silent && has_no_readout);
+    let decay_syn = decay(&draw.leak_syn);
+    let synapse = has_synapse.then(|| Synapse {
+        gain_syn: match semantics {
+            Semantics::SnnTorch | Semantics::Lava | Semantics::Spyx => vec![1.0; n],
+            Semantics::Sinabs | Semantics::Rockpool => times(&decay_syn, &draw.gain_syn),
+            _ => draw.gain_syn,
+        },
+        decay_syn,
+        seen: match semantics {
+            Semantics::Nir | Semantics::Nengo => SynapseSeen::TickBefore,
+            _ => SynapseSeen::SameTick,
+        },
+    });
+    let is_filter = semantics == Semantics::Nengo && is_silent && is_leaky;
+    let firing = (!is_silent).then(|| {
+        firing.unwrap_or(Firing {
+            v_threshold: vec![1.0; n],
+            reset: Reset::Subtract,
+            v_reset: vec![0.0; n],
+            reset_at: ResetAt::SameTick,
+            compare: Compare::Greater,
+            refractory_ticks: 0,
+            multi_spike: true,
+            sent_at: SentAt::SameTick,
+        })
+    });
+    let has_limit = match semantics {
+        Semantics::Sinabs => !is_silent || is_leaky,
+        Semantics::Nengo => !is_silent,
+        _ => false,
+    };
+    let v_min = match (draw.limit, &firing) {
+        (0, _) => None,
+        (1, Some(firing)) => Some(firing.v_threshold.iter().map(|t| -t).collect()),
+        // A limit of -0 is one of 0.
+        _ => Some(vec![draw.v_min + 0.0; n]),
+    };
+    Neuron {
+        synapse: if is_filter {
+            Some(Synapse {
+                decay_syn: vec![0.0; n],
+                gain_syn: vec![1.0; n],
+                seen: SynapseSeen::TickBefore,
+            })
+        } else {
+            synapse
+        },
+        decay_mem,
+        gain,
+        v_init: if at_rest {
+            v_leak.clone()
+        } else {
+            vec![0.0; n]
+        },
+        v_leak,
+        v_min: v_min.filter(|_| has_limit),
+        firing,
+    }
+}
+
+fn layer(
+    semantics: Semantics,
+    at: usize,
+    n: usize,
+    n_pre: usize,
+    recurrent: bool,
+    is_last: bool,
+) -> impl Strategy<Value = (Population, Vec<Projection>)> {
+    let reals = || vec(real(), n);
+    let weights = (
+        vec(real(), n * n_pre),
+        prop::option::of(reals()),
+        vec(real(), n * n),
+    );
+    (draw(n), neuron(n), weights).prop_map(move |(draw, other, (weights, bias, back))| {
+        let neuron = neuron_of(semantics, draw, other.firing, is_last);
+        let one = |name: &str, source, n_pre, weights, bias, delay| Projection {
+            name: format!("{at}.{name}"),
+            source,
+            target: PopulationId(at),
+            pooling: Vec::new(),
+            connectivity: Connectivity::Dense,
+            weights,
+            n_pre,
+            n_post: n,
+            bias,
+            delay,
+            channel_delays: None,
+            origin: Origin::Synthetic,
+        };
+        let source = match at {
+            0 => Source::Input,
+            _ => Source::Population(PopulationId(at - 1)),
+        };
+        let mut incoming = vec![one("fc", source, n_pre, weights, bias, 0)];
+        // Nengo's importer takes no loops.
+        if recurrent && neuron.firing.is_some() && semantics != Semantics::Nengo {
+            let itself = Source::Population(PopulationId(at));
+            incoming.push(one("rec", itself, n, back, None, 1));
+        }
+        let population = Population {
+            name: format!("{at}.lif"),
+            shape: vec![n],
+            order: AxisOrder::ChannelsFirst,
+            neuron,
+            origin: Origin::Synthetic,
+        };
+        (population, incoming)
     })
 }

@@ -1,0 +1,367 @@
+//! A network as a NIR file: the way back from [`super::parse`] and [`crate::lower()`].
+//!
+//! NIR has equations in continuous time, the Network level has ticks. So a file is written for the
+//! semantics that it is to be read with, whose formulas `parameters.rs` turns round, and what NIR has
+//! no field for (the reset, the encoding, the ticks …) stands in the graph's metadata as the keys
+//! of a project file, from where [`crate::lower()`] takes what the user does not say.
+//!
+//! What comes back is not left to belief: the bytes are read again and compared with the network.
+//! A difference of rounding is a remark; any other, and nothing is written.
+
+mod compare;
+mod parameters;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use spikeloom_ir::network::{Decoder, Encoder, Network, Population, Semantics, Source};
+use spikeloom_ir::{Origin, PopulationId};
+
+use super::{Dense, Edge, NirGraph, Node, Primitive};
+use crate::choice::{Choice, DecoderChoice, Encoding};
+use crate::error::Error;
+use crate::hdf5::{Array, Content, Group, Object};
+use crate::project::ProjectFile;
+use crate::tensor::{Tensor, Values};
+use crate::{Remark, hdf5_write, load};
+
+/// The version of NIR whose fields are written.
+const VERSION: &str = "1.0";
+
+/// Writes a network, with remarks on what changes when it is read again.
+///
+/// Its own semantics are tried first, then the others.
+///
+/// # Errors
+/// Where NIR cannot express it in any of the semantics that are known, with the reason of each.
+pub fn write(network: &Network) -> Result<(Vec<u8>, Vec<Remark>), Error> {
+    let own = network.semantics;
+    let all = Semantics::ALL.iter().map(|(semantics, _, _)| *semantics);
+    let others = all.filter(|semantics| *semantics != own);
+    let mut reasons: Vec<(Vec<&str>, String)> = Vec::new();
+    for semantics in std::iter::once(own).chain(others) {
+        match write_for(network, semantics) {
+            Ok((bytes, mut remarks)) => {
+                if let Some((names, reason)) = reasons.first() {
+                    let message = format!(
+                        "it is written to be read as {}, since as {} {reason}",
+                        semantics.name(),
+                        names[0]
+                    );
+                    remarks.insert(0, remark("other_semantics", message));
+                }
+                return Ok((bytes, remarks));
+            }
+            Err(reason) => match reasons.iter_mut().find(|(_, known)| *known == reason) {
+                Some((names, _)) => names.push(semantics.name()),
+                None => reasons.push((vec![semantics.name()], reason)),
+            },
+        }
+    }
+    let reasons = reasons.iter();
+    let reasons: Vec<String> = reasons
+        .map(|(names, reason)| format!("as {} {reason}", names.join(", ")))
+        .collect();
+    Err(Error::Unwritable {
+        format: "a NIR file",
+        reason: reasons.join("; "),
+    })
+}
+
+fn remark(code: &'static str, message: impl Into<String>) -> Remark {
+    Remark::new(code, Origin::Synthetic, message)
+}
+
+/// Writes a network for one semantics, or says why that cannot be: the end of a sentence.
+fn write_for(network: &Network, semantics: Semantics) -> Result<(Vec<u8>, Vec<Remark>), String> {
+    let mut writer = Writer::new(network);
+    let settings = writer.settings(semantics)?;
+    let graph = writer.graph(semantics)?;
+    let root = file(&graph, &settings);
+    let bytes = hdf5_write::write(&root).map_err(|error| error.to_string())?;
+    let (back, _) = load(&bytes, &ProjectFile::default().options("")).map_err(|error| {
+        let first = match &error {
+            Error::Several { errors } => errors.first().unwrap_or(&error),
+            error => error,
+        };
+        format!("it is refused: {first}")
+    })?;
+    let rounding = compare::compare(network, &back, &writer.populations, &writer.projections)?;
+    writer.remarks.extend(rounding);
+    Ok((bytes, writer.remarks))
+}
+
+/// Makes the graph of one network.
+struct Writer<'a> {
+    network: &'a Network,
+    /// The node of each population.
+    populations: Vec<String>,
+    /// The node of each projection.
+    projections: Vec<String>,
+    input: String,
+    output: String,
+    taken: BTreeSet<String>,
+    remarks: Vec<Remark>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(network: &'a Network) -> Self {
+        let mut writer = Self {
+            network,
+            populations: Vec::new(),
+            projections: Vec::new(),
+            input: String::new(),
+            output: String::new(),
+            taken: BTreeSet::new(),
+            remarks: Vec::new(),
+        };
+        for population in &network.populations {
+            let name = writer.node_name(&population.name, "population");
+            writer.populations.push(name);
+        }
+        for projection in &network.projections {
+            let name = writer.node_name(&projection.name, "projection");
+            writer.projections.push(name);
+        }
+        writer.input = writer.unused("input");
+        writer.output = writer.unused("output");
+        writer
+    }
+
+    /// A name that no other node has and that HDF5 takes, with a remark if it is another.
+    fn node_name(&mut self, name: &str, what: &str) -> String {
+        let clean: String = name
+            .chars()
+            .map(|c| match c {
+                '/' => '.',
+                c if c.is_control() => '_',
+                c => c,
+            })
+            .collect();
+        let clean = match clean.as_str() {
+            "" | "." | ".." => format!("_{clean}"),
+            _ => clean,
+        };
+        let unique = self.unused(&clean);
+        if unique != name {
+            let message = format!("{what} `{name}` is the node `{unique}` there");
+            self.remarks.push(remark("renamed", message));
+        }
+        unique
+    }
+
+    fn unused(&mut self, name: &str) -> String {
+        let mut unique = name.to_owned();
+        let mut n = 2;
+        while !self.taken.insert(unique.clone()) {
+            unique = format!("{name}_{n}");
+            n += 1;
+        }
+        unique
+    }
+
+    /// What NIR has no field for.
+    fn settings(&self, semantics: Semantics) -> Result<ProjectFile, String> {
+        let network = self.network;
+        let mut settings = ProjectFile {
+            name: Some(network.name.clone()).filter(|name| !name.is_empty()),
+            semantics: Some(semantics),
+            dt: parameters::dt_to_tell(semantics),
+            ticks: Some(network.ticks),
+            decoder: Some(match network.decoder {
+                Decoder::SpikeCount => DecoderChoice::SpikeCount,
+                Decoder::MembraneSum => DecoderChoice::MembraneSum,
+            }),
+            ..ProjectFile::default()
+        };
+        match network.input.encoder {
+            Encoder::Direct { scale } => {
+                settings.encoding = Some(Encoding::Direct);
+                settings.input_scale = Some(scale);
+            }
+            Encoder::Rate { seed } => {
+                settings.encoding = Some(Encoding::Rate);
+                settings.seed = Some(seed);
+            }
+            Encoder::Events => settings.encoding = Some(Encoding::Events),
+        }
+        settle::settle(semantics, network, &self.populations, &mut settings)?;
+        Ok(settings)
+    }
+
+    fn graph(&mut self, semantics: Semantics) -> Result<NirGraph, String> {
+        let network = self.network;
+        let mut graph = NirGraph {
+            nodes: Vec::new(),
+            edges: Vec::new(),
+            origin: Origin::Synthetic,
+        };
+        let shape = network.input.shape.clone();
+        graph.add(&self.input, Primitive::Input { shape });
+        for (at, population) in network.populations.iter().enumerate() {
+            let primitive = parameters::primitive(semantics, population)?;
+            if population.shape.len() > 1 {
+                let message = format!(
+                    "population `{}` has the shape {:?} here and [{}] there",
+                    population.name,
+                    population.shape,
+                    population.n_neurons()
+                );
+                self.remarks.push(remark("flat_shape", message));
+            }
+            graph.add(&self.populations[at], primitive);
+        }
+        // One node that flattens the input serves all its projections.
+        let mut flat_input = None;
+        for (at, projection) in network.projections.iter().enumerate() {
+            let weight = tensor(
+                vec![projection.n_post, projection.n_pre],
+                Values::F32(projection.weights.clone()),
+            );
+            let bias = projection.bias.clone();
+            let primitive = match bias {
+                Some(bias) => Primitive::Affine(Dense {
+                    weight,
+                    bias: Some(tensor(vec![bias.len()], Values::F32(bias))),
+                }),
+                None => Primitive::Linear(Dense { weight, bias: None }),
+            };
+            let source = match projection.source {
+                Source::Population(id) => self.populations[id.0].clone(),
+                Source::Input if network.input.shape.len() == 1 => self.input.clone(),
+                Source::Input => flat_input
+                    .get_or_insert_with(|| {
+                        let name = self.unused("flatten");
+                        let input_shape = Some(network.input.shape.clone());
+                        let flatten = Primitive::Flatten {
+                            start_dim: 0,
+                            end_dim: -1,
+                            input_shape,
+                        };
+                        graph.add(&name, flatten);
+                        graph.join(&self.input, &name);
+                        name
+                    })
+                    .clone(),
+            };
+            let name = &self.projections[at];
+            graph.add(name, primitive);
+            graph.join(&source, name);
+            graph.join(name, &self.populations[projection.target.0]);
+        }
+        let PopulationId(output) = network.output;
+        let shape = vec![network.populations[output].n_neurons()];
+        graph.add(&self.output, Primitive::Output { shape });
+        graph.join(&self.populations[output], &self.output);
+        Ok(graph)
+    }
+}
+
+impl NirGraph {
+    fn add(&mut self, name: &str, primitive: Primitive) {
+        self.nodes.push(Node {
+            name: name.to_owned(),
+            primitive,
+            origin: Origin::Synthetic,
+        });
+    }
+
+    fn join(&mut self, source: &str, target: &str) {
+        self.edges.push(Edge {
+            source: source.to_owned(),
+            target: target.to_owned(),
+            origin: Origin::Synthetic,
+        });
+    }
+}
+
+fn tensor(shape: Vec<usize>, values: Values) -> Tensor {
+    Tensor {
+        shape,
+        values,
+        origin: Origin::Synthetic,
+    }
+}
+
+/// One value a neuron.
+fn vector(population: &Population, values: Values) -> Tensor {
+    tensor(vec![population.n_neurons()], values)
+}
+
+// ------------------------------------------------------------------ the file
+
+fn text(text: &str) -> Object {
+    Object::Array(Array {
+        shape: Vec::new(),
+        content: Content::Text(vec![text.to_owned()]),
+    })
+}
+
+fn integers(values: &[i64], shape: Vec<usize>) -> Object {
+    Object::Array(Array {
+        shape,
+        content: Content::Numbers(Values::I64(values.to_vec())),
+    })
+}
+
+fn lengths(values: &[usize]) -> Object {
+    let numbers = values.iter().map(|&n| i64::try_from(n).unwrap_or(i64::MAX));
+    integers(&numbers.collect::<Vec<_>>(), vec![values.len()])
+}
+
+fn file(graph: &NirGraph, settings: &ProjectFile) -> Group {
+    let nodes = graph.nodes.iter().map(|node| {
+        let fields = fields(&node.primitive);
+        (node.name.clone(), Object::Group(fields))
+    });
+    let edges = graph.edges.iter();
+    let edges: Vec<String> = edges
+        .flat_map(|edge| [edge.source.clone(), edge.target.clone()])
+        .collect();
+    let edges = Array {
+        shape: vec![edges.len() / 2, 2],
+        content: Content::Text(edges),
+    };
+    let metadata = BTreeMap::from([(super::parse::SETTINGS.to_owned(), text(&settings.to_yaml()))]);
+    let node = BTreeMap::from([
+        ("type".to_owned(), text("NIRGraph")),
+        ("nodes".to_owned(), Object::Group(nodes.collect())),
+        ("edges".to_owned(), Object::Array(edges)),
+        ("metadata".to_owned(), Object::Group(metadata)),
+    ]);
+    BTreeMap::from([
+        ("version".to_owned(), text(VERSION)),
+        ("node".to_owned(), Object::Group(node)),
+    ])
+}
+
+/// The fields of a node, as the format has them.
+fn fields(primitive: &Primitive) -> Group {
+    let mut fields = Group::new();
+    fields.insert("type".to_owned(), text(primitive.type_name()));
+    for (name, tensor) in primitive.tensors() {
+        let array = Array {
+            shape: tensor.shape.clone(),
+            content: Content::Numbers(tensor.values.clone()),
+        };
+        fields.insert(name.to_owned(), Object::Array(array));
+    }
+    match primitive {
+        Primitive::Input { shape } | Primitive::Output { shape } => {
+            fields.insert("shape".to_owned(), lengths(shape));
+        }
+        Primitive::Flatten {
+            start_dim,
+            end_dim,
+            input_shape,
+        } => {
+            fields.insert("start_dim".to_owned(), integers(&[*start_dim], Vec::new()));
+            fields.insert("end_dim".to_owned(), integers(&[*end_dim], Vec::new()));
+            if let Some(shape) = input_shape {
+                fields.insert("input_type".to_owned(), lengths(shape));
+            }
+        }
+        _ => {}
+    }
+    fields
+}
