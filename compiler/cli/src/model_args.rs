@@ -66,6 +66,9 @@ pub struct ModelArgs {
     /// Seed of the rate encoder's generator.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     seed: Option<u32>,
+    /// The `Output` node that is read, where there are several.
+    #[arg(long, value_name = "NODE")]
+    output_node: Option<String>,
     /// How the output becomes a class.
     #[arg(long, value_name = "NAME", value_parser = choice::<DecoderChoice>())]
     decoder: Option<DecoderChoice>,
@@ -188,6 +191,7 @@ impl ModelArgs {
             input_scale: self.input_scale,
             ticks: self.ticks,
             seed: self.seed,
+            output_node: self.output_node.clone(),
             decoder: self.decoder,
             ..flags
         }

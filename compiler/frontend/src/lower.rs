@@ -5,12 +5,16 @@
 //! file with one implementation of [`framework::Framework`]; a new primitive is a new arm in
 //! `wiring.rs` and, if it is a neuron, a new method there.
 
+mod assembly;
 mod context;
+mod ends;
 mod euler;
 mod framework;
 pub(crate) mod guess;
 mod implied;
+mod join;
 mod lava;
+mod matrices;
 mod nengo;
 mod nir;
 mod norse;
@@ -18,24 +22,21 @@ mod rockpool;
 mod sinabs;
 mod snntorch;
 mod spyx;
+mod wait;
+mod walker;
 mod wiring;
 
 use std::collections::BTreeMap;
 
 use spikeloom_ir::Origin;
-use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Window};
-use spikeloom_ir::network::{
-    Decoder, Encoder, Input, Network, Population, Projection, Semantics, Source,
-};
+use spikeloom_ir::network::{Encoder, Network, Semantics};
 
+use crate::Remark;
 use crate::choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
 use crate::error::{Error, nearest, together};
-use crate::nir::{Model, Primitive};
+use crate::nir::Model;
 use crate::project::{ProjectFile, merged};
-use crate::{Remark, Tensor};
-use context::{Context, Own};
-use framework::Framework;
-use wiring::{ConvolutionLink, Feed, Incoming, Layer, Link, Wiring};
+use assembly::Assembly;
 
 /// What a model file leaves open. `None` is "not said": where there is no safe default,
 /// [`lower`] answers with an error that lists the choices.
@@ -79,6 +80,8 @@ pub struct Options {
     pub ticks: Option<u32>,
     /// Seed of [`Encoding::Rate`]'s generator; 1 by default.
     pub seed: Option<u32>,
+    /// The `Output` node that is read, where there are several.
+    pub output_node: Option<String>,
     /// How the output becomes a class; by default spikes are counted and the membranes of a
     /// leaky integrator summed.
     pub decoder: Option<DecoderChoice>,
@@ -117,6 +120,7 @@ impl Options {
             },
             ticks: self.ticks.or(file.ticks),
             seed: self.seed.or(file.seed),
+            output_node: self.output_node.clone().or(reading.output_node),
             decoder: self.decoder.or(file.decoder),
         }
     }
@@ -142,7 +146,7 @@ pub fn lower(model: &Model, options: &Options) -> Result<(Network, Vec<Remark>),
         }
         _ => model.flat(),
     };
-    let wiring = wiring::walk(model, &mut remarks, &mut problems);
+    let wiring = wiring::walk(model, options, &mut remarks, &mut problems);
     let framework = semantics.and_then(|semantics| {
         framework::of(semantics, options, model, &mut remarks, &mut problems)
     });
@@ -300,221 +304,4 @@ fn ticks(options: &Options, problems: &mut Vec<Error>) -> Option<u32> {
         }),
     }
     None
-}
-
-/// Everything that is settled before the neurons are made.
-struct Assembly<'a> {
-    options: &'a Options,
-    semantics: Semantics,
-    encoder: Encoder,
-    ticks: u32,
-}
-
-impl Assembly<'_> {
-    fn network(
-        &self,
-        wiring: &Wiring<'_>,
-        framework: &dyn Framework,
-        remarks: &mut Vec<Remark>,
-        problems: &mut Vec<Error>,
-    ) -> Option<Network> {
-        let mut populations = Vec::new();
-        let mut projections = Vec::new();
-        for (position, layer) in wiring.layers.iter().enumerate() {
-            let Layer { neuron, incoming } = layer;
-            let own = Own {
-                reset: self.options.resets.get(&neuron.name).copied(),
-                spikes: self.options.spikes_of.get(&neuron.name).copied(),
-                v_min: self.options.v_min_of.get(&neuron.name).copied(),
-                norm_input: self.options.norm_input_of.get(&neuron.name).copied(),
-            };
-            let mut context = Context {
-                node: neuron,
-                is_recurrent: layer.is_recurrent(position),
-                is_in_loop: layer.incoming.iter().any(|incoming| incoming.delay > 0),
-                own,
-                remarks,
-                problems,
-            };
-            let made = match &neuron.primitive {
-                Primitive::I { r } => framework.integrator(r, &mut context),
-                Primitive::If(p) => framework.if_neuron(p, &mut context),
-                Primitive::Lif(p) => framework.lif(p, &mut context),
-                Primitive::Li(p) => framework.li(p, &mut context),
-                Primitive::CubaLif(p) => framework.cuba_lif(p, &mut context),
-                Primitive::CubaLi(p) => framework.cuba_li(p, &mut context),
-                // `wiring::walk` lets no other neuron through.
-                _ => None,
-            };
-            let mut n_neurons = 0;
-            for arriving in incoming {
-                let node = arriving.weights.node;
-                let mut context = Context {
-                    node,
-                    is_recurrent: false,
-                    is_in_loop: false,
-                    own: Own::default(),
-                    remarks,
-                    problems,
-                };
-                let synapses = synapses(arriving, &mut context)?;
-                let n_post = synapses.n_post;
-                let n_pre = match arriving.pooling.first() {
-                    Some(first) => first.input.n_elements(),
-                    None => synapses.n_in,
-                };
-                n_neurons = n_post;
-                projections.push(Projection {
-                    name: node.name.clone(),
-                    source: match arriving.source {
-                        Feed::Input => Source::Input,
-                        Feed::Layer(n) => Source::Population(spikeloom_ir::PopulationId(n)),
-                    },
-                    target: spikeloom_ir::PopulationId(position),
-                    pooling: arriving.pooling.clone(),
-                    connectivity: synapses.connectivity,
-                    weights: synapses.weights,
-                    n_pre,
-                    n_post,
-                    bias: synapses.bias,
-                    delay: match arriving.source {
-                        Feed::Layer(n) if n == position && framework.sends_late() => 0,
-                        _ => arriving.delay,
-                    },
-                    channel_delays: None,
-                    origin: node.origin.clone(),
-                });
-            }
-            populations.push(Population {
-                name: neuron.name.clone(),
-                shape: parameter_shape(neuron).unwrap_or_else(|| vec![n_neurons]),
-                order: AxisOrder::ChannelsFirst,
-                neuron: made?,
-                origin: neuron.origin.clone(),
-            });
-        }
-        projections.sort_by_key(|p| (p.target, p.source));
-        let output = spikeloom_ir::PopulationId(populations.len().checked_sub(1)?);
-        let decoder = self.decoder(populations.last()?, problems)?;
-        Some(Network {
-            name: self
-                .options
-                .renamed
-                .clone()
-                .unwrap_or_else(|| self.options.name.clone()),
-            semantics: self.semantics,
-            ticks: self.ticks,
-            input: Input {
-                shape: wiring.input_shape.clone(),
-                encoder: self.encoder,
-                origin: wiring.input.origin.clone(),
-            },
-            populations,
-            projections,
-            output,
-            decoder,
-        })
-    }
-
-    fn decoder(&self, output: &Population, problems: &mut Vec<Error>) -> Option<Decoder> {
-        let spiking = output.neuron.firing.is_some();
-        match (self.options.decoder, spiking) {
-            (Some(DecoderChoice::SpikeCount) | None, true) => Some(Decoder::SpikeCount),
-            (Some(DecoderChoice::MembraneSum), _) | (None, false) => Some(Decoder::MembraneSum),
-            (Some(DecoderChoice::SpikeCount), false) => {
-                problems.push(Error::OptionConflict {
-                    flag: "decoder",
-                    value: DecoderChoice::SpikeCount.name().to_owned(),
-                    reason: format!(
-                        "the output node `{}`, a leaky integrator, which never spikes",
-                        output.name
-                    ),
-                    help: "give `--decoder membrane-sum`, or leave it out".to_owned(),
-                });
-                None
-            }
-        }
-    }
-}
-
-/// Weights with their connectivity.
-struct SynapseSet {
-    connectivity: Connectivity,
-    weights: Vec<f32>,
-    bias: Option<Vec<f32>>,
-    n_in: usize,
-    n_post: usize,
-}
-
-fn synapses(arriving: &Incoming<'_>, context: &mut Context<'_>) -> Option<SynapseSet> {
-    match &arriving.weights.link {
-        Link::Dense(parameters) => {
-            let [n_post, n_in] = parameters.weight.shape[..] else {
-                return None;
-            };
-            Some(SynapseSet {
-                connectivity: Connectivity::Dense,
-                weights: context.single_precision(&parameters.weight)?,
-                bias: match &parameters.bias {
-                    Some(bias) => Some(context.single_precision(bias)?),
-                    None => None,
-                },
-                n_in,
-                n_post,
-            })
-        }
-        Link::Convolution(link) => {
-            let ConvolutionLink {
-                parameters,
-                geometry,
-            } = &**link;
-            let places = geometry.output.height * geometry.output.width;
-            let bias = match &parameters.bias {
-                Some(bias) => {
-                    let channels = context.single_precision(bias)?;
-                    let repeated = channels
-                        .iter()
-                        .flat_map(|&b| std::iter::repeat_n(b, places));
-                    Some(repeated.collect())
-                }
-                None => None,
-            };
-            Some(SynapseSet {
-                connectivity: Connectivity::Convolution(*geometry),
-                weights: context.single_precision(&parameters.weight)?,
-                bias,
-                n_in: geometry.input.n_elements(),
-                n_post: geometry.output.n_elements(),
-            })
-        }
-        Link::Identity { grid, factor } => {
-            let geometry = Convolution {
-                input: *grid,
-                output: *grid,
-                window: Window {
-                    kernel: [1, 1],
-                    stride: [1, 1],
-                    padding: [0, 0],
-                    dilation: [1, 1],
-                },
-                groups: grid.channels,
-            };
-            Some(SynapseSet {
-                connectivity: Connectivity::Convolution(geometry),
-                // Of averages; a quotient of small integers.
-                weights: vec![*factor as f32; grid.channels],
-                bias: None,
-                n_in: grid.n_elements(),
-                n_post: grid.n_elements(),
-            })
-        }
-    }
-}
-
-fn parameter_shape(node: &crate::nir::Node) -> Option<Vec<usize>> {
-    let tensors = node.primitive.tensors();
-    let shape = tensors
-        .first()
-        .map(|(_, tensor): &(_, &Tensor)| tensor.shape.clone());
-    shape.filter(|shape| !shape.is_empty())
 }

@@ -226,6 +226,7 @@ fn overridden(network: &mut Network, project: &ProjectFile) -> Result<(), Error>
     let norm = project.norm_input_of.iter().next();
     settled("norm-input-of", norm.map(|(node, v)| format!("{node}={v}")));
     settled("delay-shift", project.delay_shift.map(|v| v.to_string()));
+    settled("output-node", project.output_node.clone());
     settled("dt", project.dt.map(|v| v.to_string()));
     if let Some(name) = &project.name {
         network.name.clone_from(name);

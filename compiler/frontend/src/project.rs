@@ -33,6 +33,7 @@ pub const KEYS: &[&str] = &[
     "input_scale",
     "ticks",
     "seed",
+    "output_node",
     "decoder",
     "bits",
     "state_bits",
@@ -85,6 +86,8 @@ pub struct ProjectFile {
     pub ticks: Option<u32>,
     /// See [`Options::seed`].
     pub seed: Option<u32>,
+    /// See [`Options::output_node`].
+    pub output_node: Option<String>,
     /// See [`Options::decoder`].
     pub decoder: Option<DecoderChoice>,
     /// Bits of a weight.
@@ -150,6 +153,7 @@ impl ProjectFile {
             input_scale: flags.input_scale.or(self.input_scale),
             ticks: flags.ticks.or(self.ticks),
             seed: flags.seed.or(self.seed),
+            output_node: flags.output_node.or(self.output_node),
             decoder: flags.decoder.or(self.decoder),
             bits: flags.bits.or(self.bits),
             state_bits: flags.state_bits.or(self.state_bits),
@@ -181,6 +185,7 @@ impl ProjectFile {
             input_scale: self.input_scale,
             ticks: self.ticks,
             seed: self.seed,
+            output_node: self.output_node.clone(),
             decoder: self.decoder,
         }
     }
@@ -215,6 +220,7 @@ impl ProjectFile {
         line("input_scale", self.input_scale.map(|v| format!("{v:?}")));
         line("ticks", self.ticks.map(|v| v.to_string()));
         line("seed", self.seed.map(|v| v.to_string()));
+        line("output_node", word(&self.output_node));
         line("decoder", self.decoder.map(|v| v.name().to_owned()));
         line("bits", self.bits.map(|v| v.to_string()));
         line("state_bits", self.state_bits.map(|v| v.to_string()));
@@ -279,6 +285,7 @@ impl Reader {
                 "input_scale" => project.input_scale = self.positive(entry),
                 "ticks" => project.ticks = self.count(entry),
                 "seed" => project.seed = self.count(entry),
+                "output_node" => project.output_node = self.word(entry),
                 "decoder" => project.decoder = self.choice(entry),
                 "bits" => project.bits = self.count(entry),
                 "state_bits" => project.state_bits = self.count(entry),
@@ -357,7 +364,7 @@ mod tests {
                     ticks: 25\nbits: 4\ntarget: \"up5k\"\ndt: 0.0001\nreset_delay: true\n\
                     resets: {1.lif: zero, 3: subtract}\nspikes_of: {1: multi}\nv_min: threshold\n\
                     v_min_of: {1: -0.5, x: none}\nnorm_input: true\nnorm_input_of: {1: false}\n\
-                    delay_shift: true\n";
+                    delay_shift: true\noutput_node: \"7\"\n";
         let project = ProjectFile::parse(text, "a.yaml").unwrap();
         assert_eq!(
             ProjectFile::parse(&project.to_yaml(), "b.yaml").unwrap(),

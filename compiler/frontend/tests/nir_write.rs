@@ -130,6 +130,29 @@ fn small(fields: &str) -> Network {
         .0
 }
 
+/// A comparison without a membrane, and one of an integrator's membrane, in all semantics alike.
+#[test]
+fn what_fires_without_reset_is_a_threshold() {
+    for fields in [
+        "decay_mem: 0, v_threshold: 0.5, reset: none",
+        "decay_mem: 0.5, v_threshold: -0.5, reset: none",
+    ] {
+        for semantics in [Semantics::Nir, Semantics::Sinabs, Semantics::Lava] {
+            let network = Network {
+                semantics,
+                ..small(fields)
+            };
+            let (bytes, remarks) = nir::write(&network).unwrap();
+            assert!(remarks.is_empty(), "{remarks:?}");
+            let back = back(&bytes);
+            assert_eq!(
+                format!("{back:?}"),
+                format!("{:?}", without_origins(network))
+            );
+        }
+    }
+}
+
 #[test]
 fn other_semantics_are_found_for_what_the_own_cannot_hold() {
     let network = small("decay_mem: 0.5, v_threshold: 1, reset: subtract, reset_at: next-tick");

@@ -85,6 +85,18 @@ const CASES: &[Case] = &[
         tolerance: Some(1e-4),
     },
     Case {
+        folder: "neurons-spyx",
+        model: "recurrent.nir",
+        reference: "recurrent.npz",
+        options: "semantics: spyx",
+        populations: &[
+            ("layer_1/layer_1.lif", "layer_1/layer_1.lif"),
+            ("layer_3/layer_3.lif", "layer_3/layer_3.lif"),
+            ("layer_5_threshold", "layer_5_threshold"),
+        ],
+        tolerance: Some(1e-4),
+    },
+    Case {
         folder: "neurons-nengo",
         model: "model.nir",
         reference: "reference.npz",
@@ -168,5 +180,23 @@ fn another_setting_does_not_give_the_frameworks_spikes() {
             differing > 10,
             "{folder}, {reference}, {other}: {differing}"
         );
+    }
+}
+
+/// What each exporter leaves in a file is enough to tell it by, unless it leaves nothing.
+#[test]
+fn the_framework_is_guessed_from_its_own_export() {
+    for (folder, model, guess) in [
+        ("neurons-rockpool", "model.nir", Some("Rockpool")),
+        ("neurons-spyx", "model.nir", Some("Spyx")),
+        ("neurons-spyx", "recurrent.nir", Some("Spyx")),
+        ("neurons-lava", "model.nir", Some("snnTorch")),
+        ("neurons-nengo", "model.nir", None),
+        ("neurons-sinabs", "model.nir", None),
+    ] {
+        let bytes = std::fs::read(support::file(&format!("{folder}/{model}"))).unwrap();
+        let found = spikeloom_frontend::inspect(&bytes).unwrap().framework;
+        let name = found.as_deref().map(|f| f.split(',').next().unwrap());
+        assert_eq!(name, guess, "{folder}/{model}");
     }
 }

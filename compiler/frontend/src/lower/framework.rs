@@ -13,6 +13,9 @@ use crate::{Remark, Tensor};
 ///
 /// A method returns `None` after it has put the reason into the context's problems.
 pub(super) trait Framework {
+    /// The length of a tick in the file's unit of time, by which delays are divided.
+    fn dt(&self) -> f64;
+
     /// The factor on the input of a neuron that does not leak.
     fn integrator_gain(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>>;
 
@@ -110,6 +113,36 @@ pub(super) trait Framework {
         Some(Neuron {
             synapse: Some(synapse?),
             ..neuron?
+        })
+    }
+
+    /// A comparison without a membrane: what arrives in a tick fires or not.
+    fn threshold(&self, threshold: &Tensor, context: &mut Context<'_>) -> Option<Neuron> {
+        let n = threshold.values.len();
+        let neuron = Neuron {
+            synapse: None,
+            decay_mem: vec![0.0; n],
+            gain: vec![1.0; n],
+            v_leak: vec![0.0; n],
+            v_init: vec![0.0; n],
+            v_min: None,
+            firing: None,
+        };
+        self.compared(neuron, threshold, context)
+    }
+
+    /// An integrator whose membrane a `Threshold` behind it compares: it fires and is not reset.
+    fn compared(
+        &self,
+        neuron: Neuron,
+        threshold: &Tensor,
+        context: &mut Context<'_>,
+    ) -> Option<Neuron> {
+        let rule = Rule::same_tick(ResetChoice::None);
+        let firing = context.firing(threshold, threshold, rule)?;
+        Some(Neuron {
+            firing: Some(firing),
+            ..neuron
         })
     }
 

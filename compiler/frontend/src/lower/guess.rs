@@ -24,11 +24,29 @@ pub(crate) fn guess(graph: &NirGraph) -> Option<Guess> {
         return None;
     }
     let all = |trace: fn(&Primitive) -> bool| neurons.iter().all(|p| trace(p));
-    if all(from_snntorch) {
+    let named = |trace: fn(&str) -> bool| {
+        let is_end =
+            |p: &Primitive| matches!(p, Primitive::Input { .. } | Primitive::Output { .. });
+        let mut inner = graph.nodes.iter().filter(|node| !is_end(&node.primitive));
+        inner.all(|node| trace(&node.name))
+    };
+    if named(|name| name.ends_with("Torch")) {
+        Some(Guess {
+            semantics: Semantics::Rockpool,
+            framework: "Rockpool",
+            reason: "its nodes are named after Rockpool's modules",
+        })
+    } else if named(is_spyx_name) {
+        Some(Guess {
+            semantics: Semantics::Spyx,
+            framework: "Spyx",
+            reason: "its nodes are named `layer_0`, `layer_1`, as Spyx' exporter does",
+        })
+    } else if all(from_snntorch) {
         Some(Guess {
             semantics: Semantics::SnnTorch,
             framework: "snnTorch",
-            reason: "each neuron's r is its tau divided by 0.1 ms",
+            reason: "each neuron's r is its tau divided by 0.1 ms (as scripts for Lava write it too)",
         })
     } else if all(from_norse) {
         Some(Guess {
@@ -55,6 +73,13 @@ fn collect<'a>(graph: &'a NirGraph, neurons: &mut Vec<&'a Primitive>) {
             _ => {}
         }
     }
+}
+
+/// `layer_3`, or `layer_3_threshold`.
+fn is_spyx_name(name: &str) -> bool {
+    let number = name.strip_prefix("layer_");
+    let number = number.map(|rest| rest.strip_suffix("_threshold").unwrap_or(rest));
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn from_snntorch(primitive: &Primitive) -> bool {

@@ -56,6 +56,10 @@ struct Lava {
 }
 
 impl Framework for Lava {
+    fn dt(&self) -> f64 {
+        self.euler.dt
+    }
+
     fn sends_late(&self) -> bool {
         self.delay_shift
     }

@@ -50,6 +50,10 @@ struct Nengo {
 }
 
 impl Framework for Nengo {
+    fn dt(&self) -> f64 {
+        self.dt
+    }
+
     fn integrator_gain(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
         context.single_precision(r)
     }

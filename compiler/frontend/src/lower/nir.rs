@@ -45,6 +45,10 @@ struct Nir {
 }
 
 impl Framework for Nir {
+    fn dt(&self) -> f64 {
+        self.dt
+    }
+
     fn integrator_gain(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
         Some(context.factors(&[r], |a, p| a.mul(p[0], self.dt)))
     }

@@ -86,6 +86,10 @@ impl Norse {
 }
 
 impl Framework for Norse {
+    fn dt(&self) -> f64 {
+        self.dt
+    }
+
     /// Norse's IAF adds its input as it is.
     fn integrator_gain(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
         context.single_precision(r)

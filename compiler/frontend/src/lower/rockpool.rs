@@ -103,6 +103,10 @@ impl Rockpool {
 }
 
 impl Framework for Rockpool {
+    fn dt(&self) -> f64 {
+        self.dt
+    }
+
     fn integrator_gain(&self, _: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
         context.not_exported("Rockpool");
         None

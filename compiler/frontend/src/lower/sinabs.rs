@@ -119,6 +119,10 @@ impl Sinabs {
 }
 
 impl Framework for Sinabs {
+    fn dt(&self) -> f64 {
+        self.dt
+    }
+
     fn integrator_gain(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
         context.single_precision(r)
     }

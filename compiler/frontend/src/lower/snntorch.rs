@@ -74,6 +74,10 @@ struct SnnTorch {
 }
 
 impl Framework for SnnTorch {
+    fn dt(&self) -> f64 {
+        self.euler.dt
+    }
+
     fn integrator_gain(&self, _: &Tensor, context: &mut Context<'_>) -> Option<Vec<f32>> {
         context.not_exported("snnTorch");
         None

@@ -120,6 +120,10 @@ impl Spyx {
 }
 
 impl Framework for Spyx {
+    fn dt(&self) -> f64 {
+        self.dt
+    }
+
     fn sends_late(&self) -> bool {
         true
     }

@@ -180,7 +180,10 @@ impl Loader<'_> {
         let v_leak = vector("v_leak", 0.0, FINITE);
         let v_init = vector("v_init", 0.0, FINITE);
         let v_min = find("v_min").map(|_| vector("v_min", 0.0, FINITE));
-        let v_threshold = find("v_threshold").map(|_| vector("v_threshold", 1.0, POSITIVE));
+        // Each of several spikes subtracts the threshold, so that it must not be 0.
+        let is_multi = find("multi_spike").is_some_and(|(_, node)| node.text() == Some("true"));
+        let threshold = if is_multi { POSITIVE } else { FINITE };
+        let v_threshold = find("v_threshold").map(|_| vector("v_threshold", 1.0, threshold));
         let v_reset = find("v_threshold").map(|_| vector("v_reset", 0.0, FINITE));
         let seen = self.choice_or(find("i_syn_seen"), SynapseSeen::SameTick);
         let firing = self.firing(entry, members, v_threshold, v_reset);

@@ -198,8 +198,10 @@ impl<'a> Writer<'a> {
         };
         let shape = network.input.shape.clone();
         graph.add(&self.input, Primitive::Input { shape });
+        // Where the input of each population goes.
+        let mut entrances = self.populations.clone();
         for (at, population) in network.populations.iter().enumerate() {
-            let primitive = parameters::primitive(semantics, population)?;
+            let (primitive, integrator) = parameters::nodes(semantics, population)?;
             if population.shape.len() > 1 {
                 let message = format!(
                     "population `{}` has the shape {:?} here and [{}] there",
@@ -209,7 +211,14 @@ impl<'a> Writer<'a> {
                 );
                 self.remarks.push(remark("flat_shape", message));
             }
-            graph.add(&self.populations[at], primitive);
+            let name = &self.populations[at];
+            graph.add(name, primitive);
+            if let Some(integrator) = integrator {
+                let membrane = self.unused(&format!("{name}.membrane"));
+                graph.add(&membrane, integrator);
+                graph.join(&membrane, &self.populations[at]);
+                entrances[at] = membrane;
+            }
         }
         // One node that flattens the input serves all its projections.
         let mut flat_input = None;
@@ -247,7 +256,7 @@ impl<'a> Writer<'a> {
             let name = &self.projections[at];
             graph.add(name, primitive);
             graph.join(&source, name);
-            graph.join(name, &self.populations[projection.target.0]);
+            graph.join(name, &entrances[projection.target.0]);
         }
         let PopulationId(output) = network.output;
         let shape = vec![network.populations[output].n_neurons()];

@@ -220,7 +220,7 @@ pub fn exact_network(seed: u64) -> Network {
     let readout = r.below(3) == 0;
     let mut neuron = |n: usize, fires: bool| {
         // A readout's unit is coarser, so that halves would need rounding.
-        let decay = if fires { r.pick(&[1.0, 0.5]) } else { 1.0 };
+        let decay = if fires { r.pick(&[1.0, 0.5, 0.0]) } else { 1.0 };
         let whole = |r: &mut Random, low: i64, high: i64| -> Vec<f32> {
             (0..n)
                 .map(|_| (low + r.below((high - low + 1) as u64) as i64) as f32)

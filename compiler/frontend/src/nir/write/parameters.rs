@@ -3,7 +3,9 @@
 //! Factors per tick become time constants in double precision, in which each formula gives the
 //! factor back but for the rounding that its framework does.
 
-use spikeloom_ir::network::{Neuron, Population, Reset, Semantics, Synapse, SynapseSeen};
+use spikeloom_ir::network::{
+    Compare, Neuron, Population, Reset, ResetAt, Semantics, SentAt, Synapse, SynapseSeen,
+};
 
 use super::vector;
 use crate::nir::{CubaLi, CubaLif, If, Li, Lif, Primitive};
@@ -32,11 +34,53 @@ pub(super) fn is_without_leak(neuron: &Neuron) -> bool {
     neuron.decay_mem.iter().all(|&decay| decay == 1.0)
 }
 
-/// The node of a population.
-pub(super) fn primitive(
+/// Whether a population is a `Threshold`, alone or behind an integrator: it fires above its
+/// threshold in the tick of the crossing, and nothing else happens.
+pub(super) fn is_compared(population: &Population) -> bool {
+    let neuron = &population.neuron;
+    neuron.v_min.is_none()
+        && neuron.firing.as_ref().is_some_and(|firing| {
+            firing.reset == Reset::None
+                && firing.reset_at == ResetAt::SameTick
+                && firing.compare == Compare::Greater
+                && firing.refractory_ticks == 0
+                && !firing.multi_spike
+                && firing.sent_at == SentAt::SameTick
+        })
+}
+
+/// The nodes of a population: what fires, and the integrator in front of a `Threshold`.
+pub(super) fn nodes(
     semantics: Semantics,
     population: &Population,
-) -> Result<Primitive, String> {
+) -> Result<(Primitive, Option<Primitive>), String> {
+    let neuron = &population.neuron;
+    let Some(firing) = neuron.firing.as_ref().filter(|_| is_compared(population)) else {
+        return Ok((primitive(semantics, population)?, None));
+    };
+    let threshold = vector(population, Values::F32(firing.v_threshold.clone()));
+    let threshold = Primitive::Threshold { threshold };
+    let all = |values: &[f32], value: f32| values.iter().all(|v| v.to_bits() == value.to_bits());
+    let remembers_nothing = neuron.synapse.is_none()
+        && all(&neuron.decay_mem, 0.0)
+        && all(&neuron.gain, 1.0)
+        && all(&neuron.v_leak, 0.0)
+        && all(&neuron.v_init, 0.0);
+    if remembers_nothing {
+        return Ok((threshold, None));
+    }
+    let integrator = Population {
+        neuron: Neuron {
+            firing: None,
+            ..neuron.clone()
+        },
+        ..population.clone()
+    };
+    Ok((threshold, Some(primitive(semantics, &integrator)?)))
+}
+
+/// The node of a population.
+fn primitive(semantics: Semantics, population: &Population) -> Result<Primitive, String> {
     let neuron = &population.neuron;
     let name = &population.name;
     start(semantics, population)?;

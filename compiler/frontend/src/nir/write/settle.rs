@@ -25,6 +25,10 @@ pub(super) fn settle(
         return Err(format!("projection `{}` is not dense", other.name));
     }
     for (at, population) in network.populations.iter().enumerate() {
+        // All of a `Threshold` is in its node.
+        if parameters::is_compared(population) {
+            continue;
+        }
         lower_limit(semantics, population, &names[at], settings)?;
         let Some(firing) = &population.neuron.firing else {
             continue;
