@@ -144,7 +144,7 @@ fn waves_show_the_spikes_of_the_trace() {
         let path = workshop.path(name);
         for (core, population, neurons) in [(0, "hidden", HIDDEN), (1, "readout", READOUT)] {
             let signal = |what: &str| at_rising_clock(&path, &format!("trace_{what}_{core}"));
-            let (valid, spike) = (signal("valid"), signal("spike"));
+            let (valid, spike) = (signal("valid"), signal("spikes"));
             let seen: Vec<&str> = valid
                 .iter()
                 .zip(&spike)
