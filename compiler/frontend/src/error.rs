@@ -453,6 +453,23 @@ pub enum Error {
         #[label("named here")]
         span: SourceSpan,
     },
+    /// A pooling or convolution that does not lead from its source to its target.
+    #[error("`{key}`: {problem}")]
+    #[diagnostic(code(spikeloom::frontend::bad_geometry), help("{help}"))]
+    BadGeometry {
+        /// `pool` or `convolve`.
+        key: String,
+        /// What does not fit.
+        problem: String,
+        /// What to do.
+        help: String,
+        /// The file.
+        #[source_code]
+        source_code: Arc<NamedSource<String>>,
+        /// Where.
+        #[label("this")]
+        span: SourceSpan,
+    },
     /// Projections in a circle that all arrive in the tick of the spike.
     #[error("the loop {populations} has no delay, so its spikes would depend on themselves")]
     #[diagnostic(

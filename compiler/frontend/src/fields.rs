@@ -184,6 +184,23 @@ impl Reader {
         self.problem(problem);
     }
 
+    /// A window that does not lead from one shape to the other.
+    pub(crate) fn bad_geometry(
+        &mut self,
+        entry: &Entry,
+        problem: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let problem = Error::BadGeometry {
+            key: entry.0.text.clone(),
+            problem: problem.into(),
+            help: help.into(),
+            source_code: self.source_code(),
+            span: self.place(entry).into(),
+        };
+        self.problem(problem);
+    }
+
     /// A name that cannot be one here.
     pub(crate) fn bad_name(&mut self, key: &Key, expected: &str, help: &str) {
         let problem = Error::BadValue {

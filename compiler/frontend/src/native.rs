@@ -8,6 +8,7 @@
 //! field of the level needs is in one place. `values.rs` reads and writes parameters, which may be
 //! numbers, lists, or names of arrays.
 
+mod geometry;
 mod input;
 mod inspect;
 mod order;
@@ -15,8 +16,8 @@ mod population;
 mod projection;
 mod values;
 
-use spikeloom_ir::geometry::Connectivity;
-use spikeloom_ir::network::{Decoder, Network, Projection, Semantics};
+use spikeloom_ir::geometry::{AxisOrder, Connectivity, Grid};
+use spikeloom_ir::network::{Decoder, Network, Semantics};
 use spikeloom_ir::{Origin, PopulationId};
 
 use crate::Remark;
@@ -26,6 +27,7 @@ use crate::error::{Error, together};
 use crate::fields::{Entry, Reader};
 use crate::project::ProjectFile;
 use crate::yaml;
+pub use geometry::{CONVOLVE_KEYS, POOL_KEYS};
 pub use inspect::{NetworkInspection, PopulationSummary, ProjectionSummary, inspect};
 pub use population::POPULATION_KEYS;
 pub use projection::PROJECTION_KEYS;
@@ -336,9 +338,20 @@ fn check_names(network: &Network) -> Result<(), Error> {
             return refused(format!("two populations are called `{name}`"));
         }
     }
-    let is_dense = |p: &Projection| p.pooling.is_empty() && p.connectivity == Connectivity::Dense;
-    if let Some(other) = network.projections.iter().find(|p| !is_dense(p)) {
-        return refused(format!("projection `{}` is not dense", other.name));
+    let is_in_order = |grid: &Grid| grid.order == AxisOrder::ChannelsFirst;
+    for projection in &network.projections {
+        let pooled = projection.pooling.iter().flat_map(|p| [p.input, p.output]);
+        let convolved = match &projection.connectivity {
+            Connectivity::Dense => None,
+            Connectivity::Convolution(c) => Some([c.input, c.output]),
+        };
+        if !pooled
+            .chain(convolved.into_iter().flatten())
+            .all(|grid| is_in_order(&grid))
+        {
+            let name = &projection.name;
+            return refused(format!("projection `{name}` numbers its channels last"));
+        }
     }
     if network.output.0 >= network.populations.len() {
         return refused("its output is no population".to_owned());

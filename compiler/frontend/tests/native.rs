@@ -152,10 +152,12 @@ fn options_replace_what_they_may_and_contradict_the_rest() {
 }
 
 #[test]
-fn the_example_of_the_documentation_is_a_network() {
+fn the_examples_of_the_documentation_are_networks() {
     let page = include_str!("../../../docs/native-format.md");
-    let (_, rest) = page.split_once("```yaml\n").unwrap();
-    let (text, _) = rest.split_once("```").unwrap();
+    let examples = page.split("```yaml\n").skip(1);
+    let examples: Vec<&str> = examples
+        .map(|rest| rest.split_once("```").unwrap().0)
+        .collect();
     let archive = |format, arrays: &[(&str, &[usize])]| {
         let arrays = arrays.iter().map(|(name, shape)| {
             let values = vec![0.5; shape.iter().product()];
@@ -164,37 +166,45 @@ fn the_example_of_the_documentation_is_a_network() {
         });
         arrays::write(format, &arrays.collect::<Vec<_>>()).unwrap()
     };
-    let arrays: [(&str, &[usize]); 4] = [
+    let digits: [(&str, &[usize]); 4] = [
         ("hidden.v_threshold", &[128]),
         ("fc1.weight", &[128, 784]),
         ("fc1.bias", &[128]),
         ("fc2.weight", &[10, 128]),
     ];
     let more: [(&str, &[usize]); 1] = [("recurrent.weight", &[128, 128])];
+    let conv: [(&str, &[usize]); 3] = [
+        ("conv1.weight", &[8, 2, 5, 5]),
+        ("conv1.bias", &[8]),
+        ("conv2.weight", &[16, 2, 3, 3]),
+    ];
+    let npz = ArchiveFormat::Npz;
     let files = Files::from([
-        (
-            "digits.npz".to_owned(),
-            archive(ArchiveFormat::Npz, &arrays),
-        ),
+        ("digits.npz".to_owned(), archive(npz, &digits)),
+        ("conv.npz".to_owned(), archive(npz, &conv)),
         (
             "more.safetensors".to_owned(),
             archive(ArchiveFormat::Safetensors, &more),
         ),
     ]);
-    let (network, remarks) =
-        load(text, &files, "").unwrap_or_else(|error| panic!("{}", render(&error)));
-    assert!(remarks.is_empty());
-    assert_eq!(
-        (network.populations.len(), network.projections.len()),
-        (2, 3)
-    );
-    // Every key of the format is in it.
-    for key in native::KEYS
-        .iter()
-        .chain(native::POPULATION_KEYS)
-        .chain(native::PROJECTION_KEYS)
-    {
-        assert!(text.contains(&format!("{key}:")), "{key}");
+    let sizes = examples.iter().map(|text| {
+        let (network, remarks) =
+            load(text, &files, "").unwrap_or_else(|error| panic!("{}", render(&error)));
+        assert!(remarks.is_empty());
+        (network.populations.len(), network.projections.len())
+    });
+    assert_eq!(sizes.collect::<Vec<_>>(), [(2, 3), (3, 3)]);
+    // Every key of the format is in one of them, and described.
+    let keys = [
+        native::KEYS,
+        native::POPULATION_KEYS,
+        native::PROJECTION_KEYS,
+        native::POOL_KEYS,
+        native::CONVOLVE_KEYS,
+    ];
+    for key in keys.concat() {
+        let written = format!("{key}:");
+        assert!(examples.iter().any(|text| text.contains(&written)), "{key}");
         assert!(
             page.contains(&format!("| `{key}` |")),
             "{key} is not described"

@@ -65,20 +65,13 @@ fn the_models_of_frameworks_survive_both_formats() {
         "{semantics: spyx, encoding: events, ticks: 5}",
         "{semantics: nengo, encoding: events, ticks: 5}",
     ];
-    let mut n_written = 0;
+    let (mut n_written, mut n_planes) = (0, 0);
     for (name, bytes) in model_files() {
         for options in options {
             let Ok(network) = read(&bytes, options) else {
                 continue;
             };
             let network = without_origins(network);
-            if network
-                .projections
-                .iter()
-                .any(|p| p.connectivity != Default::default())
-            {
-                continue;
-            }
             let Ok((nir, remarks)) = nir::write(&network) else {
                 panic!(
                     "{name} {options}: {}",
@@ -113,9 +106,12 @@ fn the_models_of_frameworks_survive_both_formats() {
                 format!("{network:?}")
             );
             n_written += 1;
+            let mut projections = network.projections.iter();
+            n_planes += usize::from(projections.any(|p| !p.pooling.is_empty()));
         }
     }
     assert!(n_written >= 80, "only {n_written} models could be read");
+    assert!(n_planes >= 2, "only {n_planes} of them have poolings");
 }
 
 /// A network of one population, with `fields` in it.
@@ -199,6 +195,128 @@ fn shapes_and_names_that_nir_has_not_are_changed_with_a_remark() {
     assert_eq!(back.input.shape, [1, 2]);
     assert_eq!(back.populations[0].name, "a.b");
     assert_eq!(back.projections[0].name, "a.b_2");
+}
+
+#[test]
+fn convolutions_and_poolings_come_back() {
+    let network = |input: &str, lif: &str, projection: &str| {
+        let text = format!(
+            "format: spikeloom-network/1\nticks: 4\ninput: {{shape: {input}, encoding: events}}\npopulations:\n  \
+             lif: {{shape: {lif}, decay_mem: 0.5, v_threshold: 1, reset: zero}}\nprojections:\n  - {{name: w, \
+             from: input, to: lif, {projection}}}\noutput: lif\n"
+        );
+        let project = ProjectFile::default();
+        let read = native::load(&text, "net.yaml", &project, "net", &mut |_| unreachable!());
+        without_origins(read.unwrap_or_else(|error| panic!("{}", render(&error))).0)
+    };
+    let cases = [
+        // Two axes, with everything that a window has.
+        (
+            "[2, 9, 8]",
+            "[4, 3, 4]",
+            "convolve: {kernel: [3, 2], stride: [3, 2], dilation: [2, 1], padding: [1, 0], groups: 2}, weights: 1, bias: [1, 2, 3, 4]",
+        ),
+        // An even kernel with the zeros that keep the size.
+        (
+            "[2, 4, 4]",
+            "[3, 4, 4]",
+            "convolve: {kernel: 2, padding: same}, weights: 0.5, bias: 1",
+        ),
+        // One axis.
+        (
+            "[2, 9]",
+            "[3, 4]",
+            "convolve: {kernel: [1, 3], stride: [1, 2]}, weights: 0.5, bias: [1, 2, 3]",
+        ),
+        // Poolings in front of a convolution, of a weight matrix, of nothing.
+        (
+            "[2, 8, 8]",
+            "[3, 2, 2]",
+            "pool: [{kernel: 2}, {kernel: 2, stride: 1, padding: 1}], convolve: {kernel: 4}, weights: 1, bias: 1",
+        ),
+        (
+            "[2, 8, 8]",
+            "5",
+            "pool: {kernel: 3, stride: 2}, weights: 0.25",
+        ),
+        (
+            "[2, 8, 8]",
+            "[2, 4, 4]",
+            "pool: {kernel: 2}, convolve: {kernel: 1, groups: 2}, weights: 1",
+        ),
+        (
+            "[2, 8, 8]",
+            "[2, 4, 4]",
+            "pool: {kernel: 2}, convolve: {kernel: 1, groups: 2}, weights: 0.25",
+        ),
+    ];
+    let mut said = Vec::new();
+    for (input, lif, projection) in cases {
+        let network = network(input, lif, projection);
+        let (bytes, remarks) =
+            nir::write(&network).unwrap_or_else(|error| panic!("{projection}: {}", render(&error)));
+        let remarks: Vec<String> = remarks.iter().map(ToString::to_string).collect();
+        said.push(format!("{projection}\n{}\n", remarks.join("\n")));
+        let (here, there) = (&network.projections[0], &back(&bytes).projections[0]);
+        assert_eq!(
+            (&here.pooling, &here.connectivity),
+            (&there.pooling, &there.connectivity)
+        );
+        assert_eq!((&here.weights, here.n_pre), (&there.weights, there.n_pre));
+    }
+    insta::assert_snapshot!("convolutions", said.join("\n"));
+    let refused = [
+        (
+            "[2, 9]",
+            "[3, 4]",
+            "convolve: {kernel: [2, 3], stride: [1, 2], padding: [1, 0], output: [3, 1, 4]}, weights: 1",
+        ),
+        (
+            "[2, 4, 4]",
+            "[2, 2, 2]",
+            "convolve: {kernel: 3}, weights: 1, bias: [1, 2, 3, 4, 5, 6, 7, 8]",
+        ),
+        (
+            "[2, 4, 4]",
+            "5",
+            "pool: {kernel: 2, dilation: 2}, weights: 1",
+        ),
+        (
+            "[2, 4, 4]",
+            "[2, 2, 2]",
+            "convolve: {kernel: 3, output: [2, 2, 2], input: [4, 4, 2]}, weights: 1",
+        ),
+    ];
+    for (input, lif, projection) in refused {
+        let error = nir::write(&network(input, lif, projection)).unwrap_err();
+        assert!(
+            error.to_string().contains("projection `w`"),
+            "{projection}: {error}"
+        );
+    }
+}
+
+#[test]
+fn delays_come_back() {
+    let text = "format: spikeloom-network/1\nticks: 40\ninput: {shape: 3, encoding: events}\npopulations:\n  \
+                a: {shape: 2, decay_mem: 0.5, v_threshold: 1, reset: zero}\n  \
+                b: {shape: 2, decay_mem: 0.5, v_threshold: 1, reset: zero}\nprojections:\n  \
+                - {name: in, from: input, to: a, weights: 1, channel_delays: [0, 7, 2]}\n  \
+                - {name: on, from: a, to: b, weights: 1, delay: 3}\n  \
+                - {name: back, from: b, to: a, weights: 1, delay: 1}\n  \
+                - {name: itself, from: b, to: b, weights: 1, delay: 5}\noutput: b\n";
+    let project = ProjectFile::default();
+    let read = native::load(text, "net.yaml", &project, "net", &mut |_| unreachable!());
+    let network = without_origins(read.unwrap().0);
+    for semantics in [Semantics::Nir, Semantics::Norse, Semantics::Lava] {
+        let network = Network {
+            semantics,
+            ..network.clone()
+        };
+        let (bytes, remarks) = nir::write(&network).unwrap();
+        assert!(remarks.is_empty(), "{remarks:?}");
+        assert_eq!(format!("{:?}", back(&bytes)), format!("{network:?}"));
+    }
 }
 
 #[test]

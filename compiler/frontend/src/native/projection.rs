@@ -7,7 +7,7 @@ use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::network::{Input, Network, Population, Projection, Source};
 
 use super::values::{Arrays, FINITE, Requirement};
-use super::{Loader, input};
+use super::{Loader, geometry, input};
 use crate::error::nearest;
 use crate::fields::Entry;
 use crate::yaml::{self, Node, Value};
@@ -17,6 +17,8 @@ pub const PROJECTION_KEYS: &[&str] = &[
     "name",
     "from",
     "to",
+    "pool",
+    "convolve",
     "weights",
     "bias",
     "delay",
@@ -93,27 +95,58 @@ impl Loader<'_> {
             None => Some(0),
         };
         let (source, target) = (source?, target?);
-        let n_pre = match source {
-            Source::Input => input.shape.iter().product(),
-            Source::Population(id) => populations[id.0].n_neurons(),
+        let source_shape = match source {
+            Source::Input => &input.shape,
+            Source::Population(id) => &populations[id.0].shape,
         };
+        let n_pre = source_shape.iter().product();
         let n_post = populations[target.0].n_neurons();
-        let weights = find("weights").and_then(|entry| self.matrix(entry, n_post, n_pre));
+        let pooling = match find("pool") {
+            Some(entry) => self.pooling(entry, source_shape),
+            None => Some(Vec::new()),
+        };
+        let pooling = pooling?;
+        let coming = match pooling.last() {
+            Some(last) => Some(last.output),
+            None => geometry::grid(source_shape),
+        };
+        let n_in = pooling.last().map_or(n_pre, |p| p.output.n_elements());
+        let connectivity = match find("convolve") {
+            Some(entry) => Connectivity::Convolution(self.convolution(entry, coming, n_post)?),
+            None => Connectivity::Dense,
+        };
+        let shape = weights_shape(&connectivity, n_post, n_in);
+        let weights = find("weights").and_then(|entry| self.weights(entry, &shape));
         let bias = find("bias").map(|entry| {
-            let shape = populations[target.0].shape.clone();
-            self.vector(entry, &shape, FINITE)
+            let shape = &populations[target.0].shape;
+            self.bias(entry, shape, &connectivity)
         });
         let channel_delays = find("channel_delays").map(|entry| self.delays(entry, n_pre));
         if self.reader.n_problems() > n_before {
+            return None;
+        }
+        let weights = weights?;
+        if let Err(fault) =
+            spikeloom_ir::geometry::check(&pooling, &connectivity, n_pre, n_post, weights.len())
+        {
+            let place = find("convolve").or(find("pool")).or(find("weights"))?;
+            self.reader.bad_geometry(
+                place,
+                format!(
+                    "it does not lead from {n_pre} sources to {n_post} neurons: the {} must be {}, and is {}",
+                    fault.what, fault.wanted, fault.found
+                ),
+                "compare the shapes of the populations with `input:` and `output:`",
+            );
             return None;
         }
         Some(Projection {
             name: name?,
             source,
             target,
-            pooling: Vec::new(),
-            connectivity: Connectivity::Dense,
-            weights: weights?,
+            pooling,
+            connectivity,
+            weights,
             n_pre,
             n_post,
             bias: match bias {
@@ -127,6 +160,29 @@ impl Loader<'_> {
             },
             origin: self.reader.origin(&item.span),
         })
+    }
+
+    /// One value a neuron, or behind a convolution one a channel.
+    fn bias(
+        &mut self,
+        entry: &Entry,
+        shape: &[usize],
+        connectivity: &Connectivity,
+    ) -> Option<Vec<f32>> {
+        let Connectivity::Convolution(c) = connectivity else {
+            return self.vector(entry, shape, FINITE);
+        };
+        let channels = [c.output.channels];
+        let flat = [shape.iter().product()];
+        let values = self.parameter(entry, &[&flat, shape, &channels], FINITE)?;
+        if values.len() != c.output.channels {
+            return Some(values);
+        }
+        let n_places = c.output.height * c.output.width;
+        let repeated = values
+            .iter()
+            .flat_map(|&b| std::iter::repeat_n(b, n_places));
+        Some(repeated.collect())
     }
 
     /// Further ticks of each source.
@@ -183,6 +239,32 @@ impl Loader<'_> {
     }
 }
 
+/// `[post][pre]`, or `[out][in / groups][rows][columns]` of a convolution.
+fn weights_shape(connectivity: &Connectivity, n_post: usize, n_in: usize) -> Vec<usize> {
+    match connectivity {
+        Connectivity::Dense => vec![n_post, n_in],
+        Connectivity::Convolution(c) => {
+            let [rows, columns] = c.window.kernel;
+            let per_group = c.input.channels / c.groups.max(1);
+            vec![c.output.channels, per_group, rows, columns]
+        }
+    }
+}
+
+/// The bias of each channel, where all of its neurons have the same.
+fn of_channels(bias: &[f32], connectivity: &Connectivity) -> Option<Vec<f32>> {
+    let Connectivity::Convolution(c) = connectivity else {
+        return None;
+    };
+    let n_places = (c.output.height * c.output.width).max(1);
+    let channels = bias.chunks(n_places).map(|channel| {
+        let first = *channel.first()?;
+        let same = |b: &f32| b.to_bits() == first.to_bits();
+        channel.iter().all(same).then_some(first)
+    });
+    channels.collect()
+}
+
 /// The lines of one projection below `projections:`.
 pub(super) fn write(projection: &Projection, network: &Network, arrays: &mut Arrays<'_>) -> String {
     let population = |id: PopulationId| &network.populations[id.0];
@@ -198,11 +280,20 @@ pub(super) fn write(projection: &Projection, network: &Network, arrays: &mut Arr
         yaml::quoted(source),
         yaml::quoted(&target.name)
     );
-    let shape = [projection.n_post, projection.n_pre];
+    text += &geometry::write(projection, network);
+    let shape = weights_shape(
+        &projection.connectivity,
+        projection.n_post,
+        projection.n_in(),
+    );
     let weights = arrays.vector(&format!("{name}.weight"), &shape, &projection.weights);
     let _ = writeln!(text, "    weights: {weights}");
     if let Some(bias) = &projection.bias {
-        let bias = arrays.vector(&format!("{name}.bias"), &target.shape, bias);
+        let array = format!("{name}.bias");
+        let bias = match of_channels(bias, &projection.connectivity) {
+            Some(channels) => arrays.vector(&array, &[channels.len()], &channels),
+            None => arrays.vector(&array, &target.shape, bias),
+        };
         let _ = writeln!(text, "    bias: {bias}");
     }
     let _ = writeln!(text, "    delay: {}", projection.delay);

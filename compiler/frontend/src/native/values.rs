@@ -103,14 +103,9 @@ impl Loader<'_> {
         self.parameter(entry, &[&flat, shape], requirement)
     }
 
-    /// Weights, `[post][pre]`.
-    pub(super) fn matrix(
-        &mut self,
-        entry: &Entry,
-        n_post: usize,
-        n_pre: usize,
-    ) -> Option<Vec<f32>> {
-        self.parameter(entry, &[&[n_post, n_pre]], FINITE)
+    /// Weights of that shape.
+    pub(super) fn weights(&mut self, entry: &Entry, shape: &[usize]) -> Option<Vec<f32>> {
+        self.parameter(entry, &[shape], FINITE)
     }
 
     /// The same value for each.
@@ -135,7 +130,8 @@ impl Loader<'_> {
         self.values.left.map(|_| ())
     }
 
-    fn parameter(
+    /// Values of one of these shapes; a single number is one for each element of the first.
+    pub(super) fn parameter(
         &mut self,
         entry: &Entry,
         shapes: &[&[usize]],
@@ -155,7 +151,7 @@ impl Loader<'_> {
                     );
                     return None;
                 }
-                let mut values = self.filled(key, 0.0, n)?;
+                let mut values = self.filled(key, 0.0, cells.len())?;
                 for (value, cell) in values.iter_mut().zip(cells) {
                     *value = self.number(&key.text, cell, requirement)?;
                 }
@@ -271,7 +267,7 @@ impl Loader<'_> {
         match read.first() {
             Some(&value) if is_one => self.filled(&entry.0, value, n),
             _ => {
-                self.room(&entry.0, n)?;
+                self.room(&entry.0, read.len())?;
                 Some(read)
             }
         }

@@ -9,15 +9,16 @@
 //! A difference of rounding is a remark; any other, and nothing is written.
 
 mod compare;
+mod link;
 mod parameters;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spikeloom_ir::network::{Decoder, Encoder, Network, Population, Semantics, Source};
+use spikeloom_ir::network::{Decoder, Encoder, Network, Semantics, Source};
 use spikeloom_ir::{Origin, PopulationId};
 
-use super::{Dense, Edge, NirGraph, Node, Primitive};
+use super::{Conv, Edge, NirGraph, Node, Padding, Primitive};
 use crate::choice::{Choice, DecoderChoice, Encoding};
 use crate::error::Error;
 use crate::hdf5::{Array, Content, Group, Object};
@@ -120,7 +121,12 @@ impl<'a> Writer<'a> {
             writer.populations.push(name);
         }
         for projection in &network.projections {
-            let name = writer.node_name(&projection.name, "projection");
+            // What has no weights is an edge, and gets its name from its target.
+            let name = if link::is_identity(projection) {
+                writer.populations[projection.target.0].clone()
+            } else {
+                writer.node_name(&projection.name, "projection")
+            };
             writer.projections.push(name);
         }
         writer.input = writer.unused("input");
@@ -201,16 +207,15 @@ impl<'a> Writer<'a> {
         // Where the input of each population goes.
         let mut entrances = self.populations.clone();
         for (at, population) in network.populations.iter().enumerate() {
-            let (primitive, integrator) = parameters::nodes(semantics, population)?;
-            if population.shape.len() > 1 {
+            let shape = link::shape_of(network, at);
+            if population.shape != shape {
                 let message = format!(
-                    "population `{}` has the shape {:?} here and [{}] there",
-                    population.name,
-                    population.shape,
-                    population.n_neurons()
+                    "population `{}` has the shape {:?} here and {shape:?} there",
+                    population.name, population.shape
                 );
                 self.remarks.push(remark("flat_shape", message));
             }
+            let (primitive, integrator) = parameters::nodes(semantics, population, &shape)?;
             let name = &self.populations[at];
             graph.add(name, primitive);
             if let Some(integrator) = integrator {
@@ -221,45 +226,51 @@ impl<'a> Writer<'a> {
             }
         }
         // One node that flattens the input serves all its projections.
-        let mut flat_input = None;
+        let mut flat_input: Option<String> = None;
         for (at, projection) in network.projections.iter().enumerate() {
-            let weight = tensor(
-                vec![projection.n_post, projection.n_pre],
-                Values::F32(projection.weights.clone()),
-            );
-            let bias = projection.bias.clone();
-            let primitive = match bias {
-                Some(bias) => Primitive::Affine(Dense {
-                    weight,
-                    bias: Some(tensor(vec![bias.len()], Values::F32(bias))),
-                }),
-                None => Primitive::Linear(Dense { weight, bias: None }),
+            let target = projection.target.0;
+            let (mut last, shape) = match projection.source {
+                Source::Population(PopulationId(source)) => (
+                    self.populations[source].clone(),
+                    link::shape_of(network, source),
+                ),
+                Source::Input => (self.input.clone(), network.input.shape.clone()),
             };
-            let source = match projection.source {
-                Source::Population(id) => self.populations[id.0].clone(),
-                Source::Input if network.input.shape.len() == 1 => self.input.clone(),
-                Source::Input => flat_input
-                    .get_or_insert_with(|| {
-                        let name = self.unused("flatten");
-                        let input_shape = Some(network.input.shape.clone());
-                        let flatten = Primitive::Flatten {
-                            start_dim: 0,
-                            end_dim: -1,
-                            input_shape,
-                        };
-                        graph.add(&name, flatten);
-                        graph.join(&self.input, &name);
+            let dt = parameters::dt(semantics);
+            let chain = link::chain(projection, &shape, &network.populations[target], dt)?;
+            let n_before = chain.before.len();
+            for (what, primitive) in chain.before {
+                let flattens_input =
+                    n_before == 1 && what == "flatten" && projection.source == Source::Input;
+                last = match &flat_input {
+                    Some(name) if flattens_input => name.clone(),
+                    _ => {
+                        let name = self.unused(what);
+                        graph.add(&name, primitive);
+                        graph.join(&last, &name);
                         name
-                    })
-                    .clone(),
-            };
-            let name = &self.projections[at];
-            graph.add(name, primitive);
-            graph.join(&source, name);
-            graph.join(name, &entrances[projection.target.0]);
+                    }
+                };
+                if flattens_input {
+                    flat_input = Some(last.clone());
+                }
+            }
+            if let Some(primitive) = chain.weights {
+                let name = &self.projections[at];
+                if link::is_odd_for_nir(&primitive) {
+                    let message = format!(
+                        "the Python library nir (1.0.8) reads node `{name}` with `type_check=False` only: it takes kernels for square and groups for one"
+                    );
+                    self.remarks.push(remark("odd_convolution", message));
+                }
+                graph.add(name, primitive);
+                graph.join(&last, name);
+                last.clone_from(name);
+            }
+            graph.join(&last, &entrances[target]);
         }
         let PopulationId(output) = network.output;
-        let shape = vec![network.populations[output].n_neurons()];
+        let shape = link::shape_of(network, output);
         graph.add(&self.output, Primitive::Output { shape });
         graph.join(&self.populations[output], &self.output);
         Ok(graph)
@@ -290,11 +301,6 @@ fn tensor(shape: Vec<usize>, values: Values) -> Tensor {
         values,
         origin: Origin::Synthetic,
     }
-}
-
-/// One value a neuron.
-fn vector(population: &Population, values: Values) -> Tensor {
-    tensor(vec![population.n_neurons()], values)
 }
 
 // ------------------------------------------------------------------ the file
@@ -370,7 +376,32 @@ fn fields(primitive: &Primitive) -> Group {
                 fields.insert("input_type".to_owned(), lengths(shape));
             }
         }
+        Primitive::SumPool2d(pool) | Primitive::AvgPool2d(pool) => {
+            fields.insert("kernel_size".to_owned(), lengths(&pool.kernel_size));
+            fields.insert("stride".to_owned(), lengths(&pool.stride));
+            fields.insert("padding".to_owned(), lengths(&pool.padding));
+        }
+        Primitive::Conv1d(conv) | Primitive::Conv2d(conv) => convolution_fields(conv, &mut fields),
         _ => {}
     }
     fields
+}
+
+fn convolution_fields(conv: &Conv, fields: &mut Group) {
+    // Along one axis they are single numbers.
+    let numbers = |values: &[usize]| match values {
+        [n] => integers(&[i64::try_from(*n).unwrap_or(i64::MAX)], Vec::new()),
+        values => lengths(values),
+    };
+    fields.insert("stride".to_owned(), numbers(&conv.stride));
+    fields.insert("dilation".to_owned(), numbers(&conv.dilation));
+    fields.insert("groups".to_owned(), numbers(&[conv.groups]));
+    let padding = match &conv.padding {
+        Padding::Zeros(zeros) => numbers(zeros),
+        Padding::Same => text("same"),
+    };
+    fields.insert("padding".to_owned(), padding);
+    if let Some(shape) = &conv.input_shape {
+        fields.insert("input_shape".to_owned(), numbers(shape));
+    }
 }

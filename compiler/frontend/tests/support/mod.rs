@@ -5,7 +5,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use spikeloom_ir::geometry::{AxisOrder, Connectivity};
+use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
     ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
@@ -21,9 +21,9 @@ pub fn network() -> impl Strategy<Value = Network> {
             let output = output.index(n);
             (Just((shape, encoder, output)), populations).prop_flat_map(
                 |((shape, encoder, output), populations)| {
-                    let n_channels = shape.iter().product();
-                    let sizes: Vec<usize> = populations.iter().map(Population::n_neurons).collect();
-                    let one = projection(n_channels, sizes);
+                    let shapes: Vec<Vec<usize>> =
+                        populations.iter().map(|p| p.shape.clone()).collect();
+                    let one = projection(shape.clone(), shapes);
                     let fires = populations[output].neuron.firing.is_some();
                     let decoders = if fires {
                         &[Decoder::SpikeCount, Decoder::MembraneSum][..]
@@ -100,7 +100,7 @@ fn values(of: impl Strategy<Value = f32> + Clone, n: usize) -> impl Strategy<Val
 }
 
 fn shape() -> impl Strategy<Value = Vec<usize>> {
-    vec(1_usize..7, 1..3)
+    prop_oneof![vec(1_usize..7, 1..3), vec(1_usize..4, 3)]
 }
 
 fn name() -> impl Strategy<Value = String> {
@@ -226,37 +226,150 @@ fn neuron(n: usize) -> impl Strategy<Value = Neuron> {
         )
 }
 
-fn projection(n_channels: usize, sizes: Vec<usize>) -> impl Strategy<Value = Projection> {
-    let n = sizes.len();
+/// Channels over a plane, as a shape of at most three axes is read.
+fn grid(shape: &[usize]) -> Grid {
+    let (channels, height, width) = match *shape {
+        [n] => (n, 1, 1),
+        [channels, width] => (channels, 1, width),
+        [channels, height, width] => (channels, height, width),
+        _ => panic!("a shape of up to three axes"),
+    };
+    Grid {
+        channels,
+        height,
+        width,
+        order: AxisOrder::ChannelsFirst,
+    }
+}
+
+fn pair(from: std::ops::Range<usize>) -> impl Strategy<Value = [usize; 2]> {
+    prop_oneof![from.clone().prop_map(|n| [n, n]), [from.clone(), from]]
+}
+
+/// Up to two poolings of a plane.
+fn poolings(input: Grid) -> impl Strategy<Value = Vec<Pooling>> {
+    let windows = vec((pair(1..3), pair(1..3), pair(0..2)), 0..3);
+    windows.prop_map(move |windows| {
+        let mut pooling: Vec<Pooling> = Vec::new();
+        for (kernel, stride, padding) in windows {
+            let input = pooling.last().map_or(input, |last| last.output);
+            let along = |axis: usize, length: usize| {
+                (length + 2 * padding[axis] + 1)
+                    .saturating_sub(kernel[axis])
+                    .div_ceil(stride[axis])
+                    .max(1)
+            };
+            let output = Grid {
+                height: along(0, input.height),
+                width: along(1, input.width),
+                ..input
+            };
+            let dilation = [1, 1];
+            let window = Window {
+                kernel,
+                stride,
+                padding,
+                dilation,
+            };
+            pooling.push(Pooling {
+                input,
+                output,
+                window,
+            });
+        }
+        pooling
+    })
+}
+
+/// A convolution between two planes, whatever its arithmetic would give.
+fn convolution(input: Grid, output: Grid) -> impl Strategy<Value = Convolution> {
+    let windows = (pair(1..4), pair(1..3), pair(1..3), any::<bool>());
+    windows.prop_map(move |(kernel, stride, dilation, grouped)| {
+        let common = (1..=input.channels)
+            .rev()
+            .find(|n| input.channels.is_multiple_of(*n) && output.channels.is_multiple_of(*n));
+        // The last place has to begin in the input or its padding.
+        let padding = [output.height * stride[0], output.width * stride[1]];
+        Convolution {
+            input,
+            output,
+            window: Window {
+                kernel,
+                stride,
+                padding,
+                dilation,
+            },
+            groups: common.filter(|_| grouped).unwrap_or(1),
+        }
+    })
+}
+
+fn projection(input: Vec<usize>, shapes: Vec<Vec<usize>>) -> impl Strategy<Value = Projection> {
+    let n = shapes.len();
     (0..=n, 0..n).prop_flat_map(move |(source, target)| {
-        let (source, n_pre, is_late) = match source.checked_sub(1) {
-            None => (Source::Input, n_channels, false),
-            Some(p) => (Source::Population(PopulationId(p)), sizes[p], p >= target),
+        let (source, shape, is_late) = match source.checked_sub(1) {
+            None => (Source::Input, &input, false),
+            Some(p) => (Source::Population(PopulationId(p)), &shapes[p], p >= target),
         };
-        let n_post = sizes[target];
-        (
-            name(),
-            values(real().boxed(), n_pre * n_post),
-            prop::option::of(values(real().boxed(), n_post)),
-            u32::from(is_late)..4,
-            prop::option::of(vec(0_u32..5, n_pre)),
-        )
-            .prop_map(
-                move |(name, weights, bias, delay, channel_delays)| Projection {
-                    name,
-                    source,
-                    target: PopulationId(target),
-                    pooling: vec![],
-                    connectivity: Default::default(),
-                    weights,
-                    n_pre,
-                    n_post,
-                    bias,
-                    delay,
-                    channel_delays,
-                    origin: Origin::Synthetic,
-                },
+        let n_pre = shape.iter().product::<usize>();
+        let output = grid(&shapes[target]);
+        let links = poolings(grid(shape)).prop_flat_map(move |pooling| {
+            let input = pooling.last().map_or(n_pre, |p| p.output.n_elements());
+            let plane = pooling.last().map(|p| p.output);
+            let dense = Just((Connectivity::Dense, input * output.n_elements()));
+            let convolved = convolution(plane.unwrap_or(output), output)
+                .prop_map(|c| (Connectivity::Convolution(c), c.n_weights()));
+            // Without a pooling in front, what comes in is the source's plane.
+            let connectivity = match plane {
+                Some(_) => prop_oneof![dense, convolved].boxed(),
+                None => dense.boxed(),
+            };
+            (Just(pooling), connectivity)
+        });
+        let plane = grid(shape);
+        let direct = convolution(plane, output)
+            .prop_map(|c| (Vec::new(), (Connectivity::Convolution(c), c.n_weights())));
+        let n_post = output.n_elements();
+        (name(), prop_oneof![links, direct]).prop_flat_map(move |(name, (pooling, link))| {
+            let (connectivity, n_weights) = link;
+            // A channel of a convolution often has one bias.
+            let n_places = match &connectivity {
+                Connectivity::Convolution(c) => c.output.height * c.output.width,
+                Connectivity::Dense => 1,
+            };
+            let of_channels = values(real().boxed(), n_post / n_places).prop_map(move |values| {
+                let repeated = values
+                    .iter()
+                    .flat_map(|b| std::iter::repeat_n(*b, n_places));
+                repeated.collect::<Vec<f32>>()
+            });
+            let bias = prop_oneof![of_channels, values(real().boxed(), n_post)];
+            (
+                Just((name, pooling, connectivity)),
+                values(real().boxed(), n_weights),
+                prop::option::of(bias),
+                u32::from(is_late)..4,
+                prop::option::of(vec(0_u32..5, n_pre)),
             )
+                .prop_map(
+                    move |((name, pooling, connectivity), weights, bias, delay, channel_delays)| {
+                        Projection {
+                            name,
+                            source,
+                            target: PopulationId(target),
+                            pooling,
+                            connectivity,
+                            weights,
+                            n_pre,
+                            n_post,
+                            bias,
+                            delay,
+                            channel_delays,
+                            origin: Origin::Synthetic,
+                        }
+                    },
+                )
+        })
     })
 }
 

@@ -6,6 +6,7 @@ use spikeloom_ir::network::{
     Network, Population, Projection, Reset, ResetAt, Source, Synapse, SynapseSeen,
 };
 
+use super::link::ticks_of_channels;
 use super::remark;
 use crate::Remark;
 
@@ -57,19 +58,17 @@ pub(super) fn compare(
         return Err("another number of projections comes back".to_owned());
     }
     for (projection, name) in network.projections.iter().zip(projections) {
-        let found = back.projections.iter().find(|p| p.name == *name);
-        let found = found.ok_or_else(|| format!("projection `{}` is lost", projection.name))?;
         let moved = |source| match source {
             Source::Input => Source::Input,
             Source::Population(id) => Source::Population(spikeloom_ir::PopulationId(places[id.0])),
         };
-        if found.source != moved(projection.source) || found.target.0 != places[projection.target.0]
-        {
-            return Err(format!(
-                "projection `{}` comes back elsewhere",
-                projection.name
-            ));
-        }
+        // A node that has several sources or targets is several projections.
+        let found = back.projections.iter().find(|p| {
+            p.name == *name
+                && p.source == moved(projection.source)
+                && p.target.0 == places[projection.target.0]
+        });
+        let found = found.ok_or_else(|| format!("projection `{}` is lost", projection.name))?;
         comparison.projection(projection, found)?;
     }
     let same = [
@@ -177,15 +176,22 @@ impl Comparison {
 
     fn projection(&mut self, here: &Projection, there: &Projection) -> Result<(), String> {
         let of = format!("of projection `{}`", here.name);
-        if here.delay != there.delay {
+        let (ticks, back) = (ticks_of_channels(here), ticks_of_channels(there));
+        if let Some((ticks, back)) = ticks.iter().zip(&back).find(|(a, b)| a != b) {
             return Err(format!(
-                "the delay {of} comes back as {} ticks, not {}",
-                there.delay, here.delay
+                "a delay {of} comes back as {back} ticks, not {ticks}"
             ));
         }
-        let late = |p: &Projection| p.channel_delays.iter().flatten().any(|&ticks| ticks > 0);
-        if late(here) || late(there) {
-            return Err(format!("single channels {of} have delays"));
+        if here.pooling != there.pooling || here.connectivity != there.connectivity {
+            return Err(format!("the geometry {of} comes back as another"));
+        }
+        if here.bias.is_none() && there.bias.iter().flatten().all(|&b| b == 0.0) {
+            if there.bias.is_some() {
+                let message = format!("{of} has no bias here and one of zeros there");
+                self.remarks
+                    .push(remark("zero_bias", message.replacen("of ", "", 1)));
+            }
+            return self.values(&format!("weights {of}"), &here.weights, &there.weights);
         }
         if here.bias.is_some() != there.bias.is_some() {
             return Err(format!("the bias {of} comes or goes"));

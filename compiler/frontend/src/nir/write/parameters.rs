@@ -7,12 +7,12 @@ use spikeloom_ir::network::{
     Compare, Neuron, Population, Reset, ResetAt, Semantics, SentAt, Synapse, SynapseSeen,
 };
 
-use super::vector;
+use super::tensor;
 use crate::nir::{CubaLi, CubaLif, If, Li, Lif, Primitive};
 use crate::tensor::{Tensor, Values};
 
 /// The tick that the file is written with, in seconds. Sinabs counts in ticks.
-fn dt(semantics: Semantics) -> f64 {
+pub(super) fn dt(semantics: Semantics) -> f64 {
     match semantics {
         Semantics::SnnTorch | Semantics::Lava | Semantics::Nir => 1e-4,
         Semantics::Norse | Semantics::Rockpool | Semantics::Spyx | Semantics::Nengo => 1e-3,
@@ -27,6 +27,11 @@ pub(super) fn dt_to_tell(semantics: Semantics) -> Option<f64> {
         Semantics::SnnTorch | Semantics::Lava | Semantics::Sinabs
     );
     (!is_assumed).then(|| dt(semantics))
+}
+
+/// One value a neuron.
+fn vector(shape: &[usize], values: Values) -> Tensor {
+    tensor(shape.to_vec(), values)
 }
 
 /// Whether no neuron leaks.
@@ -53,12 +58,13 @@ pub(super) fn is_compared(population: &Population) -> bool {
 pub(super) fn nodes(
     semantics: Semantics,
     population: &Population,
+    shape: &[usize],
 ) -> Result<(Primitive, Option<Primitive>), String> {
     let neuron = &population.neuron;
     let Some(firing) = neuron.firing.as_ref().filter(|_| is_compared(population)) else {
-        return Ok((primitive(semantics, population)?, None));
+        return Ok((primitive(semantics, population, shape)?, None));
     };
-    let threshold = vector(population, Values::F32(firing.v_threshold.clone()));
+    let threshold = vector(shape, Values::F32(firing.v_threshold.clone()));
     let threshold = Primitive::Threshold { threshold };
     let all = |values: &[f32], value: f32| values.iter().all(|v| v.to_bits() == value.to_bits());
     let remembers_nothing = neuron.synapse.is_none()
@@ -76,11 +82,15 @@ pub(super) fn nodes(
         },
         ..population.clone()
     };
-    Ok((threshold, Some(primitive(semantics, &integrator)?)))
+    Ok((threshold, Some(primitive(semantics, &integrator, shape)?)))
 }
 
-/// The node of a population.
-fn primitive(semantics: Semantics, population: &Population) -> Result<Primitive, String> {
+/// The node of a population, which has that shape in the file.
+fn primitive(
+    semantics: Semantics,
+    population: &Population,
+    shape: &[usize],
+) -> Result<Primitive, String> {
     let neuron = &population.neuron;
     let name = &population.name;
     start(semantics, population)?;
@@ -90,8 +100,8 @@ fn primitive(semantics: Semantics, population: &Population) -> Result<Primitive,
             Reset::None | Reset::Subtract => vec![0.0; population.n_neurons()],
         };
         (
-            vector(population, Values::F32(firing.v_threshold.clone())),
-            vector(population, Values::F32(v_reset)),
+            vector(shape, Values::F32(firing.v_threshold.clone())),
+            vector(shape, Values::F32(v_reset)),
         )
     });
     let has_no_integrator = matches!(semantics, Semantics::SnnTorch | Semantics::Rockpool);
@@ -106,7 +116,7 @@ fn primitive(semantics: Semantics, population: &Population) -> Result<Primitive,
             _ => 1.0,
         };
         let r = neuron.gain.iter().map(|&gain| f64::from(gain) / unit);
-        let r = vector(population, Values::F64(r.collect()));
+        let r = vector(shape, Values::F64(r.collect()));
         return Ok(match firing {
             Some((v_threshold, v_reset)) => Primitive::If(If {
                 r,
@@ -126,10 +136,10 @@ fn primitive(semantics: Semantics, population: &Population) -> Result<Primitive,
             "population `{name}` reads its input out in the same tick"
         ));
     }
-    let (tau, r) = membrane(semantics, population);
-    let v_leak = vector(population, Values::F32(neuron.v_leak.clone()));
+    let (tau, r) = membrane(semantics, population, shape);
+    let v_leak = vector(shape, Values::F32(neuron.v_leak.clone()));
     let synapse = match &neuron.synapse {
-        Some(synapse) if !is_filter => Some(current(semantics, population, synapse)?),
+        Some(synapse) if !is_filter => Some(current(semantics, population, synapse, shape)?),
         _ => None,
     };
     Ok(match (synapse, firing) {
@@ -189,7 +199,7 @@ fn start(semantics: Semantics, population: &Population) -> Result<(), String> {
 }
 
 /// `tau` and `r` of a leaky membrane.
-fn membrane(semantics: Semantics, population: &Population) -> (Tensor, Tensor) {
+fn membrane(semantics: Semantics, population: &Population, shape: &[usize]) -> (Tensor, Tensor) {
     let neuron = &population.neuron;
     let dt = dt(semantics);
     let pairs: Vec<(f32, f32)> = neuron
@@ -254,7 +264,7 @@ fn membrane(semantics: Semantics, population: &Population) -> (Tensor, Tensor) {
             double(&|decay, gain| f64::from(gain) / -(-dt / tau(decay)).exp_m1()),
         ),
     };
-    (vector(population, Values::F64(tau)), vector(population, r))
+    (vector(shape, Values::F64(tau)), vector(shape, r))
 }
 
 /// `tau_syn` and `w_in` of a synaptic current.
@@ -262,6 +272,7 @@ fn current(
     semantics: Semantics,
     population: &Population,
     synapse: &Synapse,
+    shape: &[usize],
 ) -> Result<(Tensor, Tensor), String> {
     let seen = match semantics {
         Semantics::Nir | Semantics::Nengo => SynapseSeen::TickBefore,
@@ -307,10 +318,7 @@ fn current(
         }
         Semantics::Spyx => single(&|decay, gain| quotient(gain, 1.0 - decay)),
     };
-    Ok((
-        vector(population, Values::F64(taus)),
-        vector(population, w_in),
-    ))
+    Ok((vector(shape, Values::F64(taus)), vector(shape, w_in)))
 }
 
 /// The time constant whose factor per tick is `decay`.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::network::{
     Compare, Firing, Network, Population, Projection, Reset, ResetAt, Semantics, SentAt, Source,
 };
@@ -20,10 +19,6 @@ pub(super) fn settle(
     names: &[String],
     settings: &mut ProjectFile,
 ) -> Result<(), String> {
-    let is_dense = |p: &Projection| p.pooling.is_empty() && p.connectivity == Connectivity::Dense;
-    if let Some(other) = network.projections.iter().find(|p| !is_dense(p)) {
-        return Err(format!("projection `{}` is not dense", other.name));
-    }
     for (at, population) in network.populations.iter().enumerate() {
         // All of a `Threshold` is in its node.
         if parameters::is_compared(population) {
