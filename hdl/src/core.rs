@@ -42,10 +42,8 @@ pub enum CoreState {
 /// Everything that fixes a core.
 #[derive(Debug, Clone)]
 pub struct CoreConfig {
-    /// Number of source neurons or channels, its own that feed it included.
+    /// Number of source neurons or channels, of all its projections.
     pub n_pre: usize,
-    /// Number of its own neurons that feed it; they are the last of its sources.
-    pub n_loop: usize,
     /// Number of neurons.
     pub n_post: usize,
     /// Weights read and added a cycle.

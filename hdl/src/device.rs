@@ -2,7 +2,7 @@
 
 use rust_hdl_core::prelude::*;
 use spikeloom_ir::mapped::{Mapped, MemoryKind};
-use spikeloom_ir::quantized::{Decoder, Encoder};
+use spikeloom_ir::quantized::{Decoder, Encoder, Source};
 use spikeloom_ir::{Init, Quantized};
 
 use crate::control::{Control, INPUT_SPACE, SCORE_SPACE, TICK_BITS};
@@ -10,10 +10,14 @@ use crate::core::{CoreConfig, index_bits};
 use crate::decoder::{ScoreSource, Scores};
 use crate::encoder::{DirectEncoder, EventsEncoder, RateEncoder};
 use crate::error::Error;
+use crate::event::KIND_BITS;
 use crate::image::MemoryImage;
-use crate::leaf::LaneSelect;
+use crate::leaf::{BitRegister, BitWires, LaneSelect, Wires};
 use crate::link::{HostLink, UartReceiver, UartTransmitter};
+use crate::merge::Merge;
+use crate::port::{Port, PortConfig};
 use crate::stage::Stage;
+use crate::tick_count::TickCount;
 use crate::walk::WalkPlan;
 use crate::width::{DConst, DSignal, SignalType, bit_cast, unsigned_cast};
 
@@ -25,8 +29,11 @@ const ENCODER_IN_FLIGHT: usize = 4;
 pub struct DeviceConfig {
     /// One core a population.
     pub cores: Vec<CoreConfig>,
-    /// Queue in front of each core, as address bits.
-    pub fifo_address_bits: Vec<usize>,
+    /// For each core the queues in front of it, in the order of its sources, with the ticks that
+    /// their events are late.
+    pub ports: Vec<Vec<(PortConfig, u32)>>,
+    /// The core that is read out.
+    pub output: usize,
     /// Number of input channels.
     pub n_channels: usize,
     /// Bytes of a sample.
@@ -78,7 +85,6 @@ impl DeviceConfig {
                 };
                 Ok(CoreConfig {
                     n_pre: core.n_pre(network),
-                    n_loop: core.n_loop(network),
                     n_post: population.n_neurons,
                     lanes: core.lanes,
                     n_sum_rows: core.n_sum_rows,
@@ -99,7 +105,13 @@ impl DeviceConfig {
             .collect::<Result<Vec<_>, Error>>()?;
         Ok(Self {
             cores,
-            fifo_address_bits: mapped.cores.iter().map(|c| c.fifo_address_bits).collect(),
+            ports: mapped
+                .cores
+                .iter()
+                .enumerate()
+                .map(|(position, core)| ports(network, position, core))
+                .collect(),
+            output: network.output.0,
             n_channels: network.input.n_channels,
             sample_bytes: network.sample_bytes(),
             encoder: network.input.encoder,
@@ -120,6 +132,33 @@ impl DeviceConfig {
             })
             .collect()
     }
+}
+
+/// The queues of a core.
+fn ports(
+    network: &Quantized,
+    position: usize,
+    core: &spikeloom_ir::mapped::Core,
+) -> Vec<(PortConfig, u32)> {
+    let port = |port: &spikeloom_ir::mapped::Port| {
+        let (source, spike_bits) = match port.source {
+            Source::Input => (0, 1),
+            Source::Population(id) => (
+                1 + id.0,
+                network.populations[id.0].program.spike_bits().max(1),
+            ),
+        };
+        let config = PortConfig {
+            source,
+            n_pre: port.n_pre,
+            spike_bits,
+            fifo_address_bits: port.fifo_address_bits,
+            is_pace: port.is_pace,
+            is_loop: source > position,
+        };
+        (config, port.delay)
+    };
+    core.ports.iter().map(port).collect()
 }
 
 /// The first `n_rows` rows of parameters, one a neuron or channel; a single 0 bit where the program
@@ -196,6 +235,30 @@ pub struct Device {
     rate: Vec<RateEncoder>,
     events: Vec<EventsEncoder>,
     stages: Vec<Stage>,
+    /// Queues, those of the first stage first.
+    ports: Vec<Port>,
+    merges: Vec<Merge>,
+    /// From the encoder and the stages to the queues.
+    sent_valid: BitWires,
+    sent_kind: Wires,
+    sent_index: Wires,
+    /// From the queues to the encoder and the stages.
+    full: BitWires,
+    /// From the queues and merges to the merges and stages.
+    offered_valid: BitWires,
+    offered_kind: Wires,
+    offered_index: Wires,
+    /// From the merges and stages to the queues and merges.
+    taken: BitWires,
+    /// One for each stage that may still work when the scores are complete.
+    late: Vec<TickCount>,
+    scored: Vec<BitRegister>,
+    late_done: Vec<Signal<Local, Bit>>,
+    is_done: Signal<Local, Bit>,
+    encoder_valid: Signal<Local, Bit>,
+    encoder_kind: DSignal<Local>,
+    encoder_index: DSignal<Local>,
+    encoder_full: Signal<Local, Bit>,
     scores: Scores,
     score_select: LaneSelect,
 
@@ -217,6 +280,18 @@ pub struct Device {
     _n_events: usize,
     _n_stages: usize,
     _last_stage: usize,
+    _output: usize,
+    _output_end: usize,
+    _n_ports: usize,
+    _n_ports_end: usize,
+    _n_merges: usize,
+    _n_merges_end: usize,
+    _n_sinks: usize,
+    _n_sinks_end: usize,
+    _n_late: usize,
+    _n_late_end: usize,
+    _n_scored: usize,
+    _n_unhurried: usize,
     _input_bits: usize,
     _score_index_bits: usize,
 }
@@ -232,20 +307,19 @@ impl Device {
             Decoder::StateSum { state } => ScoreSource::State(state),
         };
         let mut stages = Vec::new();
-        let mut sender_in_flight = ENCODER_IN_FLIGHT;
-        let mut spike_bits = 1;
         for (position, core) in cfg.cores.iter().enumerate() {
-            let last = position + 1 == cfg.cores.len();
-            let source = if last { score } else { ScoreSource::Spikes };
-            let fifo = cfg.fifo_address_bits[position];
-            let stage = Stage::new(core, position, fifo, sender_in_flight, spike_bits, source)?;
-            sender_in_flight = stage.in_flight();
-            spike_bits = core.spike_bits();
-            stages.push(stage);
+            let is_output = position == cfg.output;
+            let source = if is_output {
+                score
+            } else {
+                ScoreSource::Spikes
+            };
+            stages.push(Stage::new(core, position, source)?);
         }
-        let n_output = cfg.cores.last().map_or(1, |c| c.n_post);
+        let net = Net::new(cfg, &stages)?;
+        let n_output = cfg.cores.get(cfg.output).map_or(1, |c| c.n_post);
         let class_bits = index_bits(n_output);
-        let value_bits = stages.last().map_or(2, |s| s.score_value.width());
+        let value_bits = stages.get(cfg.output).map_or(2, |s| s.score_value.width());
         let input_bits = index_bits(cfg.sample_bytes);
         let byte = SignalType::unsigned(8);
         let direct = match cfg.encoder {
@@ -289,6 +363,41 @@ impl Device {
             events,
             _n_stages: stages.len(),
             _last_stage: stages.len() - 1,
+            _output: cfg.output,
+            _output_end: cfg.output + 1,
+            _n_ports: net.ports.len(),
+            _n_ports_end: net.ports.len() + 1,
+            _n_merges: net.merges.len(),
+            _n_merges_end: net.merges.len() + 1,
+            _n_sinks: 2 * net.merges.len(),
+            _n_sinks_end: 2 * net.merges.len() + 1,
+            ports: net.ports,
+            merges: net.merges,
+            sent_valid: net.sent_valid,
+            sent_kind: net.sent_kind,
+            sent_index: net.sent_index,
+            full: net.full,
+            offered_valid: net.offered_valid,
+            offered_kind: net.offered_kind,
+            offered_index: net.offered_index,
+            taken: net.taken,
+            _n_late: net.late.len(),
+            _n_late_end: net.late.len() + 1,
+            _n_scored: net.late.len().min(1),
+            _n_unhurried: 1 - net.late.len().min(1),
+            scored: net
+                .late
+                .iter()
+                .take(1)
+                .map(|_| BitRegister::default())
+                .collect(),
+            late_done: (0..=net.late.len()).map(|_| Signal::default()).collect(),
+            late: net.late,
+            is_done: Signal::default(),
+            encoder_valid: Signal::default(),
+            encoder_kind: DSignal::new(KIND_BITS),
+            encoder_index: DSignal::new(index_bits(cfg.n_channels)),
+            encoder_full: Signal::default(),
             scores: Scores::new(n_output, cfg.score_bits, value_bits, TICK_BITS)?,
             score_select: LaneSelect::new(byte, 4),
             encoder_write: Signal::default(),
@@ -307,6 +416,121 @@ impl Device {
             _input_bits: input_bits,
             _score_index_bits: class_bits,
             stages,
+        })
+    }
+}
+
+/// What is between the stages.
+struct Net {
+    late: Vec<TickCount>,
+    ports: Vec<Port>,
+    merges: Vec<Merge>,
+    sent_valid: BitWires,
+    sent_kind: Wires,
+    sent_index: Wires,
+    full: BitWires,
+    offered_valid: BitWires,
+    offered_kind: Wires,
+    offered_index: Wires,
+    taken: BitWires,
+}
+
+impl Net {
+    /// Queues in front of the stages, and merges where a stage has several: the first queue keeps
+    /// the pace, each further one is merged to those before it.
+    fn new(cfg: &DeviceConfig, stages: &[Stage]) -> Result<Self, Error> {
+        let all: Vec<&PortConfig> = cfg.ports.iter().flatten().map(|(port, _)| port).collect();
+        let in_flight = |source: usize| match source.checked_sub(1) {
+            None => ENCODER_IN_FLIGHT,
+            Some(stage) => stages[stage].in_flight(),
+        };
+        let ports = all
+            .iter()
+            .map(|port| Port::new(port, in_flight(port.source)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let n_ports = ports.len();
+        let n_merges = n_ports - stages.len();
+        let mut merges = Vec::with_capacity(n_merges);
+        // For each sink, first inputs of merges, then second ones, then stages, its stream: a port
+        // or, behind those, a merge.
+        let mut stream_of = vec![0; 2 * n_merges + stages.len()];
+        let mut port = 0;
+        for (stage, own) in cfg.ports.iter().enumerate() {
+            let mut stream = port;
+            let mut n_first = 0;
+            for (at, (second, delay)) in own.iter().enumerate() {
+                // A pace has no events, and so no numbers.
+                let n_second = if second.is_pace { 0 } else { second.n_pre };
+                if at > 0 {
+                    let merge = merges.len();
+                    let first_width = match n_first {
+                        0 => own[0].0.n_pre,
+                        n => n,
+                    };
+                    merges.push(Merge::new(first_width, n_first, n_second, *delay)?);
+                    stream_of[merge] = stream;
+                    stream_of[n_merges + merge] = port;
+                    stream = n_ports + merge;
+                }
+                n_first += n_second;
+                port += 1;
+            }
+            stream_of[2 * n_merges + stage] = stream;
+        }
+        let index_widths: Vec<usize> = std::iter::once(index_bits(cfg.n_channels))
+            .chain(stages.iter().map(|s| s.event_out_index.width()))
+            .collect();
+        let stream_widths: Vec<usize> = (ports.iter().map(|p| p.event_out_index.width()))
+            .chain(merges.iter().map(|m| m.event_out_index.width()))
+            .collect();
+        // Stages whose ticks do not all end before the output's.
+        let mut is_before = vec![false; stages.len()];
+        let mut leading = vec![cfg.output];
+        while let Some(stage) = leading.pop() {
+            if std::mem::replace(&mut is_before[stage], true) {
+                continue;
+            }
+            let prompt = cfg.ports[stage].iter().filter(|(_, delay)| *delay == 0);
+            leading.extend(prompt.filter_map(|(port, _)| port.source.checked_sub(1)));
+        }
+        let late: Vec<usize> = (0..stages.len())
+            .filter(|&stage| !is_before[stage])
+            .collect();
+        let sent: Vec<usize> = (all.iter().map(|port| port.source))
+            .chain(late.iter().map(|stage| stage + 1))
+            .collect();
+        // A queue that closes a loop has room for all that can come.
+        let full = (0..=stages.len())
+            .map(|source| {
+                let waits = |port: &PortConfig| port.source == source && !port.is_loop;
+                let decoder = (source == cfg.output + 1).then_some(0);
+                let ports = (0..n_ports).filter(|&at| waits(all[at])).map(|at| at + 1);
+                decoder.into_iter().chain(ports).collect()
+            })
+            .collect();
+        let taken = (0..n_ports + n_merges)
+            .map(|stream| {
+                let sinks = stream_of.iter().enumerate();
+                let own = sinks.filter(|(_, of)| **of == stream).map(|(sink, _)| sink);
+                own.collect()
+            })
+            .collect();
+        let single = |from: &[usize]| from.iter().map(|&input| vec![input]).collect();
+        let kinds = |n: usize| vec![KIND_BITS; n];
+        let n_sources = stages.len() + 1;
+        let n_streams = n_ports + n_merges;
+        Ok(Self {
+            sent_valid: BitWires::new(n_sources, single(&sent)),
+            sent_kind: Wires::new(&kinds(n_sources), sent.clone()),
+            sent_index: Wires::new(&index_widths, sent[..n_ports].to_vec()),
+            late: late.iter().map(|_| TickCount::new(TICK_BITS)).collect(),
+            full: BitWires::new(n_ports + 1, full),
+            offered_valid: BitWires::new(n_streams, single(&stream_of)),
+            offered_kind: Wires::new(&kinds(n_streams), stream_of.clone()),
+            offered_index: Wires::new(&stream_widths, stream_of),
+            taken: BitWires::new(2 * n_merges + stages.len(), taken),
+            ports,
+            merges,
         })
     }
 }
@@ -364,7 +588,7 @@ impl Logic for Device {
             self.link.bus_error.next = !self.hit_or[i + 1].val();
         }
 
-        // Stages: each feeds the next.
+        // Stages.
         for i in 0..self._n_stages {
             self.stages[i].clock.next = self.clock.val();
             self.stages[i].clear.next = self.control.start.val();
@@ -379,15 +603,9 @@ impl Logic for Device {
             self.trace_spikes[i].next = self.stages[i].trace_spikes.val();
             self.trace_word[i].next = self.stages[i].trace_word.val();
         }
-        for i in 1..self._n_stages {
-            self.stages[i].event_in_valid.next = self.stages[i - 1].event_out_valid.val();
-            self.stages[i].event_in_kind.next = self.stages[i - 1].event_out_kind.val();
-            self.stages[i].event_in_index.next = self.stages[i - 1].event_out_index.val();
-            self.stages[i - 1].event_out_nearly_full.next =
-                self.stages[i].event_in_nearly_full.val();
-        }
 
-        // The encoder feeds the first stage.
+        // The encoder.
+        self.encoder_full.next = self.full.outputs[0].val();
         for i in 0..self._n_direct {
             self.direct[i].clock.next = self.clock.val();
             self.direct[i].write_en.next = self.encoder_write.val();
@@ -396,10 +614,10 @@ impl Logic for Device {
             self.direct[i].write_data.next = self.link.bus_write_data.val();
             self.direct[i].start.next = self.control.start.val();
             self.direct[i].n_ticks.next = self.control.n_ticks.val();
-            self.direct[i].event_out_nearly_full.next = self.stages[i].event_in_nearly_full.val();
-            self.stages[i].event_in_valid.next = self.direct[i].event_out_valid.val();
-            self.stages[i].event_in_kind.next = self.direct[i].event_out_kind.val();
-            self.stages[i].event_in_index.next = self.direct[i].event_out_index.val();
+            self.direct[i].event_out_nearly_full.next = self.encoder_full.val();
+            self.encoder_valid.next = self.direct[i].event_out_valid.val();
+            self.encoder_kind.next = self.direct[i].event_out_kind.val();
+            self.encoder_index.next = self.direct[i].event_out_index.val();
         }
         for i in 0..self._n_rate {
             self.rate[i].clock.next = self.clock.val();
@@ -409,10 +627,10 @@ impl Logic for Device {
             self.rate[i].write_data.next = self.link.bus_write_data.val();
             self.rate[i].start.next = self.control.start.val();
             self.rate[i].n_ticks.next = self.control.n_ticks.val();
-            self.rate[i].event_out_nearly_full.next = self.stages[i].event_in_nearly_full.val();
-            self.stages[i].event_in_valid.next = self.rate[i].event_out_valid.val();
-            self.stages[i].event_in_kind.next = self.rate[i].event_out_kind.val();
-            self.stages[i].event_in_index.next = self.rate[i].event_out_index.val();
+            self.rate[i].event_out_nearly_full.next = self.encoder_full.val();
+            self.encoder_valid.next = self.rate[i].event_out_valid.val();
+            self.encoder_kind.next = self.rate[i].event_out_kind.val();
+            self.encoder_index.next = self.rate[i].event_out_index.val();
         }
         for i in 0..self._n_events {
             self.events[i].clock.next = self.clock.val();
@@ -422,23 +640,103 @@ impl Logic for Device {
             self.events[i].write_data.next = self.link.bus_write_data.val();
             self.events[i].start.next = self.control.start.val();
             self.events[i].n_ticks.next = self.control.n_ticks.val();
-            self.events[i].event_out_nearly_full.next = self.stages[i].event_in_nearly_full.val();
-            self.stages[i].event_in_valid.next = self.events[i].event_out_valid.val();
-            self.stages[i].event_in_kind.next = self.events[i].event_out_kind.val();
-            self.stages[i].event_in_index.next = self.events[i].event_out_index.val();
+            self.events[i].event_out_nearly_full.next = self.encoder_full.val();
+            self.encoder_valid.next = self.events[i].event_out_valid.val();
+            self.encoder_kind.next = self.events[i].event_out_kind.val();
+            self.encoder_index.next = self.events[i].event_out_index.val();
         }
 
-        // The last stage feeds the decoder.
-        for i in self._last_stage..self._n_stages {
+        // From whoever sends to the queues, and back whether there is room.
+        self.sent_valid.inputs[0].next = self.encoder_valid.val();
+        self.sent_kind.inputs[0].next = self.encoder_kind.val();
+        self.sent_index.inputs[0].next = self.encoder_index.val();
+        for i in 0..self._n_stages {
+            self.sent_valid.inputs[i + 1].next = self.stages[i].event_out_valid.val();
+            self.sent_kind.inputs[i + 1].next = self.stages[i].event_out_kind.val();
+            self.sent_index.inputs[i + 1].next = self.stages[i].event_out_index.val();
+            self.stages[i].event_out_nearly_full.next = self.full.outputs[i + 1].val();
+        }
+        for i in 0..self._n_ports {
+            self.ports[i].clock.next = self.clock.val();
+            self.ports[i].event_in_valid.next = self.sent_valid.outputs[i].val();
+            self.ports[i].event_in_kind.next = self.sent_kind.outputs[i].val();
+            self.ports[i].event_in_index.next = self.sent_index.outputs[i].val();
+            self.full.inputs[i + 1].next = self.ports[i].nearly_full.val();
+        }
+        self.full.inputs[0].next = self.scores.nearly_full.val();
+
+        // From the queues to the cores, where there are several through merges.
+        for i in 0..self._n_ports {
+            self.offered_valid.inputs[i].next = self.ports[i].event_out_valid.val();
+            self.offered_kind.inputs[i].next = self.ports[i].event_out_kind.val();
+            self.offered_index.inputs[i].next = self.ports[i].event_out_index.val();
+            self.ports[i].event_out_ready.next = self.taken.outputs[i].val();
+        }
+        for offset in self._n_ports..self._n_ports_end {
+            for i in 0..self._n_merges {
+                self.offered_valid.inputs[i + offset].next = self.merges[i].event_out_valid.val();
+                self.offered_kind.inputs[i + offset].next = self.merges[i].event_out_kind.val();
+                self.offered_index.inputs[i + offset].next = self.merges[i].event_out_index.val();
+                self.merges[i].event_out_ready.next = self.taken.outputs[i + offset].val();
+            }
+        }
+        for i in 0..self._n_merges {
+            self.merges[i].clock.next = self.clock.val();
+            self.merges[i].first_valid.next = self.offered_valid.outputs[i].val();
+            self.merges[i].first_kind.next = self.offered_kind.outputs[i].val();
+            self.merges[i].first_index.next = self.offered_index.outputs[i].val();
+            self.taken.inputs[i].next = self.merges[i].first_ready.val();
+        }
+        for offset in self._n_merges..self._n_merges_end {
+            for i in 0..self._n_merges {
+                self.merges[i].second_valid.next = self.offered_valid.outputs[i + offset].val();
+                self.merges[i].second_kind.next = self.offered_kind.outputs[i + offset].val();
+                self.merges[i].second_index.next = self.offered_index.outputs[i + offset].val();
+                self.taken.inputs[i + offset].next = self.merges[i].second_ready.val();
+            }
+        }
+        for offset in self._n_sinks..self._n_sinks_end {
+            for i in 0..self._n_stages {
+                self.stages[i].event_in_valid.next = self.offered_valid.outputs[i + offset].val();
+                self.stages[i].event_in_kind.next = self.offered_kind.outputs[i + offset].val();
+                self.stages[i].event_in_index.next = self.offered_index.outputs[i + offset].val();
+                self.taken.inputs[i + offset].next = self.stages[i].event_in_ready.val();
+            }
+        }
+
+        // The stage that is read out feeds the decoder.
+        for i in self._output..self._output_end {
             self.scores.token_valid.next = self.stages[i].event_out_valid.val();
             self.scores.token_kind.next = self.stages[i].event_out_kind.val();
             self.scores.add_en.next = self.stages[i].score_en.val();
             self.scores.add_index.next = self.stages[i].trace_index.val();
             self.scores.add_value.next = self.stages[i].score_value.val();
-            self.stages[i].event_out_nearly_full.next = self.scores.nearly_full.val();
         }
         self.scores.n_ticks.next = self.control.n_ticks.val();
-        self.control.done.next = self.scores.done.val();
+        for _i in 0..self._n_unhurried {
+            self.is_done.next = self.scores.done.val();
+        }
+        // The scores may be complete before stages that do not lead to them in the same tick.
+        self.late_done[0].next = true;
+        for offset in self._n_ports..self._n_ports_end {
+            for i in 0..self._n_late {
+                self.late[i].clock.next = self.clock.val();
+                self.late[i].start.next = self.control.start.val();
+                self.late[i].n_ticks.next = self.control.n_ticks.val();
+                self.late[i].token_valid.next = self.sent_valid.outputs[i + offset].val();
+                self.late[i].token_kind.next = self.sent_kind.outputs[i + offset].val();
+                self.late_done[i + 1].next = self.late_done[i].val() & self.late[i].done.val();
+            }
+        }
+        for last in self._n_late..self._n_late_end {
+            for i in 0..self._n_scored {
+                self.scored[i].clock.next = self.clock.val();
+                self.is_done.next = self.scored[i].q.val() & self.late_done[last].val();
+                self.scored[i].d.next =
+                    (self.scored[i].q.val() | self.scores.done.val()) & !self.is_done.val();
+            }
+        }
+        self.control.done.next = self.is_done.val();
         self.control.class_index.next = self.scores.class_index.val();
     }
 }

@@ -23,6 +23,7 @@ mod shift_left;
 mod spram_memory;
 mod state_register;
 mod unpack;
+mod wires;
 
 pub use asr::{Asr, Rounding};
 pub use delay::Delay;
@@ -38,6 +39,7 @@ pub use shift_left::ShiftLeft;
 pub use spram_memory::SpramMemory;
 pub use state_register::{BitRegister, StateRegister};
 pub use unpack::Unpack;
+pub use wires::{BitWires, Wires};
 
 use rust_hdl_core::prelude::Synth;
 

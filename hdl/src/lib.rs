@@ -34,11 +34,13 @@ mod event_fifo;
 mod image;
 mod leaf;
 pub mod link;
-mod loopback;
+mod merge;
+mod port;
 mod program;
 mod repeater;
 mod simulation;
 mod stage;
+mod tick_count;
 mod walk;
 mod width;
 
@@ -55,16 +57,18 @@ pub use error::Error;
 pub use event_fifo::EventFifo;
 pub use image::MemoryImage;
 pub use leaf::{
-    Asr, BitRegister, BitResetRegister, Delay, LaneSelect, Multiply, Pack, Register, ResetRegister,
-    ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft, SpramMemory,
-    StateRegister, Unpack,
+    Asr, BitRegister, BitResetRegister, BitWires, Delay, LaneSelect, Multiply, Pack, Register,
+    ResetRegister, ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft,
+    SpramMemory, StateRegister, Unpack, Wires,
 };
-pub use loopback::Loopback;
+pub use merge::Merge;
+pub use port::{Port, PortConfig};
 pub use repeater::Repeater;
 pub use simulation::{NotSettled, clock_cycle, settle};
 pub use stage::{
     COUNTER_BITS, COUNTERS, RESULT_SPACE, STATE_SPACE, Stage, WEIGHT_SPACE, state_bytes,
 };
+pub use tick_count::TickCount;
 pub use walk::{Walk, WalkPlan};
 pub use width::{
     DBits, DConst, DSignal, MAX_WIDTH, SignalType, bit_cast, signed_bit_cast, signed_cast,

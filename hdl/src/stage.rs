@@ -1,4 +1,4 @@
-//! A core with its queue, its counters and its place on the host's bus.
+//! A core with its counters and its place on the host's bus.
 
 use rust_hdl_core::prelude::*;
 
@@ -6,10 +6,7 @@ use crate::core::{Core, CoreConfig, index_bits};
 use crate::decoder::ScoreSource;
 use crate::error::Error;
 use crate::event::KIND_BITS;
-use crate::event_fifo::EventFifo;
 use crate::leaf::{LaneSelect, Pack, Unpack};
-use crate::loopback::Loopback;
-use crate::repeater::Repeater;
 use crate::width::{DConst, DSignal, SignalType, bit_cast, signed_cast};
 
 mod counter;
@@ -35,8 +32,7 @@ pub const COUNTERS: usize = 3;
 /// | --- | --- | --- |
 /// | `clock` | in | rising edge |
 /// | `clear` | in | counters start again |
-/// | `event_in_valid`, `event_in_kind`, `event_in_index` | in | events, taken at once |
-/// | `event_in_nearly_full` | out | no room for what the sender has in flight |
+/// | `event_in_*` | as the core's | events and tokens |
 /// | `event_out_*` | as the core's | events and tokens of this population; the number of spikes stands
 ///   above the index where it can be more than 1 |
 /// | `bus_*` | in | the host's accesses, see [`crate::link`] |
@@ -51,14 +47,14 @@ pub struct Stage {
     pub clock: Signal<In, Clock>,
     /// Counters start again.
     pub clear: Signal<In, Bit>,
-    /// An event arrives.
+    /// An event is offered.
     pub event_in_valid: Signal<In, Bit>,
+    /// It is taken.
+    pub event_in_ready: Signal<Out, Bit>,
     /// Its kind.
     pub event_in_kind: DSignal<In>,
     /// Its index.
     pub event_in_index: DSignal<In>,
-    /// No room for more in flight.
-    pub event_in_nearly_full: Signal<Out, Bit>,
     /// An event goes out.
     pub event_out_valid: Signal<Out, Bit>,
     /// Its kind.
@@ -96,13 +92,6 @@ pub struct Stage {
     /// Its states, the first least significant.
     pub trace_word: DSignal<Out>,
 
-    fifo: EventFifo,
-    repeater: Vec<Repeater>,
-    loopback: Vec<Loopback>,
-    source_valid: Signal<Local, Bit>,
-    source_ready: Signal<Local, Bit>,
-    source_kind: DSignal<Local>,
-    source_index: DSignal<Local>,
     number_shift: DConst,
     core: Core,
     loader: WeightLoader,
@@ -135,15 +124,11 @@ pub struct Stage {
     _n_state_bytes: usize,
     _n_padding: usize,
     _neuron_bits: usize,
-    _n_repeaters: usize,
-    _n_single_events: usize,
     _n_numbered_outs: usize,
     _out_bits: usize,
     _n_plain_outs: usize,
     _n_number_scores: usize,
     _number_bits: usize,
-    _n_loops: usize,
-    _n_straight: usize,
     _state_select_bits: usize,
     _n_spike_scores: usize,
     _score_state: usize,
@@ -156,19 +141,11 @@ pub fn state_bytes(state_bits: usize) -> usize {
 }
 
 impl Stage {
-    /// Builds stage number `position`, which senders with `sender_in_flight` events in flight feed,
-    /// each event with `source_spike_bits` bits for its number of spikes where that is not 1.
+    /// Builds stage number `position`.
     ///
     /// # Errors
     /// If a width is out of range.
-    pub fn new(
-        cfg: &CoreConfig,
-        position: usize,
-        fifo_address_bits: usize,
-        sender_in_flight: usize,
-        source_spike_bits: usize,
-        score: ScoreSource,
-    ) -> Result<Self, Error> {
+    pub fn new(cfg: &CoreConfig, position: usize, score: ScoreSource) -> Result<Self, Error> {
         let core = Core::new(cfg)?;
         let state_types: Vec<SignalType> =
             core.trace_states.iter().map(|s| s.signal_type()).collect();
@@ -188,18 +165,9 @@ impl Stage {
             core.weight_write_address.width(),
             cfg.weights.is_none(),
         );
-        let pre_bits = index_bits(cfg.n_pre - cfg.n_loop);
-        let loopback = match cfg.n_loop {
-            0 => vec![],
-            n => vec![Loopback::new(cfg.n_pre - n, n)?],
-        };
+        let pre_bits = index_bits(cfg.n_pre);
         let neuron_bits = core.event_out_index.width();
         let number_bits = |spike_bits: usize| if spike_bits > 1 { spike_bits } else { 0 };
-        let in_bits = pre_bits + number_bits(source_spike_bits);
-        let repeater: Vec<Repeater> = (source_spike_bits > 1)
-            .then(|| Repeater::new(pre_bits, source_spike_bits))
-            .into_iter()
-            .collect();
         let spike_bits = core.spikes.width();
         let out_bits = neuron_bits + number_bits(spike_bits);
         let counts_numbers = score == ScoreSource::Spikes && spike_bits > 1;
@@ -212,9 +180,9 @@ impl Stage {
             clock: Signal::default(),
             clear: Signal::default(),
             event_in_valid: Signal::default(),
+            event_in_ready: Signal::default(),
             event_in_kind: DSignal::new(KIND_BITS),
-            event_in_index: DSignal::new(in_bits),
-            event_in_nearly_full: Signal::default(),
+            event_in_index: DSignal::new(pre_bits),
             event_out_valid: Signal::default(),
             event_out_kind: DSignal::new(KIND_BITS),
             event_out_index: DSignal::new(out_bits),
@@ -233,14 +201,6 @@ impl Stage {
             trace_index: DSignal::new(neuron_bits),
             trace_spikes: DSignal::new(spike_bits),
             trace_word: DSignal::new(state_bits),
-            fifo: EventFifo::new(in_bits, fifo_address_bits, sender_in_flight)?,
-            _n_repeaters: repeater.len(),
-            _n_single_events: 1 - repeater.len(),
-            repeater,
-            source_valid: Signal::default(),
-            source_ready: Signal::default(),
-            source_kind: DSignal::new(KIND_BITS),
-            source_index: DSignal::new(pre_bits),
             _n_numbered_outs: usize::from(spike_bits > 1),
             _n_plain_outs: usize::from(spike_bits == 1),
             _out_bits: out_bits,
@@ -248,9 +208,6 @@ impl Stage {
             spike_number: DSignal::new(spike_bits + 1),
             _n_number_scores: usize::from(counts_numbers),
             _number_bits: spike_bits + 1,
-            _n_loops: loopback.len(),
-            _n_straight: 1 - loopback.len(),
-            loopback,
             loader,
             trace_pack: Pack::new(&state_types),
             state_pack: Pack::new(&packed_types),
@@ -303,59 +260,17 @@ impl Logic for Stage {
         clock!(
             self,
             clock,
-            fifo,
             core,
             event_counter,
             active_counter,
             stall_counter
         );
 
-        // Events: through the queue into the core.
-        self.fifo.event_in_valid.next = self.event_in_valid.val();
-        self.fifo.event_in_kind.next = self.event_in_kind.val();
-        self.fifo.event_in_index.next = self.event_in_index.val();
-        self.event_in_nearly_full.next = self.fifo.nearly_full.val();
-        for _i in 0..self._n_single_events {
-            self.source_valid.next = self.fifo.event_out_valid.val();
-            self.source_kind.next = self.fifo.event_out_kind.val();
-            self.source_index.next = self.fifo.event_out_index.val();
-        }
-        for i in 0..self._n_repeaters {
-            self.repeater[i].clock.next = self.clock.val();
-            self.repeater[i].event_in_valid.next = self.fifo.event_out_valid.val();
-            self.repeater[i].event_in_kind.next = self.fifo.event_out_kind.val();
-            self.repeater[i].event_in_index.next = self.fifo.event_out_index.val();
-            self.source_valid.next = self.repeater[i].event_out_valid.val();
-            self.source_kind.next = self.repeater[i].event_out_kind.val();
-            self.source_index.next = self.repeater[i].event_out_index.val();
-        }
-        for _i in 0..self._n_straight {
-            self.core.event_in_valid.next = self.source_valid.val();
-            self.core.event_in_kind.next = self.source_kind.val();
-            self.core.event_in_index.next = self.source_index.val();
-            self.source_ready.next = self.core.event_in_ready.val();
-        }
-        for i in 0..self._n_loops {
-            self.loopback[i].clock.next = self.clock.val();
-            self.loopback[i].event_in_valid.next = self.source_valid.val();
-            self.loopback[i].event_in_kind.next = self.source_kind.val();
-            self.loopback[i].event_in_index.next = self.source_index.val();
-            self.source_ready.next = self.loopback[i].event_in_ready.val();
-            self.loopback[i].loop_valid.next = self.core.event_out_valid.val();
-            self.loopback[i].loop_kind.next = self.core.event_out_kind.val();
-            self.loopback[i].loop_index.next = self.core.event_out_index.val();
-            self.core.event_in_valid.next = self.loopback[i].event_out_valid.val();
-            self.core.event_in_kind.next = self.loopback[i].event_out_kind.val();
-            self.core.event_in_index.next = self.loopback[i].event_out_index.val();
-            self.loopback[i].event_out_ready.next = self.core.event_in_ready.val();
-        }
-        for _i in 0..self._n_single_events {
-            self.fifo.event_out_ready.next = self.source_ready.val();
-        }
-        for i in 0..self._n_repeaters {
-            self.repeater[i].event_out_ready.next = self.source_ready.val();
-            self.fifo.event_out_ready.next = self.repeater[i].event_in_ready.val();
-        }
+        // Events.
+        self.core.event_in_valid.next = self.event_in_valid.val();
+        self.core.event_in_kind.next = self.event_in_kind.val();
+        self.core.event_in_index.next = self.event_in_index.val();
+        self.event_in_ready.next = self.core.event_in_ready.val();
         self.event_out_valid.next = self.core.event_out_valid.val();
         self.event_out_kind.next = self.core.event_out_kind.val();
         for _i in 0..self._n_plain_outs {

@@ -71,8 +71,7 @@ pub struct Memory {
 pub struct Core {
     /// The population whose neurons it computes.
     pub population: PopulationId,
-    /// The projections whose weights it holds, one behind the other: first the one from the core
-    /// before it, then, where there is one, the population's own, whose spikes arrive a tick later.
+    /// The projections whose weights it holds, one behind the other: first those without a delay.
     pub projections: Vec<ProjectionId>,
     /// Weights read and added a cycle.
     pub lanes: usize,
@@ -97,8 +96,24 @@ pub struct Core {
     pub state_memory: MemoryKind,
     /// Where the sums are.
     pub sum_memory: MemoryKind,
-    /// The queue in front of the core holds `2^fifo_address_bits` events.
+    /// The queues in front of the core, in the order of `projections`, whose events are numbered
+    /// through; those that keep the pace come first, those with a delay last.
+    pub ports: Vec<Port>,
+}
+
+/// A queue in front of a core.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Where its events come from.
+    pub source: Source,
+    /// Ticks that they are late.
+    pub delay: u32,
+    /// Number of source neurons or channels.
+    pub n_pre: usize,
+    /// It holds `2^fifo_address_bits` events.
     pub fifo_address_bits: usize,
+    /// It belongs to no projection: where all of them have a delay, it says when a tick is over.
+    pub is_pace: bool,
 }
 
 impl Core {
@@ -106,16 +121,6 @@ impl Core {
     pub fn n_pre(&self, network: &Quantized) -> usize {
         let projections = self.projections.iter();
         projections.map(|id| network.projections[id.0].n_pre).sum()
-    }
-
-    /// Number of its own neurons that feed it.
-    pub fn n_loop(&self, network: &Quantized) -> usize {
-        let projections = self.projections.iter();
-        projections
-            .map(|id| &network.projections[id.0])
-            .filter(|p| p.source == Source::Population(self.population))
-            .map(|p| p.n_pre)
-            .sum()
     }
 
     /// Width of its weights.
@@ -229,11 +234,17 @@ pub fn kernel_rows(c: &Convolution, weights: &[i32], lanes: usize) -> Vec<i32> {
     rows
 }
 
-/// Address bits of the queue for the spikes that a population feeds to itself: one of every neuron,
-/// tokens, and what is under way while the last sample's are dropped.
-pub fn loop_address_bits(n_neurons: usize) -> usize {
-    let events = (n_neurons + 8).next_power_of_two();
-    usize::try_from(events.trailing_zeros()).expect("usize has at least 32 bits")
+/// Address bits of the queue of a projection with a delay: a spike of every neuron and a token for
+/// every tick that it spans, and what is under way; one tick more unless the source is the core
+/// itself, which sends nothing while it takes.
+pub fn delay_address_bits(n_pre: usize, delay: u32, is_own: bool) -> usize {
+    let delay = usize::try_from(delay).unwrap_or(usize::MAX);
+    let ticks = delay.saturating_add(usize::from(!is_own));
+    let events = ticks
+        .saturating_mul(n_pre.saturating_add(1))
+        .saturating_add(32);
+    let bits = usize::BITS - events.saturating_sub(1).leading_zeros();
+    usize::try_from(bits).expect("usize has at least 32 bits")
 }
 
 /// Bytes from one row to the next where the host addresses a row of `row_bits` bits byte by byte:
@@ -264,20 +275,18 @@ impl fmt::Display for Mapped {
             let held = core
                 .held_bits
                 .map_or(String::new(), |b| format!(", held sum {b} bits"));
-            let own = if core.projections.len() > 1 {
-                ", fed back"
-            } else {
-                ""
+            let several = match core.ports.len() {
+                1 => String::new(),
+                n => format!(", {n} queues"),
             };
             writeln!(
                 f,
-                "core {n}: population {}{own}, {} lanes x {} groups, {} sums of {} bits{held}, queue {}",
+                "core {n}: population {}{several}, {} lanes x {} groups, {} sums of {} bits{held}",
                 core.population,
                 core.lanes,
                 core.n_groups,
                 core.n_sum_rows * core.lanes,
                 core.lane_bits,
-                1u64 << core.fifo_address_bits
             )?;
         }
         for m in &self.memories {

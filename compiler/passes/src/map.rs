@@ -3,8 +3,8 @@
 use spikeloom_fixed::BitWidth;
 use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::mapped::{
-    Core, Estimate, LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, Memory, MemoryKind, TABLE_ROWS,
-    loop_address_bits, walks,
+    Core, Estimate, LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, Memory, MemoryKind, Port,
+    TABLE_ROWS, delay_address_bits, walks,
 };
 use spikeloom_ir::quantized::{Decoder, Encoder, Projection, Source};
 use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
@@ -63,42 +63,43 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
     Err(does_not_fit(network, &mapped, over))
 }
 
-/// The circuits build chains of populations, each fed by the one before it and, one tick later, by
-/// itself.
+/// What the circuits cannot do.
 fn check_features(network: &Quantized) -> Result<(), Error> {
     let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
     for (index, population) in network.populations.iter().enumerate() {
         let id = PopulationId(index);
-        let own = Source::Population(id);
-        let expected = match index.checked_sub(1) {
-            None => Source::Input,
-            Some(before) => Source::Population(PopulationId(before)),
-        };
-        let from = |source, delay| {
-            let fits = |p: &&Projection| p.source == source && p.delay == delay;
-            network.incoming(id).filter(fits).count()
-        };
         if let Some(p) = network.incoming(id).find(|p| p.channel_delays.is_some()) {
             return refuse(
                 format!("the delays of single channels in projection {}", p.name),
                 "give all of its channels one delay, or simulate it with the golden model",
             );
         }
-        let (before, fed_back) = (from(expected, 0), from(own, 1));
         let all = network.incoming(id).count();
-        if before != 1 || fed_back > 1 || before + fed_back != all {
+        if all == 0 {
             return refuse(
-                format!("the connectivity of population {}", population.name),
-                "only chains of populations are built, each fed by the one before it and by itself one tick later; simulate it with the golden model",
+                format!("population {}, which nothing feeds,", population.name),
+                "remove it",
             );
         }
-        if fed_back > 0 && population.program.spike.is_none() {
+        let own = Source::Population(id);
+        let is_read = network
+            .projections
+            .iter()
+            .any(|p| p.source == own && p.target != id);
+        if !is_read && network.output != id {
             return refuse(
-                format!(
-                    "the feedback of population {}, which never fires",
-                    population.name
-                ),
-                "remove the projection",
+                format!("population {}, which feeds nothing,", population.name),
+                "remove it, or make it the output",
+            );
+        }
+        let silent = |p: &&Projection| match p.source {
+            Source::Input => false,
+            Source::Population(id) => network.populations[id.0].program.spike.is_none(),
+        };
+        if let Some(p) = network.incoming(id).find(silent) {
+            return refuse(
+                format!("projection {}, whose source never fires,", p.name),
+                "remove it, or simulate it with the golden model",
             );
         }
         let walked = network.incoming(id).any(walks);
@@ -119,15 +120,6 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
                     population.name
                 ),
                 "give the pooling a stride of its window's size; simulate it with the golden model",
-            );
-        }
-        if fed_back > 0 && population.program.spike_bits() > 1 {
-            return refuse(
-                format!(
-                    "the feedback of population {}, which fires several times in a tick",
-                    population.name
-                ),
-                "let it fire once a tick; simulate it with the golden model",
             );
         }
         if population.n_neurons == 0 {
@@ -153,12 +145,6 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
         return refuse(
             format!("a score of {} bits", score_bits(network)),
             "lower `--state-bits` or the number of ticks",
-        );
-    }
-    if network.output.0 + 1 != network.populations.len() {
-        return refuse(
-            "an output that is not the last population".into(),
-            "remove the populations behind it",
         );
     }
     Ok(())
@@ -332,13 +318,11 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
             let all = network.projections.iter().enumerate();
             all.filter(move |(_, p)| p.target == id)
         };
-        // Its own projection comes last, as `check_features` made sure that there is another.
-        let (own, mut projections): (Vec<_>, Vec<_>) = incoming()
-            .map(|(n, p)| (ProjectionId(n), p))
-            .partition(|(_, p)| p.source == Source::Population(id));
-        projections.extend(own.iter().copied());
+        // Those without a delay keep the pace and come first.
+        let mut projections: Vec<(ProjectionId, &Projection)> =
+            incoming().map(|(n, p)| (ProjectionId(n), p)).collect();
+        projections.sort_by_key(|(_, p)| p.delay > 0);
         let n_pre: usize = projections.iter().map(|(_, p)| p.n_pre).sum();
-        let n_own: usize = own.iter().map(|(_, p)| p.n_pre).sum();
         let weight_bits = projections.iter().map(|(_, p)| p.weight_bits.index());
         let weight_bits = weight_bits.max().unwrap_or(1);
         let n = population.n_neurons;
@@ -427,14 +411,7 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
             let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
             memories.push(table(name("parameters"), n_parameter_rows, bits));
         }
-        let number_bits = match projections.first().map(|(_, p)| p.source) {
-            Some(Source::Population(id)) => match network.populations[id.0].program.spike_bits() {
-                0 | 1 => 0,
-                bits => bits,
-            },
-            _ => 0,
-        };
-        let event_bits = 2 + index_bits(n_pre - n_own) + number_bits;
+        let ports = ports(network, id, &projections);
         for (what, rows, bits) in tables(&projections) {
             let table = block(name(what), rows, bits);
             memories.push(if rows > TABLE_ROWS {
@@ -443,10 +420,20 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
                 in_logic(table)
             });
         }
-        memories.push(block(name("queue"), 1 << FIFO_ADDRESS_BITS, event_bits));
-        if n_own > 0 {
-            let rows = 1 << loop_address_bits(n);
-            memories.push(block(name("own spikes"), rows, 2 + index_bits(n)));
+        for (at, port) in ports.iter().enumerate() {
+            let number_bits = match port.source {
+                Source::Input => 0,
+                Source::Population(id) => match network.populations[id.0].program.spike_bits() {
+                    0 | 1 => 0,
+                    bits => bits,
+                },
+            };
+            let bits = 2 + index_bits(port.n_pre) + number_bits;
+            let what = match at {
+                0 => name("queue"),
+                n => name(&format!("queue {n}")),
+            };
+            memories.push(block(what, 1 << port.fifo_address_bits, bits));
         }
         cores.push(Core {
             population: id,
@@ -462,7 +449,7 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
             weight_memory,
             state_memory,
             sum_memory,
-            fifo_address_bits: FIFO_ADDRESS_BITS,
+            ports,
         });
     }
     memories.push(block("input".into(), network.sample_bytes(), 8));
@@ -500,6 +487,33 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
     mapped.estimate.block_rams = mapped.blocks(MemoryKind::Block);
     mapped.estimate.single_port_rams = mapped.blocks(MemoryKind::SinglePort);
     mapped
+}
+
+/// The queues of a population's projections. Where all have a delay, one more keeps the pace.
+fn ports(
+    network: &Quantized,
+    id: PopulationId,
+    projections: &[(ProjectionId, &Projection)],
+) -> Vec<Port> {
+    let is_prompt = projections.iter().any(|(_, p)| p.delay == 0);
+    let pace = (!is_prompt).then_some(Port {
+        source: Source::Input,
+        delay: 0,
+        n_pre: network.input.n_channels,
+        fifo_address_bits: FIFO_ADDRESS_BITS,
+        is_pace: true,
+    });
+    let own = projections.iter().map(|(_, p)| Port {
+        source: p.source,
+        delay: p.delay,
+        n_pre: p.n_pre,
+        fifo_address_bits: match p.delay {
+            0 => FIFO_ADDRESS_BITS,
+            _ => delay_address_bits(p.n_pre, p.delay, p.source == Source::Population(id)),
+        },
+        is_pace: false,
+    });
+    pace.into_iter().chain(own).collect()
 }
 
 /// Cycles of an event: its rows; of a convolution, those of an element far from the border.
@@ -608,7 +622,7 @@ fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
                 _ => s.bits.get(),
             })
             .sum();
-        let loopback = if core.projections.len() > 1 { 90 } else { 0 };
+        let loopback = 90 * wide(core.ports.len() - 1);
         let walk = if core.walks(network).is_some() {
             250
         } else {

@@ -1,0 +1,141 @@
+//! A queue in front of a core, for the events of one source.
+
+use rust_hdl_core::prelude::*;
+
+use crate::core::index_bits;
+use crate::error::Error;
+use crate::event::KIND_BITS;
+use crate::event_fifo::EventFifo;
+use crate::repeater::Repeater;
+use crate::width::{DConst, DSignal};
+
+/// Everything that fixes a [`Port`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortConfig {
+    /// Where events come from: 0 is the encoder, `n` stage `n - 1`.
+    pub source: usize,
+    /// Source neurons or channels.
+    pub n_pre: usize,
+    /// Bits of the number of spikes that comes with an event; 1 where there is none.
+    pub spike_bits: usize,
+    /// The queue holds `2^fifo_address_bits` events.
+    pub fifo_address_bits: usize,
+    /// Only the tokens that begin samples and end ticks are wanted.
+    pub is_pace: bool,
+    /// The source does not wait for the queue, which has room for all that can be in it: it feeds
+    /// the stage that the source waits for.
+    pub is_loop: bool,
+}
+
+/// A queue with what comes before and behind it.
+///
+/// | port | direction | meaning |
+/// | --- | --- | --- |
+/// | `clock` | in | rising edge |
+/// | `event_in_valid`, `event_in_kind`, `event_in_index` | in | events and tokens, taken at once |
+/// | `nearly_full` | out | no room for what the sender has in flight |
+/// | `event_out_*` | out, `ready` in | events, each once a spike, and tokens |
+///
+/// Resources: as [`EventFifo`], and as [`Repeater`] where the source counts its spikes.
+#[derive(LogicBlock)]
+pub struct Port {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// An event arrives.
+    pub event_in_valid: Signal<In, Bit>,
+    /// Its kind.
+    pub event_in_kind: DSignal<In>,
+    /// Its index, its number of spikes above.
+    pub event_in_index: DSignal<In>,
+    /// No room for more in flight.
+    pub nearly_full: Signal<Out, Bit>,
+    /// There is an event.
+    pub event_out_valid: Signal<Out, Bit>,
+    /// It is taken.
+    pub event_out_ready: Signal<In, Bit>,
+    /// Its kind.
+    pub event_out_kind: DSignal<Out>,
+    /// Its index.
+    pub event_out_index: DSignal<Out>,
+    fifo: EventFifo,
+    repeater: Vec<Repeater>,
+    passes: Signal<Local, Bit>,
+    plane: DConst,
+    _n_repeaters: usize,
+    _n_plain: usize,
+    _n_paces: usize,
+}
+
+impl Port {
+    /// Builds a port for a sender with so many events in flight.
+    ///
+    /// # Errors
+    /// If a width is out of range.
+    pub fn new(cfg: &PortConfig, sender_in_flight: usize) -> Result<Self, Error> {
+        let index = index_bits(cfg.n_pre);
+        let number = if cfg.spike_bits > 1 {
+            cfg.spike_bits
+        } else {
+            0
+        };
+        let repeater: Vec<Repeater> = (number > 0)
+            .then(|| Repeater::new(index, number))
+            .into_iter()
+            .collect();
+        Ok(Self {
+            clock: Signal::default(),
+            event_in_valid: Signal::default(),
+            event_in_kind: DSignal::new(KIND_BITS),
+            event_in_index: DSignal::new(index + number),
+            nearly_full: Signal::default(),
+            event_out_valid: Signal::default(),
+            event_out_ready: Signal::default(),
+            event_out_kind: DSignal::new(KIND_BITS),
+            event_out_index: DSignal::new(index),
+            fifo: EventFifo::new(index + number, cfg.fifo_address_bits, sender_in_flight)?,
+            passes: Signal::default(),
+            plane: DConst::new(crate::event::PLANE, KIND_BITS),
+            _n_repeaters: repeater.len(),
+            _n_plain: 1 - repeater.len(),
+            _n_paces: usize::from(cfg.is_pace),
+            repeater,
+        })
+    }
+}
+
+impl Logic for Port {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, fifo);
+        self.passes.next = self.event_in_valid.val();
+        for _i in 0..self._n_paces {
+            // The tokens that end planes are for held inputs, which have no pace of their own.
+            self.passes.next = self.event_in_valid.val()
+                & self.event_in_kind.val().any()
+                & (self.event_in_kind.val() != self.plane.val());
+        }
+        self.fifo.event_in_valid.next = self.passes.val();
+        self.fifo.event_in_kind.next = self.event_in_kind.val();
+        self.fifo.event_in_index.next = self.event_in_index.val();
+        self.nearly_full.next = self.fifo.nearly_full.val();
+        for _i in 0..self._n_plain {
+            self.event_out_valid.next = self.fifo.event_out_valid.val();
+            self.event_out_kind.next = self.fifo.event_out_kind.val();
+            self.event_out_index.next = self.fifo.event_out_index.val();
+            self.fifo.event_out_ready.next = self.event_out_ready.val();
+        }
+        for i in 0..self._n_repeaters {
+            self.repeater[i].clock.next = self.clock.val();
+            self.repeater[i].event_in_valid.next = self.fifo.event_out_valid.val();
+            self.repeater[i].event_in_kind.next = self.fifo.event_out_kind.val();
+            self.repeater[i].event_in_index.next = self.fifo.event_out_index.val();
+            self.event_out_valid.next = self.repeater[i].event_out_valid.val();
+            self.event_out_kind.next = self.repeater[i].event_out_kind.val();
+            self.event_out_index.next = self.repeater[i].event_out_index.val();
+            self.repeater[i].event_out_ready.next = self.event_out_ready.val();
+            self.fifo.event_out_ready.next = self.repeater[i].event_in_ready.val();
+        }
+    }
+}
+
+const _: () = assert!(crate::event::EVENT == 0, "a token has a kind that is not 0");
