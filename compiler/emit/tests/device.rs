@@ -342,7 +342,7 @@ fn a_device_and_its_verilog_are_equal_in_each_cycle() {
             let n_records: u64 = recording.output(&format!("trace_valid_{core}")).sum();
             let n_neurons = design.layout.cores[core].n_neurons as u64;
             assert_eq!(n_records, 2 * 4 * n_neurons, "two samples of four ticks");
-            let names = ["index", "spike", "word"].map(|name| format!("trace_{name}_{core}"));
+            let names = ["index", "spikes", "word"].map(|name| format!("trace_{name}_{core}"));
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             recording.qualify(&format!("trace_valid_{core}"), &names);
         }
