@@ -34,9 +34,9 @@ const CASES: &[Case] = &[
         reference: "reference.npz",
         options: "semantics: rockpool",
         populations: &[
-            ("1_LIFNeuronTorch", "1"),
-            ("3_LIFTorch", "3"),
-            ("5_ExpSynTorch", "5"),
+            ("1_LIFNeuronTorch", "1_LIFNeuronTorch"),
+            ("3_LIFTorch", "3_LIFTorch"),
+            ("5_ExpSynTorch", "5_ExpSynTorch"),
         ],
         tolerance: Some(1e-4),
     },
