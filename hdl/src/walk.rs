@@ -59,9 +59,9 @@ pub struct Walk {
     pub idle: Signal<Out, Bit>,
 
     locate: DataPath,
-    channels: RomMemory,
-    rows: RomMemory,
-    columns: RomMemory,
+    channel_table: RomMemory,
+    row_table: RomMemory,
+    column_table: RomMemory,
     lookup: Delay,
 
     /// An event is being looked up or waits to be walked.
@@ -127,19 +127,21 @@ impl Walk {
         let pre_bits = index_bits(plan.n_pre);
         let locate = DataPath::new(plan.locate.clone())?;
         let table = |image| RomMemory::with_image(image).in_logic();
-        let [channels, rows, columns] = [
+        let [channel_table, row_table, column_table] = [
             table(&plan.channels),
             table(&plan.rows),
             table(&plan.columns),
         ];
         let field = |at: usize| locate.outputs[at].width();
         let (channel_bits, row_bits, column_bits) = (
-            channels.read_address.width(),
-            rows.read_address.width(),
-            columns.read_address.width(),
+            channel_table.read_address.width(),
+            row_table.read_address.width(),
+            column_table.read_address.width(),
         );
-        let (row_count_bits, column_count_bits) =
-            (rows.read_data[2].width(), columns.read_data[2].width());
+        let (row_count_bits, column_count_bits) = (
+            row_table.read_data[2].width(),
+            column_table.read_data[2].width(),
+        );
         let wrapped =
             |value: i64, bits: usize| DConst::new((value as u64) & ((1 << bits) - 1), bits);
         let weight = |value: i64| wrapped(value, weight_bits);
@@ -159,9 +161,9 @@ impl Walk {
             row_field: DSignal::new(field(1)),
             column_field: DSignal::new(field(2)),
             locate,
-            channels,
-            rows,
-            columns,
+            channel_table,
+            row_table,
+            column_table,
             occupied: BitRegister::default(),
             index: Register::new(pre_bits),
             waiting: BitRegister::default(),
@@ -211,7 +213,15 @@ impl Walk {
 impl Logic for Walk {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, locate, channels, rows, columns, lookup);
+        clock!(
+            self,
+            clock,
+            locate,
+            channel_table,
+            row_table,
+            column_table,
+            lookup
+        );
         dff_setup!(
             self,
             clock,
@@ -241,17 +251,18 @@ impl Logic for Walk {
         self.channel_field.next = unsigned_cast(self.locate.outputs[0].val());
         self.row_field.next = unsigned_cast(self.locate.outputs[1].val());
         self.column_field.next = unsigned_cast(self.locate.outputs[2].val());
-        self.channels.read_address.next = bit_cast(self.channel_field.val(), self._channel_bits);
-        self.rows.read_address.next = bit_cast(self.row_field.val(), self._row_bits);
-        self.columns.read_address.next = bit_cast(self.column_field.val(), self._column_bits);
+        self.channel_table.read_address.next =
+            bit_cast(self.channel_field.val(), self._channel_bits);
+        self.row_table.read_address.next = bit_cast(self.row_field.val(), self._row_bits);
+        self.column_table.read_address.next = bit_cast(self.column_field.val(), self._column_bits);
         self.lookup.d.next = bit_cast(self.accept.val(), 1);
         self.located.next = self.lookup.q.val().any() | self.waiting.q.val();
         self.reaches.next =
-            self.rows.read_data[2].val().any() & self.columns.read_data[2].val().any();
-        self.weight_begin.next = self.channels.read_data[0].val()
-            + (self.rows.read_data[0].val() + self.columns.read_data[0].val());
-        self.sum_begin.next = self.channels.read_data[1].val()
-            + (self.rows.read_data[1].val() + self.columns.read_data[1].val());
+            self.row_table.read_data[2].val().any() & self.column_table.read_data[2].val().any();
+        self.weight_begin.next = self.channel_table.read_data[0].val()
+            + (self.row_table.read_data[0].val() + self.column_table.read_data[0].val());
+        self.sum_begin.next = self.channel_table.read_data[1].val()
+            + (self.row_table.read_data[1].val() + self.column_table.read_data[1].val());
 
         // Walking.
         self.group_last.next = self.group.q.val() == self.last_group.val();
@@ -306,9 +317,9 @@ impl Logic for Walk {
             self.sum_at.d.next = self.sum_begin.val();
             self.weight_line.d.next = self.weight_begin.val();
             self.sum_line.d.next = self.sum_begin.val();
-            self.n_columns.d.next = self.columns.read_data[2].val();
-            self.columns_left.d.next = self.columns.read_data[2].val();
-            self.rows_left.d.next = self.rows.read_data[2].val();
+            self.n_columns.d.next = self.column_table.read_data[2].val();
+            self.columns_left.d.next = self.column_table.read_data[2].val();
+            self.rows_left.d.next = self.row_table.read_data[2].val();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the tests of several crates share.
 //!
 //! [`nir_file`] makes a model file out of a few lines of YAML, [`render`] shows a diagnostic as a
-//! user sees it, [`Workshop`] runs the program in a folder of its own, and [`case`] reads the
+//! user sees it, [`networks`] makes networks of all kinds by chance, [`Workshop`] runs the program in a folder of its own, and [`case`] reads the
 //! files in `tests/cases`. The tests themselves stand beside the crate they test.
 
 #![allow(
@@ -12,6 +12,7 @@
 
 pub mod case;
 mod models;
+pub mod networks;
 mod nir;
 mod render;
 pub mod tools;

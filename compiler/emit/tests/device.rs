@@ -26,6 +26,7 @@ use spikeloom_ir::network::{
 };
 use spikeloom_ir::{Hertz, Origin, PopulationId, Quantized};
 use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize};
+use spikeloom_tests::networks::{random_network, random_planes};
 use support::{Random, lint, lint_report, record, tools};
 
 const CLOCK_HZ: u32 = 12_000_000;
@@ -209,8 +210,13 @@ struct Design {
 
 impl Design {
     fn new(shape: &Shape) -> Self {
-        let network = normalise(&network(shape));
-        let (network, _) = quantize(&network, &QuantizeConfig::default()).unwrap();
+        Self::of(&network(shape), shape.lanes, shape.is_loaded, shape.seed).unwrap()
+    }
+
+    /// The design of a network, if it has one.
+    fn of(network: &Network, lanes: usize, is_loaded: bool, seed: u64) -> Option<Self> {
+        let network = normalise(network);
+        let (network, _) = quantize(&network, &QuantizeConfig::default()).ok()?;
         let limits = Limits {
             target: "test".into(),
             clock_hz: Hertz(CLOCK_HZ.into()),
@@ -220,15 +226,15 @@ impl Design {
             single_port_rams: 0,
             single_port_shape: (16384, 16),
         };
-        let lanes = Some(shape.lanes);
-        let mut mapped = map(&network, &limits, &MapConfig { lanes }).unwrap();
-        if shape.is_loaded {
+        let lanes = Some(lanes);
+        let mut mapped = map(&network, &limits, &MapConfig { lanes }).ok()?;
+        if is_loaded {
             // The pass does so with large weights only.
             mapped.cores[0].weight_memory = MemoryKind::SinglePort;
         }
         let cfg = DeviceConfig::new(&network, &mapped, DESIGN_ID).unwrap();
         let layout = Layout::new(&network, &mapped, DESIGN_ID).unwrap();
-        let mut random = Random(shape.seed + 1000);
+        let mut random = Random(seed + 1000);
         let samples = (0..6)
             .map(|_| {
                 (0..network.sample_bytes())
@@ -239,12 +245,12 @@ impl Design {
                     .collect()
             })
             .collect();
-        Self {
+        Some(Self {
             network,
             cfg,
             layout,
             samples,
-        }
+        })
     }
 
     fn images(&self) -> Vec<(String, String)> {
@@ -475,6 +481,31 @@ fn emitted_designs_compute_what_the_golden_model_does() {
         let cfg = ClientConfig::for_baud(CLOCK_HZ / CYCLES_PER_BIT);
         check_golden(&design, &top, uart, cfg);
     }
+}
+
+/// The Verilog of networks of all kinds; the same networks and more run in rust-hdl's simulator in
+/// the tests of `spikeloom-hdl`.
+#[test]
+fn random_designs_compute_what_the_golden_model_does() {
+    let Some(verilator) = tools::verilator() else {
+        return;
+    };
+    let cache = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/emit-cache"));
+    let networks =
+        (1..13).flat_map(|seed| [(seed, random_network(seed)), (seed, random_planes(seed))]);
+    let mut n_run = 0;
+    for (seed, network) in networks {
+        let Some(design) = Design::of(&network, 4, seed % 3 == 0, seed) else {
+            continue;
+        };
+        let device = design.source(&emit_device(&design.cfg).unwrap());
+        let device = build(&verilator, cache, &device)
+            .unwrap_or_else(|error| panic!("{}: {error}", network.name));
+        let stream = Transport::Stream(StreamPorts::default());
+        check_golden(&design, &device, stream, ClientConfig::default());
+        n_run += 1;
+    }
+    assert!(n_run > 16, "{n_run} had a circuit");
 }
 
 #[test]

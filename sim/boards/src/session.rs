@@ -29,6 +29,8 @@ pub struct Layout {
     pub n_ticks: u16,
     /// One entry a core, in order.
     pub cores: Vec<CoreLayout>,
+    /// The core that is read out.
+    pub output: usize,
     /// Width of a score, sign included.
     pub score_bits: usize,
 }
@@ -85,6 +87,7 @@ impl Layout {
             sample_bytes: network.sample_bytes(),
             n_ticks: u16::try_from(network.ticks).unwrap_or(u16::MAX),
             cores,
+            output: network.output.0,
             score_bits: mapped.score_bits,
         })
     }
@@ -227,7 +230,7 @@ impl<T: Transport> Session<T> {
                 })
             })
             .collect::<Result<_, Error>>()?;
-        let n_output = self.layout.cores.last().map_or(0, |c| c.n_neurons);
+        let n_output = self.layout.cores[self.layout.output].n_neurons;
         let scores = self.client.read(Space::SCORES, 0, 4 * n_output)?;
         Ok(DeviceOutcome {
             class: usize::from(u16::from_le_bytes([results[0], results[1]])),

@@ -1,0 +1,381 @@
+//! Networks of all kinds by chance, and the smallest that still fails.
+
+use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
+use spikeloom_ir::network::{
+    Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
+    ResetAt, Semantics, Source, Synapse, SynapseSeen,
+};
+use spikeloom_ir::{Origin, PopulationId};
+
+/// A small generator, so that a case is its seed.
+pub struct Random(pub u64);
+
+impl Random {
+    /// 64 bits.
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+    /// A number below `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+    /// A number in [0, 1).
+    pub fn real(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+/// Any graph of up to four populations: chains, skips, loops, delays.
+pub fn random_network(seed: u64) -> Network {
+    let mut r = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let n_channels = 3 + r.below(20) as usize;
+    let sizes: Vec<usize> = (0..1 + r.below(4))
+        .map(|_| 2 + r.below(12) as usize)
+        .collect();
+    let neuron = |n: usize, r: &mut Random, readout: bool| Neuron {
+        synapse: (r.below(3) == 0).then(|| Synapse {
+            decay_syn: vec![[0.0, 0.5, 0.9][r.below(3) as usize]; n],
+            gain_syn: vec![1.0; n],
+            seen: [SynapseSeen::SameTick, SynapseSeen::TickBefore][r.below(2) as usize],
+        }),
+        decay_mem: match r.below(3) {
+            0 => vec![1.0; n],
+            1 => vec![0.9; n],
+            _ => (0..n).map(|_| 0.5 + 0.5 * r.real()).collect(),
+        },
+        gain: vec![1.0; n],
+        v_leak: vec![if r.below(2) == 0 { 0.0 } else { 0.1 }; n],
+        v_init: (0..n)
+            .map(|_| if r.below(4) == 0 { 0.2 } else { 0.0 })
+            .collect(),
+        v_min: None,
+        firing: (!readout).then(|| Firing {
+            v_threshold: (0..n).map(|_| 0.5 + r.real()).collect(),
+            reset: [Reset::None, Reset::Subtract, Reset::ToValue][r.below(3) as usize],
+            v_reset: vec![if r.below(2) == 0 { 0.0 } else { -0.1 }; n],
+            reset_at: [
+                ResetAt::SameTick,
+                ResetAt::NextTick,
+                ResetAt::NextTickInputLost,
+            ][r.below(3) as usize],
+            compare: [Compare::Greater, Compare::GreaterOrEqual][r.below(2) as usize],
+            refractory_ticks: r.below(3) as u32,
+            multi_spike: false,
+            sent_at: Default::default(),
+        }),
+    };
+    let n = sizes.len();
+    let output = r.below(n as u64) as usize;
+    let readout = r.below(3) == 0;
+    let populations = (0..n)
+        .map(|i| Population {
+            name: format!("lif{i}"),
+            shape: vec![sizes[i]],
+            order: AxisOrder::ChannelsFirst,
+            neuron: neuron(sizes[i], &mut r, readout && i == output),
+            origin: Origin::Synthetic,
+        })
+        .collect();
+    let encoder = match r.below(3) {
+        0 => Encoder::Direct { scale: 1.0 / 255.0 },
+        1 => Encoder::Rate {
+            seed: 1 + r.below(1 << 31) as u32,
+        },
+        _ => Encoder::Events,
+    };
+    // A held input leaves no room for spikes beside it, and a readout feeds nothing.
+    let is_held = matches!(encoder, Encoder::Direct { .. });
+    let feeds = |i: usize| !(readout && i == output);
+    let mut edges: Vec<(Source, usize, u32)> = Vec::new();
+    for target in 0..n {
+        if is_held && target == 0 {
+            edges.push((Source::Input, target, 0));
+            continue;
+        }
+        for _ in 0..1 + r.below(3) {
+            let id = r.below(n as u64 + 1) as usize;
+            match id.checked_sub(1).filter(|&i| feeds(i)) {
+                Some(i) => {
+                    let least = u32::from(i >= target);
+                    let source = Source::Population(PopulationId(i));
+                    edges.push((source, target, least + r.below(3) as u32));
+                }
+                None if !is_held => edges.push((Source::Input, target, r.below(3) as u32)),
+                None => {}
+            }
+        }
+        if !edges.iter().any(|(_, to, _)| *to == target) {
+            let source = match is_held {
+                true if feeds(0) => Source::Population(PopulationId(0)),
+                true => Source::Input,
+                false => Source::Input,
+            };
+            edges.push((source, target, 0));
+        }
+    }
+    // Everything leads somewhere.
+    for i in (0..n).filter(|&i| i != output) {
+        let own = Source::Population(PopulationId(i));
+        if edges.iter().any(|(from, to, _)| *from == own && *to != i) {
+            continue;
+        }
+        let held = is_held && output == 0;
+        let target = if held { (i + 1) % n } else { output };
+        let target = if target == 0 && is_held { i } else { target };
+        edges.push((own, target, u32::from(i >= target)));
+    }
+    let projections = edges
+        .into_iter()
+        .enumerate()
+        .map(|(at, (source, target, delay))| {
+            let n_pre = match source {
+                Source::Input => n_channels,
+                Source::Population(id) => sizes[id.0],
+            };
+            let n_post = sizes[target];
+            Projection {
+                name: format!("p{at}"),
+                source,
+                target: PopulationId(target),
+                pooling: vec![],
+                connectivity: Connectivity::Dense,
+                weights: (0..n_pre * n_post)
+                    .map(|_| 1.5 * (r.real() - 0.4))
+                    .collect(),
+                n_pre,
+                n_post,
+                bias: (r.below(2) == 0).then(|| (0..n_post).map(|_| 0.2 * r.real()).collect()),
+                delay,
+                channel_delays: None,
+                origin: Origin::Synthetic,
+            }
+        })
+        .collect();
+    Network {
+        name: format!("random {seed}"),
+        semantics: Semantics::SnnTorch,
+        ticks: 3 + r.below(5) as u32,
+        input: Input {
+            shape: vec![n_channels],
+            encoder,
+            origin: Origin::Synthetic,
+        },
+        populations,
+        projections,
+        output: PopulationId(output),
+        decoder: if readout {
+            Decoder::MembraneSum
+        } else {
+            Decoder::SpikeCount
+        },
+    }
+}
+
+fn windows(length: usize, window: &Window, axis: usize) -> usize {
+    let span = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
+    let room = (length + 2 * window.padding[axis]).checked_sub(span);
+    room.map_or(0, |room| room / window.stride[axis] + 1)
+}
+
+/// Poolings and weights from a plane: a convolution, or all to all.
+fn planes(r: &mut Random, source: Grid, name: &str) -> (Projection, Vec<usize>) {
+    let mut pooling = vec![];
+    let mut seen = source;
+    if r.below(2) == 0 {
+        let kernel = [1 + r.below(3) as usize, 1 + r.below(3) as usize];
+        let window = Window {
+            kernel: [kernel[0].min(seen.height), kernel[1].min(seen.width)],
+            stride: [kernel[0].min(seen.height), kernel[1].min(seen.width)],
+            padding: [0, 0],
+            dilation: [1, 1],
+        };
+        let output = Grid {
+            height: windows(seen.height, &window, 0),
+            width: windows(seen.width, &window, 1),
+            ..seen
+        };
+        pooling.push(Pooling {
+            input: seen,
+            output,
+            window,
+        });
+        seen = output;
+    }
+    let window = Window {
+        kernel: [1 + r.below(3) as usize, 1 + r.below(3) as usize],
+        stride: [1 + r.below(2) as usize, 1 + r.below(2) as usize],
+        padding: [r.below(3) as usize, r.below(2) as usize],
+        dilation: [1 + r.below(2) as usize, 1],
+    };
+    let groups = if r.below(3) == 0 { seen.channels } else { 1 };
+    let output = Grid {
+        channels: groups * (1 + r.below(6) as usize),
+        height: windows(seen.height, &window, 0),
+        width: windows(seen.width, &window, 1),
+        order: AxisOrder::ChannelsFirst,
+    };
+    let (connectivity, shape, n_weights) = if r.below(4) == 0 || output.n_elements() == 0 {
+        let n = 2 + r.below(8) as usize;
+        (Connectivity::Dense, vec![n], n * seen.n_elements())
+    } else {
+        let convolution = Convolution {
+            input: seen,
+            output,
+            window,
+            groups,
+        };
+        (
+            Connectivity::Convolution(convolution),
+            vec![output.channels, output.height, output.width],
+            convolution.n_weights(),
+        )
+    };
+    let n_post = shape.iter().product();
+    let projection = Projection {
+        name: name.into(),
+        source: Source::Input,
+        target: PopulationId(0),
+        pooling,
+        connectivity,
+        weights: (0..n_weights).map(|_| 1.5 * (r.real() - 0.4)).collect(),
+        n_pre: source.n_elements(),
+        n_post,
+        bias: (r.below(2) == 0).then(|| (0..n_post).map(|_| 0.2 * r.real()).collect()),
+        delay: 0,
+        channel_delays: None,
+        origin: Origin::Synthetic,
+    };
+    (projection, shape)
+}
+
+/// Two populations of feature maps, some of which fire several times in a tick.
+pub fn random_planes(seed: u64) -> Network {
+    let mut r = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let grid = |shape: &[usize]| {
+        let at = |axis: usize| shape.get(axis).copied().unwrap_or(1);
+        Grid {
+            channels: at(0),
+            height: at(1),
+            width: at(2),
+            order: AxisOrder::ChannelsFirst,
+        }
+    };
+    let input = [
+        1 + r.below(3) as usize,
+        1 + r.below(6) as usize,
+        1 + r.below(6) as usize,
+    ];
+    let (first, shape) = planes(&mut r, grid(&input), "conv0");
+    let (mut second, last) = planes(&mut r, grid(&shape), "conv1");
+    second.source = Source::Population(PopulationId(0));
+    second.target = PopulationId(1);
+    let populations = [shape, last]
+        .into_iter()
+        .enumerate()
+        .map(|(i, shape)| {
+            let n = shape.iter().product();
+            let multi_spike = r.below(3) > 0;
+            Population {
+                name: format!("if{i}"),
+                shape,
+                order: AxisOrder::ChannelsFirst,
+                neuron: Neuron {
+                    synapse: None,
+                    decay_mem: vec![[1.0, 0.9][r.below(2) as usize]; n],
+                    gain: (0..n).map(|_| 0.5 + r.real()).collect(),
+                    v_leak: vec![0.0; n],
+                    v_init: (0..n).map(|_| 0.2 * r.real()).collect(),
+                    v_min: (r.below(2) == 0).then(|| (0..n).map(|_| -r.real()).collect()),
+                    firing: Some(Firing {
+                        v_threshold: (0..n).map(|_| 0.3 + r.real()).collect(),
+                        reset: Reset::Subtract,
+                        v_reset: vec![0.0; n],
+                        reset_at: ResetAt::SameTick,
+                        compare: Compare::GreaterOrEqual,
+                        refractory_ticks: 0,
+                        multi_spike,
+                        sent_at: Default::default(),
+                    }),
+                },
+                origin: Origin::Synthetic,
+            }
+        })
+        .collect();
+    Network {
+        name: format!("random planes {seed}"),
+        semantics: Semantics::Sinabs,
+        ticks: 3 + r.below(4) as u32,
+        input: Input {
+            shape: input.to_vec(),
+            encoder: match r.below(3) {
+                0 => Encoder::Direct { scale: 1.0 / 255.0 },
+                1 => Encoder::Rate {
+                    seed: 1 + r.below(1 << 31) as u32,
+                },
+                _ => Encoder::Events,
+            },
+            origin: Origin::Synthetic,
+        },
+        populations,
+        projections: vec![first, second],
+        output: PopulationId(1),
+        decoder: [Decoder::SpikeCount, Decoder::MembraneSum][r.below(2) as usize],
+    }
+}
+
+/// The network with as much left out as still `fails`, for a person to read; `fails` is false for
+/// one that cannot be compiled.
+pub fn smallest(network: Network, fails: impl Fn(&Network) -> bool) -> Network {
+    let mut least = network;
+    loop {
+        let smaller = simpler(&least).into_iter().find(|n| fails(n));
+        match smaller {
+            Some(smaller) => least = smaller,
+            None => return least,
+        }
+    }
+}
+
+/// The same network with one thing less.
+fn simpler(network: &Network) -> Vec<Network> {
+    let mut all = Vec::new();
+    let mut push = |change: &dyn Fn(&mut Network)| {
+        let mut other = network.clone();
+        change(&mut other);
+        if other != *network {
+            all.push(other);
+        }
+    };
+    push(&|n| n.ticks = n.ticks.div_ceil(2));
+    push(&|n| n.ticks = (n.ticks - 1).max(1));
+    for at in 0..network.projections.len() {
+        push(&|n| {
+            n.projections.remove(at);
+        });
+        push(&|n| n.projections[at].bias = None);
+        let half = network.projections[at].weights.len() / 2;
+        push(&|n| n.projections[at].weights[half..].fill(0.0));
+        push(&|n| n.projections[at].weights[..half].fill(0.0));
+    }
+    for at in 0..network.populations.len() {
+        push(&|n| n.populations[at].neuron.synapse = None);
+        push(&|n| n.populations[at].neuron.v_min = None);
+        push(&|n| n.populations[at].neuron.v_leak.fill(0.0));
+        push(&|n| n.populations[at].neuron.v_init.fill(0.0));
+        push(&|n| n.populations[at].neuron.decay_mem.fill(1.0));
+        push(&|n| {
+            if let Some(firing) = &mut n.populations[at].neuron.firing {
+                firing.refractory_ticks = 0;
+            }
+        });
+        push(&|n| {
+            if let Some(firing) = &mut n.populations[at].neuron.firing {
+                firing.multi_spike = false;
+            }
+        });
+    }
+    all
+}
