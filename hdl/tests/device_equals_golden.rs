@@ -256,7 +256,7 @@ fn run(network: &Network, seed: u64, pieces: &mut Pieces) -> Option<()> {
     let samples: Vec<Vec<u8>> = (0..2)
         .map(|_| {
             (0..quantized.sample_bytes())
-                .map(|_| if r.below(3) == 0 { 0 } else { r.next() as u8 })
+                .map(|_| if r.below(3) == 0 { 0 } else { r.bits() as u8 })
                 .collect()
         })
         .collect();
