@@ -243,6 +243,53 @@ fn a_device_for_nothing_is_told_so() {
     );
 }
 
+/// Source, delay, events that fit at least, and whether a queue only keeps the pace.
+fn queues(network: &Quantized, population: usize) -> Vec<(Source, u32, usize, bool)> {
+    let mapped = map(network, &limits(), &MapConfig::default()).unwrap();
+    let ports = mapped.cores[population].ports.iter();
+    ports
+        .map(|p| (p.source, p.delay, 1 << p.fifo_address_bits, p.is_pace))
+        .collect()
+}
+
+#[test]
+fn each_source_has_a_queue_that_holds_what_its_delay_spans() {
+    let first = Source::Population(PopulationId(0));
+    let own = Source::Population(PopulationId(1));
+    let chain = dense([20, 8, 4], 8, Encoder::Rate { seed: 1 });
+    assert_eq!(queues(&chain, 1), [(first, 0, 256, false)]);
+
+    // A population that feeds itself, two ticks later.
+    let mut recurrent = chain.clone();
+    let mut again = chain.projections[1].clone();
+    again.source = own;
+    again.delay = 2;
+    again.n_pre = 4;
+    again.weights.truncate(16);
+    recurrent.projections.push(again);
+    let found = queues(&recurrent, 1);
+    assert_eq!(found[0], (first, 0, 256, false));
+    assert_eq!((found[1].0, found[1].1), (own, 2));
+    assert!(found[1].2 >= 2 * (4 + 1), "{found:?}");
+
+    // The same source twice, once late: prompt projections come first.
+    let mut skip = chain.clone();
+    let mut late = chain.projections[1].clone();
+    late.delay = 3;
+    skip.projections.insert(1, late);
+    let found = queues(&skip, 1);
+    assert_eq!(found[0], (first, 0, 256, false));
+    assert_eq!((found[1].0, found[1].1), (first, 3));
+    assert!(found[1].2 >= 4 * (8 + 1), "{found:?}");
+
+    // Where all are late, the input keeps the pace.
+    let mut delayed = chain.clone();
+    delayed.projections[1].delay = 1;
+    let found = queues(&delayed, 1);
+    assert_eq!(found[0], (Source::Input, 0, 256, true));
+    assert_eq!((found[1].0, found[1].1, found[1].3), (first, 1, false));
+}
+
 #[test]
 fn what_has_no_circuit_is_refused() {
     let refused = |network: &Quantized| match map(network, &limits(), &MapConfig::default()) {
@@ -252,24 +299,15 @@ fn what_has_no_circuit_is_refused() {
     let chain = dense([20, 8, 4], 8, Encoder::Rate { seed: 1 });
     assert!(map(&chain, &limits(), &MapConfig::default()).is_ok());
 
-    // A population may feed itself, one tick later; not two, and no other.
-    let mut recurrent = chain.clone();
-    let mut again = chain.projections[1].clone();
-    again.source = Source::Population(PopulationId(1));
-    again.delay = 1;
-    again.n_pre = 4;
-    again.weights.truncate(16);
-    recurrent.projections.push(again);
-    assert!(map(&recurrent, &limits(), &MapConfig::default()).is_ok());
-    recurrent.projections[2].delay = 2;
-    assert_eq!(refused(&recurrent), "the connectivity of population lif1");
-    recurrent.projections[2].delay = 1;
-    recurrent.projections[2].source = Source::Population(PopulationId(0));
-    assert_eq!(refused(&recurrent), "the connectivity of population lif1");
+    let mut idle = chain.clone();
+    idle.output = PopulationId(0);
+    assert_eq!(refused(&idle), "population lif1, which feeds nothing,");
 
-    let mut delayed = chain.clone();
-    delayed.projections[1].delay = 1;
-    assert_eq!(refused(&delayed), "the connectivity of population lif1");
+    let mut silent = chain.clone();
+    silent.populations[0].program.spike = None;
+    let name = &silent.projections[1].name;
+    let expected = format!("projection {name}, whose source never fires,");
+    assert_eq!(refused(&silent), expected);
 
     let mut delays = chain.clone();
     delays.projections[1].channel_delays = Some(vec![1; 8]);
@@ -277,10 +315,6 @@ fn what_has_no_circuit_is_refused() {
         refused(&delays),
         "the delays of single channels in projection fc1"
     );
-
-    let mut early = chain.clone();
-    early.output = PopulationId(0);
-    assert_eq!(refused(&early), "an output that is not the last population");
 }
 
 proptest! {
