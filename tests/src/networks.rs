@@ -66,6 +66,7 @@ pub fn random_network(seed: u64) -> Network {
             multi_spike: false,
             sent_at: Default::default(),
         }),
+        activation: None,
     };
     let n = sizes.len();
     let output = r.below(n as u64) as usize;
@@ -299,6 +300,7 @@ pub fn random_planes(seed: u64) -> Network {
                         multi_spike,
                         sent_at: Default::default(),
                     }),
+                    activation: None,
                 },
                 origin: Origin::Synthetic,
             }

@@ -115,6 +115,8 @@ pub enum Encoding {
     Rate,
     /// The sample is a spike train already.
     Events,
+    /// The sample is a time series of real values.
+    Series,
 }
 
 impl Choice for Encoding {
@@ -130,6 +132,11 @@ impl Choice for Encoding {
             "a spike with probability value/255 in every tick",
         ),
         (Encoding::Events, "events", "the samples are spike trains"),
+        (
+            Encoding::Series,
+            "series",
+            "the samples are time series of real values",
+        ),
     ];
 }
 

@@ -252,17 +252,20 @@ fn encoder(options: &Options, problems: &mut Vec<Error>) -> Option<Encoder> {
         return None;
     };
     if let Some(scale) = options.input_scale
-        && (encoding != Encoding::Direct || !scale.is_finite() || scale <= 0.0)
+        && (!matches!(encoding, Encoding::Direct | Encoding::Series)
+            || !scale.is_finite()
+            || scale <= 0.0)
     {
         problems.push(Error::OptionConflict {
             flag: "input-scale",
             value: scale.to_string(),
-            reason: if encoding == Encoding::Direct {
+            reason: if matches!(encoding, Encoding::Direct | Encoding::Series) {
                 "an input, which needs a positive factor".to_owned()
             } else {
                 format!("`--encoding {}`, whose inputs are spikes", encoding.name())
             },
-            help: "leave it out, or give a positive number with `--encoding direct`".to_owned(),
+            help: "leave it out, or give a positive number with `--encoding direct` or `series`"
+                .to_owned(),
         });
         return None;
     }
@@ -283,6 +286,11 @@ fn encoder(options: &Options, problems: &mut Vec<Error>) -> Option<Encoder> {
             seed: options.seed.unwrap_or(1),
         },
         Encoding::Events => Encoder::Events,
+        Encoding::Series => Encoder::Series {
+            scale: options
+                .input_scale
+                .unwrap_or(crate::native::input::DEFAULT_SERIES_SCALE),
+        },
     })
 }
 

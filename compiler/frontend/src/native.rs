@@ -9,7 +9,7 @@
 //! numbers, lists, or names of arrays.
 
 mod geometry;
-mod input;
+pub(crate) mod input;
 mod inspect;
 mod order;
 mod population;

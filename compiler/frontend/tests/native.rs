@@ -178,8 +178,16 @@ fn the_examples_of_the_documentation_are_networks() {
         ("conv1.bias", &[8]),
         ("conv2.weight", &[16, 2, 3, 3]),
     ];
+    let esn: [(&str, &[usize]); 5] = [
+        ("input.weight", &[128, 12]),
+        ("recurrent.weight", &[128, 128]),
+        ("recurrent.bias", &[128]),
+        ("readout.weight", &[9, 128]),
+        ("readout.bias", &[9]),
+    ];
     let npz = ArchiveFormat::Npz;
     let files = Files::from([
+        ("esn.npz".to_owned(), archive(npz, &esn)),
         ("digits.npz".to_owned(), archive(npz, &digits)),
         ("conv.npz".to_owned(), archive(npz, &conv)),
         (
@@ -193,7 +201,7 @@ fn the_examples_of_the_documentation_are_networks() {
         assert!(remarks.is_empty());
         (network.populations.len(), network.projections.len())
     });
-    assert_eq!(sizes.collect::<Vec<_>>(), [(2, 3), (3, 3)]);
+    assert_eq!(sizes.collect::<Vec<_>>(), [(2, 3), (3, 3), (2, 3)]);
     // Every key of the format is in one of them, and described.
     let keys = [
         native::KEYS,

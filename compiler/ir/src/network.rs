@@ -13,6 +13,14 @@
 //! v = max(v, v_min), where there is a lower limit
 //! ```
 //!
+//! A unit with an [`Activation`] `f` does not fire, and its membrane follows the activated input:
+//!
+//! ```text
+//! v = decay_mem * v + (1 - decay_mem) * f(gain * i)
+//! ```
+//!
+//! A population that does not fire is graded: what arrives elsewhere is its membrane.
+//!
 //! The exact place of a delayed reset in that order is part of [`ResetAt`], and when a spike
 //! arrives elsewhere of [`SentAt`].
 
@@ -80,7 +88,7 @@ pub struct Input {
     pub origin: Origin,
 }
 
-/// How one sample (u8 values, one per channel) becomes events.
+/// How one sample (u8 values, one per channel, unless said otherwise) becomes events.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoder {
@@ -96,6 +104,12 @@ pub enum Encoder {
     },
     /// Spike trains are given, one bit a channel and tick.
     Events,
+    /// A time series of real values, `[tick, channel]`, each a signed 16-bit integer times
+    /// `scale`; a sample may have fewer ticks than the network, and then ends with its last one.
+    Series {
+        /// What a stored value of 1 means.
+        scale: f32,
+    },
 }
 
 /// How spikes of the output population become a class.
@@ -150,8 +164,21 @@ pub struct Neuron {
     /// Lowest potential, to which a membrane below it is lifted after the resets of the tick.
     #[serde(default)]
     pub v_min: Option<Vec<f32>>,
-    /// How it fires; `None` for a leaky integrator that is only read out.
+    /// How it fires; `None` for a leaky integrator, whose membrane is what arrives elsewhere.
     pub firing: Option<Firing>,
+    /// The function between the input and the membrane of a unit that does not fire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+}
+
+/// A function of the summed input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// The hyperbolic tangent.
+    Tanh,
+    /// `max(x, 0)`.
+    Relu,
 }
 
 /// A synaptic current, which starts at 0.
@@ -345,6 +372,7 @@ impl fmt::Display for Network {
             Encoder::Direct { scale } => format!("direct, scale {scale}"),
             Encoder::Rate { seed } => format!("rate, seed {seed:#010x}"),
             Encoder::Events => "events".to_owned(),
+            Encoder::Series { scale } => format!("series, scale {scale}"),
         };
         writeln!(
             f,
@@ -369,6 +397,13 @@ impl fmt::Display for Network {
             writeln!(f, "  v_init {}", Range(&neuron.v_init))?;
             if let Some(v_min) = &neuron.v_min {
                 writeln!(f, "  v_min {}", Range(v_min))?;
+            }
+            if let Some(activation) = neuron.activation {
+                let function = match activation {
+                    Activation::Tanh => "tanh",
+                    Activation::Relu => "max(x, 0)",
+                };
+                writeln!(f, "  activation {function}")?;
             }
             let Some(firing) = &neuron.firing else {
                 writeln!(f, "  no spike")?;

@@ -76,6 +76,7 @@ fn reorder(population: &mut Population, grid: Grid, from: &[usize]) {
         v_init,
         v_min,
         firing,
+        activation: _,
     } = &mut population.neuron;
     for values in [decay_mem, gain, v_leak, v_init] {
         picked(values, from);

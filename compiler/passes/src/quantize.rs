@@ -126,6 +126,12 @@ pub fn quantize(
         network::Encoder::Direct { scale } => (Encoder::Direct, f64::from(scale), 255),
         network::Encoder::Rate { seed } => (Encoder::Rate { seed }, 1.0, 1),
         network::Encoder::Events => (Encoder::Events, 1.0, 1),
+        network::Encoder::Series { .. } => {
+            return Err(Error::NoCircuit {
+                feature: "a time series as input".to_owned(),
+                advice: "execute it with the float reference",
+            });
+        }
     };
     let mut populations = Vec::new();
     let mut projections = vec![None; network.projections.len()];
@@ -289,6 +295,12 @@ fn check_features(
 ) -> Result<(), Error> {
     let name = &population.name;
     let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
+    if population.neuron.activation.is_some() {
+        return refuse(
+            format!("population {name}, which has an activation,"),
+            "execute it with the float reference",
+        );
+    }
     let delayed = |p: &network::Projection| p.delay > 0 || p.channel_delays.is_some();
     if hold && incoming.iter().any(|(_, p)| delayed(p)) {
         return refuse(

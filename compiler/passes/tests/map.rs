@@ -49,6 +49,7 @@ fn dense(sizes: [usize; 3], weight_bits: u32, encoder: Encoder) -> Quantized {
             multi_spike: false,
             sent_at: Default::default(),
         }),
+        activation: None,
     };
     let neurons = [neuron(sizes[1]), neuron(sizes[2])];
     let network = support::network("dense", encoder, 25, neurons, weights, [None, None]);

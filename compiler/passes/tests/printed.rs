@@ -29,6 +29,7 @@ fn small() -> Network {
             multi_spike: false,
             sent_at: Default::default(),
         }),
+        activation: None,
     };
     let output = Neuron {
         synapse: None,
@@ -47,6 +48,7 @@ fn small() -> Network {
             multi_spike: false,
             sent_at: Default::default(),
         }),
+        activation: None,
     };
     let weights = [vec![0.5, -0.25, 0.125, 0.0, 0.75, -1.0], vec![0.6, -0.3]];
     let bias = [None, Some(vec![0.05])];

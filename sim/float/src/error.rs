@@ -8,7 +8,9 @@ pub enum Error {
     #[error("the sample has {found} values but the network has {expected} input channels")]
     #[diagnostic(
         code(spikeloom::float::sample_length),
-        help("give one byte for each input channel, in the order of the model's input")
+        help(
+            "give one value for each input channel, in the order of the model's input, and of a time series for each tick"
+        )
     )]
     SampleLength {
         /// Values given.
@@ -44,11 +46,11 @@ pub enum Error {
         /// Channels of the network.
         n_channels: usize,
     },
-    /// Values for a network that takes spikes.
-    #[error("the network takes spike trains, but the sample is a list of values")]
+    /// Values for a network that takes spikes, or the other way round.
+    #[error("the sample is of another kind than the network's encoder takes")]
     #[diagnostic(
         code(spikeloom::float::sample_kind),
-        help("give events, or compile with `--encoding direct` or `--encoding rate`")
+        help("give what `encoding` says: values, spike trains or time series")
     )]
     SampleKind,
     /// A network whose parts do not fit.
@@ -66,6 +68,16 @@ pub enum Error {
         found: usize,
         /// What it must be.
         expected: usize,
+    },
+    /// A population with an activation and a threshold.
+    #[error("population {name} has an activation and fires, and can only do one of them")]
+    #[diagnostic(
+        code(spikeloom::float::activation_fires),
+        help("remove its activation or its threshold")
+    )]
+    ActivationFires {
+        /// The population.
+        name: String,
     },
     /// A projection that would need a value before it is computed.
     #[error("projection {name} closes a loop without delay")]

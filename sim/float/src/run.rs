@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use spikeloom_ir::geometry::{self, Connectivity};
 use spikeloom_ir::network::{
-    Compare, Decoder, Encoder, Firing, Network, Neuron, Population, Projection, Reset, ResetAt,
-    SentAt, Source, SynapseSeen,
+    Activation as Function, Compare, Decoder, Encoder, Firing, Network, Neuron, Population,
+    Projection, Reset, ResetAt, SentAt, Source, SynapseSeen,
 };
 use spikeloom_ir::quantized::xorshift32;
 
@@ -20,6 +20,9 @@ pub enum Sample<'a> {
     Values(&'a [u8]),
     /// For each tick the channels that spike; takes the place of whatever the encoder would make.
     Events(&'a [Vec<u32>]),
+    /// A time series for [`Encoder::Series`], `[tick][channel]` row-major, as real values, which
+    /// need not be multiples of the encoder's scale. It may have fewer ticks than the network.
+    Series(&'a [f32]),
 }
 
 /// Everything that a sample did.
@@ -61,6 +64,10 @@ pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
     check(network)?;
     let n_channels = network.input.shape.iter().product();
     let ticks = usize::try_from(network.ticks).unwrap_or(usize::MAX);
+    let ticks = match sample {
+        Sample::Series(values) => series_ticks(values, n_channels, ticks)?,
+        Sample::Values(_) | Sample::Events(_) => ticks,
+    };
     let mut input = Input::new(network, sample, n_channels, ticks)?;
     let mut states: Vec<State> = network.populations.iter().map(State::new).collect();
     let mut history = History::default();
@@ -79,6 +86,7 @@ pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
             for (p, projection) in incoming.filter(|(_, p)| p.target.0 == at) {
                 let activity = history.arriving(projection, tick);
                 let hoisted = projection.source == Source::Input
+                    && matches!(input, Input::Constant(_))
                     && projection.channel_delays.is_none()
                     && matches!(*activity, Activity::Values(_));
                 let sum = match &constant[p] {
@@ -263,6 +271,15 @@ impl State {
         let decay = neuron.decay_mem[n];
         let integrate = |v: f32| decay * v + (1.0 - decay) * neuron.v_leak[n] + neuron.gain[n] * x;
         let v = self.v_mem[n];
+        if let Some(function) = neuron.activation {
+            let x = neuron.gain[n] * x;
+            let activated = match function {
+                Function::Tanh => x.tanh(),
+                Function::Relu => x.max(0.0),
+            };
+            self.v_mem[n] = decay * v + (1.0 - decay) * activated;
+            return 0;
+        }
         let lifted = |v: f32| neuron.v_min.as_ref().map_or(v, |least| v.max(least[n]));
         let Some(firing) = &neuron.firing else {
             self.v_mem[n] = lifted(integrate(v));
@@ -333,8 +350,33 @@ fn reset(firing: &Firing, n: usize, v: f32, spikes: u32) -> f32 {
 /// The encoder with its sample.
 enum Input<'a> {
     Constant(Vec<f32>),
-    Rate { values: &'a [u8], state: u32 },
+    Rate {
+        values: &'a [u8],
+        state: u32,
+    },
     Events(Vec<Vec<(usize, f32)>>),
+    Series {
+        values: &'a [f32],
+        n_channels: usize,
+    },
+}
+
+/// Ticks of a time series.
+fn series_ticks(values: &[f32], n_channels: usize, most: usize) -> Result<usize, Error> {
+    if n_channels == 0 || values.is_empty() || !values.len().is_multiple_of(n_channels) {
+        return Err(Error::SampleLength {
+            found: values.len(),
+            expected: n_channels,
+        });
+    }
+    let found = values.len() / n_channels;
+    if found > most {
+        return Err(Error::SampleTicks {
+            found,
+            expected: most,
+        });
+    }
+    Ok(found)
 }
 
 impl<'a> Input<'a> {
@@ -360,9 +402,13 @@ impl<'a> Input<'a> {
                         values,
                         state: seed,
                     }),
-                    Encoder::Events => Err(Error::SampleKind),
+                    Encoder::Events | Encoder::Series { .. } => Err(Error::SampleKind),
                 }
             }
+            Sample::Series(values) => match network.input.encoder {
+                Encoder::Series { .. } => Ok(Input::Series { values, n_channels }),
+                _ => Err(Error::SampleKind),
+            },
             Sample::Events(events) => {
                 if events.len() != ticks {
                     return Err(Error::SampleTicks {
@@ -393,6 +439,9 @@ impl<'a> Input<'a> {
     fn tick(&mut self, tick: usize) -> Activity {
         match self {
             Input::Constant(values) => Activity::Values(values.clone()),
+            Input::Series { values, n_channels } => {
+                Activity::Values(values[tick * *n_channels..][..*n_channels].to_vec())
+            }
             Input::Events(events) => Activity::Spikes(events[tick].clone()),
             // The same draws as the circuit's, so that both see the same spikes.
             Input::Rate { values, state } => {
@@ -424,6 +473,9 @@ fn check(network: &Network) -> Result<(), Error> {
     for population in &network.populations {
         let (n, neuron) = (population.n_neurons(), &population.neuron);
         let name = &population.name;
+        if neuron.activation.is_some() && neuron.firing.is_some() {
+            return Err(Error::ActivationFires { name: name.clone() });
+        }
         same("decay_mem", name, neuron.decay_mem.len(), n)?;
         same("gain", name, neuron.gain.len(), n)?;
         same("v_leak", name, neuron.v_leak.len(), n)?;

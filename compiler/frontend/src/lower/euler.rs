@@ -35,6 +35,7 @@ impl Euler {
             v_init: vec![0.0; n],
             v_min: None,
             firing: None,
+            activation: None,
         })
     }
 

@@ -62,6 +62,7 @@ pub(super) trait Framework {
             v_init: vec![0.0; n],
             v_min: None,
             firing: None,
+            activation: None,
         })
     }
 
@@ -127,6 +128,7 @@ pub(super) trait Framework {
             v_init: vec![0.0; n],
             v_min: None,
             firing: None,
+            activation: None,
         };
         self.compared(neuron, threshold, context)
     }

@@ -87,6 +87,7 @@ impl Framework for Nengo {
             v_init: vec![0.0; n],
             v_min: None,
             firing: None,
+            activation: None,
         })
     }
 

@@ -83,6 +83,7 @@ impl Framework for Nir {
             v_min: None,
             v_leak,
             firing: None,
+            activation: None,
         })
     }
 

@@ -133,6 +133,7 @@ impl Framework for Norse {
             v_min: None,
             v_leak,
             firing: None,
+            activation: None,
         })
     }
 

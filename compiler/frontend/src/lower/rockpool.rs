@@ -148,6 +148,7 @@ impl Framework for Rockpool {
             v_init: vec![0.0; n],
             v_min: None,
             firing: None,
+            activation: None,
         })
     }
 

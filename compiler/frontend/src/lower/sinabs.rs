@@ -169,6 +169,7 @@ impl Framework for Sinabs {
                 _ => None,
             },
             firing: None,
+            activation: None,
         })
     }
 

@@ -171,6 +171,7 @@ impl Framework for Spyx {
             v_init: vec![0.0; n],
             v_min: None,
             firing: None,
+            activation: None,
         })
     }
 

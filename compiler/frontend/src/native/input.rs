@@ -15,6 +15,8 @@ const KEYS: &[&str] = &["shape", "encoding", "scale", "seed"];
 
 /// What a value of 1 means unless the text says it: samples are bytes.
 const DEFAULT_SCALE: f32 = 1.0 / 255.0;
+/// The same for time series, whose 16 bits then reach from -8 to 8.
+pub(crate) const DEFAULT_SERIES_SCALE: f32 = 1.0 / 4096.0;
 const DEFAULT_SEED: u32 = 1;
 
 impl Loader<'_> {
@@ -32,11 +34,11 @@ impl Loader<'_> {
                 "encoding" => encoding = self.reader.choice::<Encoding>(member),
                 "scale" => {
                     scale = self.reader.positive(member);
-                    self.only_with(member, Encoding::Direct, members);
+                    self.only_with(member, &[Encoding::Direct, Encoding::Series], members);
                 }
                 "seed" => {
                     seed = self.reader.count(member);
-                    self.only_with(member, Encoding::Rate, members);
+                    self.only_with(member, &[Encoding::Rate], members);
                 }
                 _ => self.reader.unknown(&member.0, KEYS),
             }
@@ -59,19 +61,26 @@ impl Loader<'_> {
                     seed: seed.unwrap_or(DEFAULT_SEED),
                 },
                 Encoding::Events => Encoder::Events,
+                Encoding::Series => Encoder::Series {
+                    scale: scale.unwrap_or(DEFAULT_SERIES_SCALE),
+                },
             },
             origin: self.reader.origin(&entry.0.span),
         })
     }
 
-    /// A key of one encoding, beside another.
-    fn only_with(&mut self, member: &Entry, encoding: Encoding, members: &[Entry]) {
+    /// A key of some encodings, beside another.
+    fn only_with(&mut self, member: &Entry, encodings: &[Encoding], members: &[Entry]) {
         let written = members.iter().find(|(key, _)| key.text == "encoding");
         let written = written.and_then(|(_, node)| Encoding::from_name(node.text()?));
-        if written.is_some_and(|written| written != encoding) {
+        if written.is_some_and(|written| !encodings.contains(&written)) {
+            let names: Vec<String> = encodings
+                .iter()
+                .map(|e| format!("`{}`", e.name()))
+                .collect();
             self.reader.bad(
                 member,
-                format!("left out unless the encoding is `{}`", encoding.name()),
+                format!("left out unless the encoding is {}", names.join(" or ")),
                 "remove it, or change `encoding:`",
             );
         }
@@ -84,15 +93,18 @@ pub(super) fn overridden(encoder: &mut Encoder, project: &ProjectFile, problems:
         Encoder::Direct { .. } => Encoding::Direct,
         Encoder::Rate { .. } => Encoding::Rate,
         Encoder::Events => Encoding::Events,
+        Encoder::Series { .. } => Encoding::Series,
     });
+    let is_scaled = matches!(encoding, Encoding::Direct | Encoding::Series);
     if let Some(scale) = project.input_scale
-        && (encoding != Encoding::Direct || !(scale.is_finite() && scale > 0.0))
+        && !(is_scaled && scale.is_finite() && scale > 0.0)
     {
         problems.push(Error::OptionConflict {
             flag: "input-scale",
             value: scale.to_string(),
             reason: format!("the encoding `{}`", encoding.name()),
-            help: "leave it out, or give a positive number with `--encoding direct`".to_owned(),
+            help: "leave it out, or give a positive number with `--encoding direct` or `series`"
+                .to_owned(),
         });
         return;
     }
@@ -110,6 +122,12 @@ pub(super) fn overridden(encoder: &mut Encoder, project: &ProjectFile, problems:
             seed: project.seed.unwrap_or(DEFAULT_SEED),
         },
         (Encoding::Events, _) => Encoder::Events,
+        (Encoding::Series, Encoder::Series { scale }) => Encoder::Series {
+            scale: project.input_scale.unwrap_or(scale),
+        },
+        (Encoding::Series, _) => Encoder::Series {
+            scale: project.input_scale.unwrap_or(DEFAULT_SERIES_SCALE),
+        },
     };
 }
 
@@ -119,6 +137,7 @@ pub(super) fn write(input: &Input) -> String {
         Encoder::Direct { scale } => format!("direct\n  scale: {scale:?}"),
         Encoder::Rate { seed } => format!("rate\n  seed: {seed}"),
         Encoder::Events => "events".to_owned(),
+        Encoder::Series { scale } => format!("series\n  scale: {scale:?}"),
     };
     format!("  shape: {:?}\n  encoding: {encoding}\n", input.shape)
 }

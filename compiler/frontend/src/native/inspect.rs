@@ -90,6 +90,7 @@ pub fn inspect(network: &Network, remarks: Vec<Remark>) -> NetworkInspection {
             Encoder::Direct { .. } => Encoding::Direct.name(),
             Encoder::Rate { .. } => Encoding::Rate.name(),
             Encoder::Events => Encoding::Events.name(),
+            Encoder::Series { .. } => Encoding::Series.name(),
         },
         n_neurons: network.populations.iter().map(|p| p.n_neurons()).sum(),
         n_weights: n_weights + biases.map(Vec::len).sum::<usize>(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use spikeloom_ir::network::{
-    Compare, Firing, Neuron, Population, Reset, ResetAt, SentAt, Synapse, SynapseSeen,
+    Activation, Compare, Firing, Neuron, Population, Reset, ResetAt, SentAt, Synapse, SynapseSeen,
 };
 
 use super::values::{Arrays, FINITE, POSITIVE, Requirement};
@@ -32,6 +32,7 @@ pub const POPULATION_KEYS: &[&str] = &[
     "refractory_ticks",
     "multi_spike",
     "sent_at",
+    "activation",
 ];
 /// Without a synaptic current these have no meaning.
 const OF_SYNAPSE: &[&str] = &["gain_syn", "i_syn_seen"];
@@ -45,6 +46,9 @@ const OF_FIRING: &[&str] = &[
     "multi_spike",
     "sent_at",
 ];
+
+/// With an activation these have no meaning.
+const WITHOUT_ACTIVATION: &[&str] = &["decay_syn", "v_leak", "v_min", "v_threshold"];
 
 const DECAY: Requirement = Requirement {
     words: "from 0 to 1",
@@ -91,6 +95,13 @@ impl Choice for Compare {
             "greater-or-equal",
             "v_mem >= v_threshold",
         ),
+    ];
+}
+
+impl Choice for Activation {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Activation::Tanh, "tanh", "the hyperbolic tangent"),
+        (Activation::Relu, "relu", "the input where it is above 0"),
     ];
 }
 
@@ -164,6 +175,21 @@ impl Loader<'_> {
                 );
             }
         }
+        if let Some((key, _)) = find("activation") {
+            let name = key.text.clone();
+            let both = WITHOUT_ACTIVATION.iter().find_map(|key| find(key));
+            if let Some(member) = both {
+                self.reader.bad(
+                    member,
+                    format!("left out beside `{name}`"),
+                    "remove one of the two: a unit with an activation has neither synapse, rest, limit nor threshold",
+                );
+            }
+        }
+        let activation = match find("activation") {
+            Some(member) => self.reader.choice::<Activation>(member).map(Some),
+            None => Some(None),
+        };
         let Some(shape) = find("shape") else {
             self.reader.missing(&owner, "shape", entry.0.span.clone());
             return None;
@@ -213,6 +239,7 @@ impl Loader<'_> {
                     None => None,
                 },
                 firing,
+                activation: activation?,
             },
             origin: self.reader.origin(&entry.0.span),
         })
@@ -316,10 +343,15 @@ pub(super) fn write(population: &Population, arrays: &mut Arrays<'_>) -> String 
     }
     vector(&mut text, "decay_mem", &neuron.decay_mem);
     vector(&mut text, "gain", &neuron.gain);
-    vector(&mut text, "v_leak", &neuron.v_leak);
+    if neuron.activation.is_none() {
+        vector(&mut text, "v_leak", &neuron.v_leak);
+    }
     vector(&mut text, "v_init", &neuron.v_init);
     if let Some(v_min) = &neuron.v_min {
         vector(&mut text, "v_min", v_min);
+    }
+    if let Some(activation) = neuron.activation {
+        let _ = writeln!(text, "    activation: {}", activation.name());
     }
     let Some(firing) = &neuron.firing else {
         return text;

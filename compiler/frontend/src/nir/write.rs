@@ -75,6 +75,13 @@ fn remark(code: &'static str, message: impl Into<String>) -> Remark {
 
 /// Writes a network for one semantics, or says why that cannot be: the end of a sentence.
 fn write_for(network: &Network, semantics: Semantics) -> Result<(Vec<u8>, Vec<Remark>), String> {
+    let mut populations = network.populations.iter();
+    if let Some(unit) = populations.find(|p| p.neuron.activation.is_some()) {
+        return Err(format!(
+            "population `{}` has an activation, for which NIR has no node",
+            unit.name
+        ));
+    }
     let mut writer = Writer::new(network);
     let settings = writer.settings(semantics)?;
     let graph = writer.graph(semantics)?;
@@ -190,6 +197,10 @@ impl<'a> Writer<'a> {
                 settings.seed = Some(seed);
             }
             Encoder::Events => settings.encoding = Some(Encoding::Events),
+            Encoder::Series { scale } => {
+                settings.encoding = Some(Encoding::Series);
+                settings.input_scale = Some(scale);
+            }
         }
         settle::settle(semantics, network, &self.populations, &mut settings)?;
         Ok(settings)

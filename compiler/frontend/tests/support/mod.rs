@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::network::{
-    Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
-    ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
+    Activation, Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection,
+    Reset, ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Origin, PopulationId};
 
@@ -137,6 +137,7 @@ fn encoder() -> impl Strategy<Value = Encoder> {
         positive().prop_map(|scale| Encoder::Direct { scale }),
         (1_u32..).prop_map(|seed| Encoder::Rate { seed }),
         Just(Encoder::Events),
+        positive().prop_map(|scale| Encoder::Series { scale }),
     ]
 }
 
@@ -145,7 +146,7 @@ fn population(at: usize) -> impl Strategy<Value = Population> {
         let n = shape.iter().product();
         // The position keeps names apart.
         let name = format!("{name}{at}");
-        (neuron(n), Just((name, shape))).prop_map(|(neuron, (name, shape))| Population {
+        (unit(n), Just((name, shape))).prop_map(|(neuron, (name, shape))| Population {
             order: Default::default(),
             name,
             shape,
@@ -222,8 +223,25 @@ fn neuron(n: usize) -> impl Strategy<Value = Neuron> {
                 v_init,
                 v_min,
                 firing,
+                activation: None,
             },
         )
+}
+
+/// The same, or a unit with an activation.
+fn unit(n: usize) -> impl Strategy<Value = Neuron> {
+    let activation = select(&[None, Some(Activation::Tanh), Some(Activation::Relu)][..]);
+    (neuron(n), activation).prop_map(move |(neuron, activation)| match activation {
+        None => neuron,
+        Some(_) => Neuron {
+            synapse: None,
+            v_leak: vec![0.0; n],
+            v_min: None,
+            firing: None,
+            activation,
+            ..neuron
+        },
+    })
 }
 
 /// Channels over a plane, as a shape of at most three axes is read.
@@ -642,6 +660,7 @@ fn neuron_of(semantics: Semantics, draw: Draw, firing: Option<Firing>, is_last: 
         v_leak,
         v_min: v_min.filter(|_| has_limit),
         firing,
+        activation: None,
     }
 }
 

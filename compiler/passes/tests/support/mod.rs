@@ -159,6 +159,7 @@ pub fn any_network(seed: u64) -> Network {
                 let v_reset = (0..n).map(|_| size * r.real(-0.3, 0.3)).collect();
                 firing(r, v_threshold, v_reset)
             }),
+            activation: None,
         }
     };
     let neurons = [neuron(sizes[1], true), neuron(sizes[2], !readout)];
@@ -249,6 +250,7 @@ pub fn exact_network(seed: u64) -> Network {
                 .collect(),
             v_init: vec![r.below(6) as f32; n],
             v_min: None,
+            activation: None,
             firing: fires.then(|| {
                 let v_threshold = whole(r, 90, 160);
                 let v_reset = whole(r, -20, 20);
