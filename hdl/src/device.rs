@@ -324,11 +324,11 @@ impl Device {
         let byte = SignalType::unsigned(8);
         let direct = match cfg.encoder {
             Encoder::Direct => vec![DirectEncoder::new(cfg.n_channels, TICK_BITS)?],
-            Encoder::Rate { .. } | Encoder::Events => vec![],
+            Encoder::Rate { .. } | Encoder::Events | Encoder::Series => vec![],
         };
         let rate = match cfg.encoder {
             Encoder::Rate { seed } => vec![RateEncoder::new(cfg.n_channels, TICK_BITS, seed)?],
-            Encoder::Direct | Encoder::Events => vec![],
+            Encoder::Direct | Encoder::Events | Encoder::Series => vec![],
         };
         let events = match cfg.encoder {
             Encoder::Events => {
@@ -338,7 +338,7 @@ impl Device {
                     TICK_BITS,
                 )?]
             }
-            Encoder::Direct | Encoder::Rate { .. } => vec![],
+            Encoder::Direct | Encoder::Rate { .. } | Encoder::Series => vec![],
         };
         let bits = |get: fn(&Stage) -> usize| stages.iter().map(get).map(DSignal::new).collect();
         Ok(Self {

@@ -112,6 +112,7 @@ pub(crate) fn lower(program: &Program, input_bits: usize) -> DataPathSpec {
             Op::Select(c, x, y) => b.push(DataOp::Select(v(c), v(x), v(y)), width, 0.3),
             Op::And(x, y) => b.push(DataOp::And(v(x), v(y)), 1, 0.1),
             Op::Or(x, y) => b.push(DataOp::Or(v(x), v(y)), 1, 0.1),
+            Op::Lookup(..) => unreachable!("the mapper refuses programs with tables"),
             Op::Not(x) => b.push(DataOp::Not(v(x)), 1, 0.1),
         };
         values.push(value);

@@ -11,7 +11,8 @@ use spikeloom_hdl::DeviceConfig;
 use spikeloom_ir::mapped::Limits;
 use spikeloom_ir::{Hertz, Mapped, Network, Quantized};
 use spikeloom_passes::{
-    MapConfig, QuantizeConfig, QuantizeReport, ScaleRule, map, normalise, quantize, search_scales,
+    MapConfig, QuantizeConfig, QuantizeReport, ScaleRule, default_weight_bits, map, normalise,
+    quantize, search_scales,
 };
 
 use crate::build::{design_id, file, source_digest, write_weights};
@@ -61,8 +62,6 @@ pub struct Request {
 const TOOL_LIMIT: Duration = Duration::from_secs(1800);
 /// Calibration samples used unless the settings say otherwise.
 const CALIBRATION_SAMPLES: usize = 256;
-/// Bits of a weight unless the settings say otherwise.
-const DEFAULT_BITS: u32 = 8;
 /// The target unless the settings say otherwise.
 const DEFAULT_TARGET: &str = "up5k";
 
@@ -102,7 +101,10 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     dump(request, Level::Normalised, || network.to_string());
 
     let quantize_cfg = QuantizeConfig {
-        weight_bits: request.project.bits.unwrap_or(DEFAULT_BITS),
+        weight_bits: request
+            .project
+            .bits
+            .unwrap_or_else(|| default_weight_bits(&network)),
         state_bits: request.project.state_bits,
         ..QuantizeConfig::default()
     };

@@ -132,7 +132,9 @@ impl Samples {
     /// Samples from what a device of the network takes.
     pub fn from_bytes(samples: &[Vec<u8>], network: &Quantized) -> Self {
         match network.input.encoder {
-            Encoder::Direct | Encoder::Rate { .. } => Samples::Values(samples.to_vec()),
+            Encoder::Direct | Encoder::Rate { .. } | Encoder::Series => {
+                Samples::Values(samples.to_vec())
+            }
             Encoder::Events => {
                 let n_bytes = network.input.bytes_a_tick().max(1);
                 let events = |bytes: &[u8]| {

@@ -171,6 +171,11 @@ impl Fault {
         if let Fault::DroppedEvent { channel } = *self {
             match network.input.encoder {
                 Encoder::Direct | Encoder::Rate { .. } => sample[channel] = 0,
+                Encoder::Series => {
+                    for tick in sample.chunks_mut(network.input.bytes_a_tick()) {
+                        tick[2 * channel..][..2].fill(0);
+                    }
+                }
                 Encoder::Events => {
                     for tick in sample.chunks_mut(network.input.bytes_a_tick()) {
                         tick[channel / 8] &= !(1 << (channel % 8));

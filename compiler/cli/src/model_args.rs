@@ -77,10 +77,11 @@ pub struct ModelArgs {
 /// How a model becomes an integer network.
 #[derive(Debug, clap::Args)]
 pub struct QuantizeArgs {
-    /// Bits of a weight, 2 to 8 [default: 8].
+    /// Bits of a weight, 2 to 8 [default: 8]; with units that have an activation to 16 [12].
     #[arg(long, value_name = "N")]
     bits: Option<u32>,
-    /// Bits of a state variable; as many as it takes by default.
+    /// Bits of a state variable; as many as it takes by default, and of what units with an
+    /// activation send 12.
     #[arg(long, value_name = "N")]
     state_bits: Option<u32>,
     /// Samples on which the weights' scales are chosen. Never give the test set.

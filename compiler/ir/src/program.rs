@@ -73,6 +73,9 @@ pub enum Op {
     Or(ValueId, ValueId),
     /// 1 where the condition is 0.
     Not(ValueId),
+    /// The entry of table number `n` at `value + length / 2`, where the length is a power of two
+    /// and the value is in `[-length / 2, length / 2)`.
+    Lookup(ValueId, usize),
 }
 
 impl Op {
@@ -84,6 +87,7 @@ impl Op {
             | Op::ShiftLeft(a, _)
             | Op::ShiftRight(a, _, _)
             | Op::Saturate(a)
+            | Op::Lookup(a, _)
             | Op::Not(a) => vec![a],
             Op::Add(a, b)
             | Op::Subtract(a, b)
@@ -150,10 +154,22 @@ pub struct Program {
     /// The condition under which the neuron fires, or the number of its spikes, which is never
     /// negative and at most [`MAX_SPIKE_BITS`] bits wide; `None` where it never fires.
     pub spike: Option<ValueId>,
+    /// The signed number that a graded neuron sends in every tick, at most [`MAX_PAYLOAD_BITS`]
+    /// wide; 0 sends nothing. Never beside `spike`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<ValueId>,
+    /// Constants that [`Op::Lookup`] reads, the same for all neurons. Each length is a power of
+    /// two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Vec<i64>>,
 }
 
 /// The widest number of spikes in a tick, sign included.
 pub const MAX_SPIKE_BITS: u32 = 9;
+/// The widest payload, sign included.
+pub const MAX_PAYLOAD_BITS: u32 = 24;
+/// The longest table.
+pub const MAX_TABLE_ENTRIES: usize = 1 << 16;
 
 /// A program that breaks its own rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
@@ -174,7 +190,7 @@ pub enum ProgramError {
     OutOfRange {
         /// Offending step.
         step: usize,
-        /// `state`, `input` or `parameter`.
+        /// `state`, `input`, `parameter` or `table`.
         kind: &'static str,
         /// Number asked for.
         index: usize,
@@ -207,7 +223,7 @@ pub enum ProgramError {
     #[error("the {what} names {value}, which is missing or of the wrong width")]
     #[diagnostic(code(spikeloom::ir::program::result))]
     Result {
-        /// `next state` or `spike`.
+        /// `next state`, `spike` or `payload`.
         what: &'static str,
         /// The value.
         value: ValueId,
@@ -230,6 +246,15 @@ pub enum ProgramError {
         name: String,
         /// Its initial value.
         init: Init,
+    },
+    /// A table whose length is no power of two, or beyond [`MAX_TABLE_ENTRIES`].
+    #[error("table {table} has {entries} entries, not a power of two up to {MAX_TABLE_ENTRIES}")]
+    #[diagnostic(code(spikeloom::ir::program::table))]
+    Table {
+        /// Its number.
+        table: usize,
+        /// Its length.
+        entries: usize,
     },
     /// A parameter does not have one value a neuron, or one that does not fit its width.
     #[error("parameter {name} has {found} usable values for {n_neurons} neurons")]
@@ -280,6 +305,12 @@ impl Program {
                 });
             }
         }
+        for (table, values) in self.tables.iter().enumerate() {
+            let entries = values.len();
+            if !(2..=MAX_TABLE_ENTRIES).contains(&entries) || !entries.is_power_of_two() {
+                return Err(ProgramError::Table { table, entries });
+            }
+        }
         for (step, Step { op, bits }) in self.steps.iter().enumerate() {
             let range = |kind, index, count| {
                 if index < count {
@@ -297,6 +328,16 @@ impl Program {
                 Op::State(n) => range("state", n, self.states.len())?,
                 Op::Input(n) => range("input", n, n_inputs)?,
                 Op::Parameter(n) => range("parameter", n, self.parameters.len())?,
+                Op::Lookup(_, n) => {
+                    range("table", n, self.tables.len())?;
+                    if let Some(&value) = self.tables[n].iter().find(|&&v| !bits.holds(v)) {
+                        return Err(ProgramError::TooNarrow {
+                            step,
+                            bits: *bits,
+                            value,
+                        });
+                    }
+                }
                 Op::Constant(value) if !bits.holds(value) => {
                     return Err(ProgramError::TooNarrow {
                         step,
@@ -359,8 +400,25 @@ impl Program {
                     value,
                 })
             }
-            _ => Ok(()),
+            _ => self.check_payload(),
         }
+    }
+}
+
+impl Program {
+    fn check_payload(&self) -> Result<(), ProgramError> {
+        let Some(value) = self.payload else {
+            return Ok(());
+        };
+        let step = self.steps.get(value.0);
+        let fits = |s: &Step| !s.op.is_condition() && s.bits.get() <= MAX_PAYLOAD_BITS;
+        if self.spike.is_none() && step.is_some_and(fits) {
+            return Ok(());
+        }
+        Err(ProgramError::Result {
+            what: "payload",
+            value,
+        })
     }
 }
 
@@ -381,6 +439,11 @@ impl fmt::Display for Program {
                 "parameter {n} {}: {} bits, {low} to {high}",
                 p.name, p.bits
             )?;
+        }
+        for (n, table) in self.tables.iter().enumerate() {
+            let low = table.iter().min().copied().unwrap_or(0);
+            let high = table.iter().max().copied().unwrap_or(0);
+            writeln!(f, "table {n}: {} entries, {low} to {high}", table.len())?;
         }
         for (k, Step { op, bits }) in self.steps.iter().enumerate() {
             write!(f, "{}: i{bits} = ", ValueId(k))?;
@@ -403,14 +466,16 @@ impl fmt::Display for Program {
                 Op::And(a, b) => writeln!(f, "{a} and {b}"),
                 Op::Or(a, b) => writeln!(f, "{a} or {b}"),
                 Op::Not(a) => writeln!(f, "not {a}"),
+                Op::Lookup(a, n) => writeln!(f, "table {n} at {a}"),
             }?;
         }
         for (state, value) in self.states.iter().zip(&self.next_states) {
             writeln!(f, "{} := {value}", state.name)?;
         }
-        match self.spike {
-            Some(value) => writeln!(f, "spike := {value}"),
-            None => writeln!(f, "no spike"),
+        match (self.spike, self.payload) {
+            (Some(value), _) => writeln!(f, "spike := {value}"),
+            (None, Some(value)) => writeln!(f, "payload := {value}"),
+            (None, None) => writeln!(f, "no spike"),
         }
     }
 }

@@ -8,7 +8,8 @@
 //!    first tick of a sample, and keeps its value; the others start every tick at 0.
 //! 2. The population's program runs once for every neuron, in ascending order.
 //! 3. Each neuron whose spike condition is 1 emits an event with payload 1; one that counts its
-//!    spikes emits an event with their number as payload, if there are any.
+//!    spikes emits an event with their number as payload, if there are any. A graded neuron, whose
+//!    program has a payload in place of spikes, emits an event with it unless it is 0.
 //!
 //! State variables take their initial value at the first tick of every sample. No item of this
 //! level is a float.
@@ -29,6 +30,12 @@ pub const MAX_WEIGHT_BITS: BitWidth = match BitWidth::new(16) {
 };
 /// The widest accumulator.
 pub const MAX_ACCUMULATOR_BITS: BitWidth = match BitWidth::new(32) {
+    Ok(bits) => bits,
+    Err(_) => unreachable!(),
+};
+
+/// The widest accumulator that graded events or a time series reach.
+pub const MAX_GRADED_ACCUMULATOR_BITS: BitWidth = match BitWidth::new(48) {
     Ok(bits) => bits,
     Err(_) => unreachable!(),
 };
@@ -62,9 +69,12 @@ pub struct Input {
 }
 
 impl Input {
-    /// Bytes of one tick of a sample of [`Encoder::Events`].
+    /// Bytes of one tick of a sample of [`Encoder::Events`] or [`Encoder::Series`].
     pub fn bytes_a_tick(&self) -> usize {
-        self.n_channels.div_ceil(8)
+        match self.encoder {
+            Encoder::Series => 2 * self.n_channels,
+            _ => self.n_channels.div_ceil(8),
+        }
     }
 }
 
@@ -85,6 +95,11 @@ pub enum Encoder {
     /// The sample is a list of events for every tick. As bytes it has one bit a channel and tick:
     /// [`Input::bytes_a_tick`] for each tick, the first channel in the lowest bit of the first.
     Events,
+    /// The sample is a time series, `[tick][channel]`: in each tick every channel whose value is
+    /// not 0 sends one event with the value, a signed 16-bit integer, as payload. It may have
+    /// fewer ticks than the network, and then the inference ends with its last one. As bytes the
+    /// values are little-endian, tick by tick.
+    Series,
 }
 
 /// One step of Marsaglia's 32-bit xorshift generator (Journal of Statistical Software 8(14),
@@ -283,7 +298,12 @@ impl Quantized {
             let Some(accumulator) = target.accumulators.get(p.accumulator) else {
                 return Err(wrong("accumulator", p.accumulator));
             };
-            if accumulator.bits > MAX_ACCUMULATOR_BITS {
+            let most_bits = if self.is_graded(p.source) {
+                MAX_GRADED_ACCUMULATOR_BITS
+            } else {
+                MAX_ACCUMULATOR_BITS
+            };
+            if accumulator.bits > most_bits {
                 return Err(wrong("accumulator width", accumulator.bits.index()));
             }
             if p.weight_bits > MAX_WEIGHT_BITS {
@@ -338,13 +358,28 @@ impl Quantized {
         }
     }
 
-    /// Bytes of one sample.
+    /// Bytes of one sample; the most, where samples may have fewer ticks.
     pub fn sample_bytes(&self) -> usize {
         match self.input.encoder {
             Encoder::Direct | Encoder::Rate { .. } => self.input.n_channels,
             Encoder::Events => {
                 let ticks = usize::try_from(self.ticks).expect("usize has at least 32 bits");
                 self.input.bytes_a_tick() * ticks
+            }
+            Encoder::Series => {
+                let ticks = usize::try_from(self.ticks).expect("usize has at least 32 bits");
+                self.input.bytes_a_tick() * ticks
+            }
+        }
+    }
+
+    /// Whether the events of a source have payloads of many bits, with a sign.
+    pub fn is_graded(&self, source: Source) -> bool {
+        match source {
+            Source::Input => self.input.encoder == Encoder::Series,
+            Source::Population(id) => {
+                let source = self.populations.get(id.0);
+                source.is_some_and(|p| p.program.payload.is_some())
             }
         }
     }
@@ -361,6 +396,7 @@ impl fmt::Display for Quantized {
             Encoder::Direct => "direct".to_owned(),
             Encoder::Rate { seed } => format!("rate, seed {seed:#010x}"),
             Encoder::Events => "events".to_owned(),
+            Encoder::Series => "series".to_owned(),
         };
         writeln!(f, "network {}: {} ticks", self.name, self.ticks)?;
         writeln!(f, "input: {} channels, {encoder}", self.input.n_channels)?;

@@ -6,6 +6,7 @@
 #![deny(clippy::as_conversions)]
 
 mod error;
+mod graded;
 mod map;
 mod normalise;
 mod order;
@@ -17,5 +18,6 @@ pub use error::Error;
 pub use map::{MAX_LANES, MapConfig, map};
 pub use normalise::normalise;
 pub use quantize::{
-    PopulationReport, QuantizeConfig, QuantizeReport, ScaleRule, quantize, search_scales,
+    PopulationReport, QuantizeConfig, QuantizeReport, ScaleRule, default_weight_bits, quantize,
+    search_scales,
 };

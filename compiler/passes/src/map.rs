@@ -66,6 +66,24 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
 /// What the circuits cannot do.
 fn check_features(network: &Quantized) -> Result<(), Error> {
     let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
+    for population in &network.populations {
+        let program = &population.program;
+        if program.payload.is_some() || !program.tables.is_empty() {
+            return refuse(
+                format!(
+                    "population {}, whose neurons send graded values,",
+                    population.name
+                ),
+                "simulate it with the golden model",
+            );
+        }
+    }
+    if network.input.encoder == Encoder::Series {
+        return refuse(
+            "a time series as input".to_owned(),
+            "simulate it with the golden model",
+        );
+    }
     for (index, population) in network.populations.iter().enumerate() {
         let id = PopulationId(index);
         if let Some(p) = network.incoming(id).find(|p| p.channel_delays.is_some()) {
@@ -477,7 +495,9 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
             event_cycles: cores.iter().map(|c| event_cycles(network, c)).collect(),
             encode_cycles: match network.input.encoder {
                 Encoder::Direct => 8 * wide(network.input.n_channels),
-                Encoder::Rate { .. } | Encoder::Events => wide(network.input.n_channels),
+                Encoder::Rate { .. } | Encoder::Events | Encoder::Series => {
+                    wide(network.input.n_channels)
+                }
             },
         },
         cores,

@@ -21,13 +21,15 @@ use spikeloom_fixed::{
 };
 use spikeloom_ir::network::{self, Network, Reset, ResetAt, SentAt, Source, SynapseSeen};
 use spikeloom_ir::quantized::{
-    Accumulator, Decoder, Encoder, Input, MAX_ACCUMULATOR_BITS, Population, Projection,
+    Accumulator, Decoder, Encoder, Input, MAX_ACCUMULATOR_BITS, MAX_GRADED_ACCUMULATOR_BITS,
+    MAX_WEIGHT_BITS, Population, Projection,
 };
 use spikeloom_ir::{
     Init, Op, Parameter, PopulationId, Program, Quantized, StateVariable, Step, ValueId,
 };
 
 use crate::Error;
+use crate::graded::{self, Sent};
 use crate::range::{self, Draft, Interval, analyse};
 use crate::synapses;
 
@@ -46,9 +48,10 @@ pub enum ScaleRule {
 /// Choices of [`quantize`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantizeConfig {
-    /// Width of a weight: 2 to 8 bits.
+    /// Width of a weight: 2 to 8 bits; to 16 in front of graded populations.
     pub weight_bits: u32,
-    /// Width of a state variable; `None` for as many as it takes, 24 at most.
+    /// Width of a state variable; `None` for as many as it takes, 24 at most. Of what units with
+    /// an activation send: `None` for 12, 20 at most.
     pub state_bits: Option<u32>,
     /// How scales are chosen.
     pub scale: ScaleRule,
@@ -96,6 +99,13 @@ pub struct PopulationReport {
     pub threshold: Option<(i64, i64)>,
     /// Largest difference between a decay factor and the one of the model.
     pub decay_error: f64,
+    /// What 1 of the membrane stands for, where all neurons of the population share it: of graded
+    /// populations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<f64>,
+    /// Largest difference between the activation and the integer one, over all arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation_error: Option<f64>,
     /// Whether the membrane can reach the end of its range; `false` is proved for all inputs.
     pub saturates: bool,
 }
@@ -109,6 +119,54 @@ const OUTPUT_SPIKE_BITS: u32 = 2;
 /// Thresholds are not made coarser than this to avoid saturation.
 const LEAST_THRESHOLD_BITS: u32 = 9;
 
+/// Bits of a weight that suit a network: 8, and 12 where it has units with an activation, which
+/// feel every rounding in every tick.
+pub fn default_weight_bits(network: &Network) -> u32 {
+    let mut populations = network.populations.iter();
+    if populations.any(|p| p.neuron.activation.is_some()) {
+        12
+    } else {
+        8
+    }
+}
+
+/// What a payload of 1 from the source of `p` stands for, and its range. `spikes` is the most that
+/// a neuron fires in a tick, of populations that were not built yet.
+fn sent_over(
+    p: &network::Projection,
+    network: &Network,
+    sent: &[Option<Sent>],
+    spikes: i128,
+) -> Result<Sent, Error> {
+    let up_to = |unit, high| Sent {
+        unit,
+        range: Interval { low: 0, high },
+    };
+    let Source::Population(id) = p.source else {
+        return Ok(match network.input.encoder {
+            network::Encoder::Direct { scale } => up_to(scale.into(), 255),
+            network::Encoder::Rate { .. } | network::Encoder::Events => up_to(1.0, 1),
+            network::Encoder::Series { scale } => Sent {
+                unit: scale.into(),
+                range: Interval::new(i16::MIN.into(), i16::MAX.into()),
+            },
+        });
+    };
+    if let Some(sent) = sent[id.0] {
+        return Ok(sent);
+    }
+    match &network.populations[id.0].neuron.firing {
+        Some(firing) => Ok(up_to(1.0, if firing.multi_spike { spikes } else { 1 })),
+        None => Err(Error::NoCircuit {
+            feature: format!(
+                "projection {} from population {}, whose membrane has no bound,",
+                p.name, network.populations[id.0].name
+            ),
+            advice: "remove it, or use units with `activation: tanh`",
+        }),
+    }
+}
+
 /// Quantises a normalised network.
 ///
 /// # Errors
@@ -117,21 +175,49 @@ pub fn quantize(
     network: &Network,
     cfg: &QuantizeConfig,
 ) -> Result<(Quantized, QuantizeReport), Error> {
-    let weight_bits = checked_width("weights", "--bits", cfg.weight_bits, 2, 8)?;
+    let series = matches!(network.input.encoder, network::Encoder::Series { .. });
+    let is_read = |index: usize| {
+        let source = Source::Population(PopulationId(index));
+        network.projections.iter().any(|p| p.source == source)
+    };
+    let is_silent = |index: usize| network.populations[index].neuron.firing.is_none();
+    let sends_graded = |source: Source| match source {
+        Source::Input => series,
+        Source::Population(id) => is_silent(id.0),
+    };
+    // Those whose programs `graded` makes.
+    let is_graded = |index: usize| {
+        let mut incoming = network.projections.iter().filter(|p| p.target.0 == index);
+        is_silent(index)
+            && (network.populations[index].neuron.activation.is_some()
+                || is_read(index)
+                || incoming.any(|p| sends_graded(p.source)))
+    };
+    let any_graded = (0..network.populations.len()).any(is_graded);
+    let most_bits = if any_graded { MAX_WEIGHT_BITS.get() } else { 8 };
+    let graded_bits = checked_width("weights", "--bits", cfg.weight_bits, 2, most_bits)?;
+    let weight_bits = checked_width("weights", "--bits", cfg.weight_bits.min(8), 2, 8)?;
+    let payload_bits = match cfg.state_bits {
+        Some(bits) if any_graded => {
+            checked_width("states", "--state-bits", bits, 8, graded::MAX_UNIT_BITS)?
+        }
+        _ => checked_width(
+            "states",
+            "--state-bits",
+            graded::DEFAULT_PAYLOAD_BITS,
+            8,
+            graded::MAX_UNIT_BITS,
+        )?,
+    };
     let state_limit = match cfg.state_bits {
         Some(bits) => checked_width("states", "--state-bits", bits, 8, 32)?,
         None => checked_width("states", "--state-bits", DEFAULT_STATE_BITS, 8, 32)?,
     };
-    let (encoder, unit, payload) = match network.input.encoder {
-        network::Encoder::Direct { scale } => (Encoder::Direct, f64::from(scale), 255),
-        network::Encoder::Rate { seed } => (Encoder::Rate { seed }, 1.0, 1),
-        network::Encoder::Events => (Encoder::Events, 1.0, 1),
-        network::Encoder::Series { .. } => {
-            return Err(Error::NoCircuit {
-                feature: "a time series as input".to_owned(),
-                advice: "execute it with the float reference",
-            });
-        }
+    let encoder = match network.input.encoder {
+        network::Encoder::Direct { .. } => Encoder::Direct,
+        network::Encoder::Rate { seed } => Encoder::Rate { seed },
+        network::Encoder::Events => Encoder::Events,
+        network::Encoder::Series { .. } => Encoder::Series,
     };
     let mut populations = Vec::new();
     let mut projections = vec![None; network.projections.len()];
@@ -144,8 +230,15 @@ pub fn quantize(
         MAX_SPIKE_BITS,
     )?
     .get();
-    // The most spikes of a neuron in a tick, for each population so far.
-    let mut most_spikes: Vec<i128> = Vec::new();
+    // What each population sends, as far as it is known.
+    let mut sent: Vec<Option<Sent>> = network
+        .populations
+        .iter()
+        .map(|p| match p.neuron.activation {
+            Some(network::Activation::Tanh) => Some(graded::sent_by_tanh(payload_bits)),
+            Some(network::Activation::Relu) | None => None,
+        })
+        .collect();
     for (index, population) in network.populations.iter().enumerate() {
         let incoming: Vec<(usize, &network::Projection)> = network
             .projections
@@ -167,29 +260,47 @@ pub fn quantize(
             });
         }
         check_features(population, &incoming, hold)?;
-        let (unit, payload) = if hold { (unit, payload) } else { (1.0, 1) };
-        let mut scales = scales(&incoming, population, weight_bits, cfg.scale)?;
-        if population.neuron.firing.is_none() {
+        let is_graded = is_graded(index);
+        if is_graded && (population.neuron.synapse.is_some() || population.neuron.v_min.is_some()) {
+            return Err(Error::NoCircuit {
+                feature: format!(
+                    "population {}, which reads or sends graded values with a synapse or a limit,",
+                    population.name
+                ),
+                advice: "remove its synaptic current and its lower limit",
+            });
+        }
+        let weight_bits = if is_graded { graded_bits } else { weight_bits };
+        let arriving = incoming
+            .iter()
+            .map(|(_, p)| sent_over(p, network, &sent, most(spike_bits)))
+            .collect::<Result<Vec<Sent>, Error>>()?;
+        // Weights are measured in the unit of the first source.
+        let unit = arriving.first().map_or(1.0, |sent| sent.unit);
+        let factors: Vec<f64> = arriving.iter().map(|sent| sent.unit / unit).collect();
+        let mut scales = scales(&incoming, &factors, population, weight_bits, cfg.scale)?;
+        let mut multiples = (Vec::new(), 1.0);
+        if is_graded && population.neuron.activation.is_some() {
+            let in_real: Vec<f64> = scales.iter().map(|s| s * unit).collect();
+            multiples = graded::multiples(&in_real);
+            for (scale, &multiple) in scales.iter_mut().zip(&multiples.0) {
+                *scale = approximate_real(multiple) * multiples.1 / unit;
+            }
+        } else if population.neuron.firing.is_none() {
             // Membranes that are read out are compared with each other, so they share a unit.
             let largest = scales.iter().copied().fold(0.0, f64::max);
             scales.fill(if largest > 0.0 { largest } else { 1.0 });
         }
         let mut sums = vec![Interval::new(0, 0); population.n_neurons()];
-        for &(at, p) in &incoming {
-            let weights = integers(p, &scales, weight_bits);
-            let payload = match p.source {
-                Source::Input => payload,
-                Source::Population(id) => most_spikes.get(id.0).copied().unwrap_or_else(|| {
-                    let firing = network.populations[id.0].neuron.firing.as_ref();
-                    let counts = firing.is_some_and(|f| f.multi_spike);
-                    if counts { most(spike_bits) } else { 1 }
-                }),
-            };
+        for ((&(at, p), sent), factor) in incoming.iter().zip(&arriving).zip(&factors) {
+            let own_scales: Vec<f64> = scales.iter().map(|s| s / factor).collect();
+            let weights = integers(p, &own_scales, weight_bits);
             let extremes =
                 synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, p.n_post, &weights);
             for (sum, (low, high)) in sums.iter_mut().zip(extremes) {
-                sum.low += i128::from(low) * payload;
-                sum.high += i128::from(high) * payload;
+                let (low, high) = (i128::from(low), i128::from(high));
+                sum.low += low * sent.range.high + high * sent.range.low;
+                sum.high += high * sent.range.high + low * sent.range.low;
             }
             projections[at] = Some(Projection {
                 name: p.name.clone(),
@@ -218,15 +329,55 @@ pub fn quantize(
             spike_bits: (spike_bits + more).min(MAX_SPIKE_BITS),
             ..cfg.clone()
         };
-        let built = fit_program(
-            population,
-            &units,
-            &bias,
-            &sums,
-            state_limit,
-            network.ticks,
-            &own_cfg,
-        )?;
+        let mut unit_and_error = (None, None);
+        let built = if is_graded {
+            let parts = graded::Parts {
+                population,
+                units: &units,
+                bias: &bias,
+                sums: &sums,
+                ticks: network.ticks,
+                payload: payload_bits,
+                is_read: is_read(index),
+                decay_tolerance: cfg.decay_tolerance,
+            };
+            let made = match population.neuron.activation {
+                Some(activation) => graded::unit(&parts, activation, &multiples.0, multiples.1)?,
+                None => graded::integrator(&parts, cfg)?,
+            };
+            sent[index] = Some(made.sent);
+            unit_and_error = (Some(made.state_unit), made.activation_error);
+            Built {
+                program: made.program,
+                threshold: None,
+                decay_error: made.decay_error,
+                saturates: false,
+                spike_bits: 1,
+            }
+        } else {
+            let built = fit_program(
+                population,
+                &units,
+                &bias,
+                &sums,
+                state_limit,
+                network.ticks,
+                &own_cfg,
+            )?;
+            sent[index] = Some(Sent {
+                unit: 1.0,
+                range: Interval {
+                    low: 0,
+                    high: most(built.spike_bits),
+                },
+            });
+            built
+        };
+        let widest = if arriving.iter().any(|sent| sent.range.low < 0) {
+            MAX_GRADED_ACCUMULATOR_BITS
+        } else {
+            MAX_ACCUMULATOR_BITS
+        };
         let accumulator_bits = sums
             .iter()
             .copied()
@@ -235,17 +386,18 @@ pub fn quantize(
                 high: a.high.max(b.high),
             })
             .and_then(Interval::width)
-            .filter(|&w| w <= MAX_ACCUMULATOR_BITS)
+            .filter(|&w| w <= widest)
             .ok_or_else(|| Error::TooWide {
                 population: population.name.clone(),
             })?;
-        most_spikes.push(most(built.spike_bits));
         reports.push(PopulationReport {
             name: population.name.clone(),
             accumulator_bits: accumulator_bits.get(),
             state_bits: built.program.states[0].bits.get(),
             threshold: built.threshold,
             decay_error: built.decay_error,
+            unit: unit_and_error.0,
+            activation_error: unit_and_error.1,
             saturates: built.saturates,
         });
         populations.push(Population {
@@ -295,10 +447,15 @@ fn check_features(
 ) -> Result<(), Error> {
     let name = &population.name;
     let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
-    if population.neuron.activation.is_some() {
+    let neuron = &population.neuron;
+    if neuron.activation.is_some()
+        && (neuron.synapse.is_some() || neuron.v_min.is_some() || neuron.firing.is_some())
+    {
         return refuse(
-            format!("population {name}, which has an activation,"),
-            "execute it with the float reference",
+            format!(
+                "population {name}, which has an activation beside a synapse, limit or threshold,"
+            ),
+            "leave only the activation",
         );
     }
     let delayed = |p: &network::Projection| p.delay > 0 || p.channel_delays.is_some();
@@ -398,9 +555,11 @@ fn checked_width(
     }
 }
 
-/// The scale of every neuron: what a weight of 1 stands for.
+/// The scale of every neuron: what a weight of 1 stands for, in the unit of the first source; the
+/// `factors` bring the others to it.
 fn scales(
     incoming: &[(usize, &network::Projection)],
+    factors: &[f64],
     population: &network::Population,
     width: BitWidth,
     rule: ScaleRule,
@@ -423,8 +582,9 @@ fn scales(
         .iter()
         .map(|&neuron| {
             let mut weights = Vec::new();
-            for (_, p) in incoming {
-                weights.extend(synapses::row(p, neuron).iter().map(|&w| f64::from(w)));
+            for ((_, p), factor) in incoming.iter().zip(factors) {
+                let row = synapses::row(p, neuron).iter();
+                weights.extend(row.map(|&w| f64::from(w) * factor));
             }
             let largest = weights.iter().fold(0f64, |m, w| m.max(w.abs()));
             if largest == 0.0 {
@@ -483,7 +643,7 @@ fn integers(p: &network::Projection, scales: &[f64], width: BitWidth) -> Vec<i32
             let scaled = f64::from(w) / scales[synapses::first_neuron(p, p.row_of(at))];
             // The scale was made from these weights, so the quotient is near the width's range.
             let integer = nearest_integer(scaled).unwrap_or(0);
-            i32::try_from(range::clip(integer, width)).expect("a weight has at most 8 bits")
+            i32::try_from(range::clip(integer, width)).expect("a weight has at most 16 bits")
         })
         .collect()
 }
@@ -574,22 +734,22 @@ fn fit_program(
 
 /// Steps of a program under construction.
 #[derive(Default)]
-struct Builder {
-    draft: Draft,
+pub(crate) struct Builder {
+    pub(crate) draft: Draft,
 }
 
 impl Builder {
-    fn push(&mut self, op: Op) -> ValueId {
+    pub(crate) fn push(&mut self, op: Op) -> ValueId {
         self.draft.steps.push((op, None));
         ValueId(self.draft.steps.len() - 1)
     }
 
-    fn saturate(&mut self, value: ValueId, width: BitWidth) -> ValueId {
+    pub(crate) fn saturate(&mut self, value: ValueId, width: BitWidth) -> ValueId {
         self.draft.steps.push((Op::Saturate(value), Some(width)));
         ValueId(self.draft.steps.len() - 1)
     }
 
-    fn parameter(&mut self, name: &str, values: Vec<i64>) -> Result<ValueId, Error> {
+    pub(crate) fn parameter(&mut self, name: &str, values: Vec<i64>) -> Result<ValueId, Error> {
         let low = values.iter().min().copied().unwrap_or(0);
         let high = values.iter().max().copied().unwrap_or(0);
         let bits = BitWidth::for_range(low, high).map_err(|_| Error::TooWide {
@@ -902,6 +1062,8 @@ fn build_program(
             steps,
             next_states: b.draft.next_states,
             spike,
+            payload: None,
+            tables: b.draft.tables,
         },
         threshold: threshold.and_then(|(.., range)| range),
         decay_error,
@@ -947,7 +1109,7 @@ fn drift(neuron: &network::Neuron) -> Vec<f64> {
 
 /// `v - round(v * (1 - decay))`, with one constant where all neurons share it, else with a
 /// parameter of the given name; nothing for a decay of 1.
-fn decay(
+pub(crate) fn decay(
     b: &mut Builder,
     v: ValueId,
     name: &str,

@@ -53,6 +53,7 @@ pub(crate) struct Draft {
     pub next_states: Vec<ValueId>,
     pub init: Vec<Init>,
     pub parameters: Vec<Parameter>,
+    pub tables: Vec<Vec<i64>>,
 }
 
 /// Ranges over all neurons and ticks.
@@ -179,6 +180,7 @@ pub(crate) fn analyse(
                         low: v(a).low.max(v(b).low),
                         high: v(a).high.max(v(b).high),
                     },
+                    Op::Lookup(a, table) => looked_up(&draft.tables[table], v(a)),
                     Op::Not(a) => Interval {
                         low: 1 - v(a).high,
                         high: 1 - v(a).low,
@@ -220,6 +222,18 @@ pub(crate) fn analyse(
         states: vec![Interval::point(0); draft.init.len()],
         saturating: Vec::new(),
     })
+}
+
+/// The lowest and highest entry of a table over an interval of its argument.
+fn looked_up(table: &[i64], argument: Interval) -> Interval {
+    let last = table.len().saturating_sub(1);
+    let half = i128::try_from(table.len() / 2).unwrap_or(i128::MAX);
+    let at = |x: i128| usize::try_from((x + half).max(0)).map_or(last, |at| at.min(last));
+    let entries = &table[at(argument.low)..=at(argument.high)];
+    Interval::new(
+        entries.iter().copied().min().unwrap_or(0),
+        entries.iter().copied().max().unwrap_or(0),
+    )
 }
 
 /// The factor, shift and rounding of a leak, where `leak` is `(value * factor) >> bits` with a

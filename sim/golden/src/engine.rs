@@ -8,7 +8,7 @@
 use spikeloom_ir::network::Compare;
 use spikeloom_ir::{Init, Op, Program};
 
-use crate::word::Word;
+use crate::word::{Sum, Word};
 
 /// A program made ready for a population of a given size.
 #[derive(Debug, Clone)]
@@ -23,6 +23,7 @@ pub(crate) struct Engine<W> {
     columns: Vec<Vec<W>>,
     /// One column a state variable.
     states: Vec<Vec<W>>,
+    tables: Vec<Vec<W>>,
 }
 
 impl<W: Word> Engine<W> {
@@ -64,12 +65,17 @@ impl<W: Word> Engine<W> {
             states: init.clone(),
             init,
             columns,
+            tables: program
+                .tables
+                .iter()
+                .map(|table| table.iter().map(|&v| W::from_i64(v)).collect())
+                .collect(),
         }
     }
 
     /// Starts a sample: every state variable gets its initial value, and what depends on the
     /// held `inputs` alone is computed.
-    pub(crate) fn start(&mut self, inputs: &[Vec<i32>]) {
+    pub(crate) fn start<S: Sum>(&mut self, inputs: &[Vec<S>]) {
         for (state, init) in self.states.iter_mut().zip(&self.init) {
             state.copy_from_slice(init);
         }
@@ -90,7 +96,7 @@ impl<W: Word> Engine<W> {
 
     /// Runs one tick on the accumulated `inputs` and appends the neurons that fired, each as often
     /// as it did.
-    pub(crate) fn tick(&mut self, inputs: &[Vec<i32>], fired: &mut Vec<u32>) {
+    pub(crate) fn tick<S: Sum>(&mut self, inputs: &[Vec<S>], fired: &mut Vec<u32>) {
         for at in 0..self.every_tick.len() {
             self.step(self.every_tick[at], inputs);
         }
@@ -112,7 +118,7 @@ impl<W: Word> Engine<W> {
 
     /// Computes the column of step `k` from the columns before it.
     #[inline(always)]
-    fn step(&mut self, k: usize, inputs: &[Vec<i32>]) {
+    fn step<S: Sum>(&mut self, k: usize, inputs: &[Vec<S>]) {
         let step = self.program.steps[k];
         let (before, rest) = self.columns.split_at_mut(k);
         let out = &mut rest[0];
@@ -121,7 +127,7 @@ impl<W: Word> Engine<W> {
             Op::State(n) => out.copy_from_slice(&self.states[n]),
             Op::Input(n) => {
                 for (o, &i) in out.iter_mut().zip(&inputs[n]) {
-                    *o = W::from_i32(i);
+                    *o = i.to_word();
                 }
             }
             Op::Parameter(_) | Op::Constant(_) => {}
@@ -158,7 +164,25 @@ impl<W: Word> Engine<W> {
             }
             Op::And(a, b) => map2(out, column(a), column(b), W::min),
             Op::Or(a, b) => map2(out, column(a), column(b), W::max),
+            Op::Lookup(a, table) => {
+                let table = &self.tables[table];
+                let half = i64::try_from(table.len() / 2).expect("a table's length was checked");
+                for (o, &a) in out.iter_mut().zip(column(a)) {
+                    // A value outside is found as one that left its width; here it must not panic.
+                    let at = usize::try_from(a.to_i64().saturating_add(half)).unwrap_or(0);
+                    *o = table[at.min(table.len() - 1)];
+                }
+            }
             Op::Not(a) => map(out, column(a), |a| W::from_bool(a == W::default())),
+        }
+    }
+
+    /// What each neuron sends after the last tick, where they are graded; else nothing.
+    pub(crate) fn payloads(&self, sent: &mut Vec<i32>) {
+        sent.clear();
+        if let Some(payload) = self.program.payload {
+            let narrow = |v: &W| i32::try_from(v.to_i64()).expect("payloads were checked");
+            sent.extend(self.columns[payload.0].iter().map(narrow));
         }
     }
 

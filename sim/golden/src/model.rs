@@ -1,6 +1,6 @@
 //! The executor of the integer network.
 
-use spikeloom_ir::quantized::{Decoder, Encoder, Source, xorshift32};
+use spikeloom_ir::quantized::{Decoder, Encoder, Population, Source, xorshift32};
 use spikeloom_ir::{Op, PopulationId, Quantized, QuantizedError};
 
 use crate::engine::{Engine, append_indices};
@@ -9,11 +9,15 @@ use crate::synapses::{ChannelDelays, Synapses};
 /// One sample in the form that the network's encoder takes.
 #[derive(Debug, Clone, Copy)]
 pub enum Sample<'a> {
-    /// One byte a channel, or the packed spike trains of [`Encoder::Events`].
+    /// One byte a channel, or the packed spike trains of [`Encoder::Events`], or the values of
+    /// [`Encoder::Series`] as bytes.
     Values(&'a [u8]),
     /// For every tick the channels that spike, ascending; works with every encoder but
     /// [`Encoder::Direct`], whose place it takes.
     Events(&'a [Vec<u32>]),
+    /// A time series for [`Encoder::Series`], `[tick][channel]` row-major; as many ticks as there
+    /// are values for, which may be fewer than the network's.
+    Series(&'a [i16]),
 }
 
 /// What a sample came to.
@@ -23,7 +27,7 @@ pub struct Outcome {
     pub class: usize,
     /// The decoder's value of every output neuron: its spikes, or its summed state.
     pub scores: Vec<i64>,
-    /// Spikes of each population over all ticks.
+    /// Spikes of each population over all ticks; of a graded one, the payloads that are not 0.
     pub spikes: Vec<u64>,
     /// Events of the input over all ticks; a held input sends each once.
     pub input_events: u64,
@@ -47,6 +51,8 @@ pub struct PopulationTrace {
     pub states: Vec<Vec<i64>>,
     /// Neurons that fired, ascending; each as often as it did.
     pub spikes: Vec<u32>,
+    /// What each neuron sends, where they are graded; else empty.
+    pub payloads: Vec<i32>,
 }
 
 /// A sample that the network cannot take.
@@ -58,7 +64,7 @@ pub enum SampleError {
     #[diagnostic(
         code(spikeloom::golden::sample_length),
         help(
-            "give one byte for each input channel, in the order of the model's input, or one bit a channel and tick with `--encoding events`"
+            "give one byte for each input channel, in the order of the model's input, or one bit a channel and tick with `--encoding events`, or two bytes with `--encoding series`"
         )
     )]
     Length {
@@ -101,6 +107,28 @@ enum AnyEngine {
     Wide(Engine<i64>),
 }
 
+/// The accumulators of a population, `[accumulator][neuron]`.
+#[derive(Debug, Clone)]
+enum Sums {
+    Narrow(Vec<Vec<i32>>),
+    /// Where graded events arrive.
+    Wide(Vec<Vec<i64>>),
+}
+
+impl Sums {
+    fn clear(&mut self, kept: &[bool]) {
+        fn clear<T: Copy + Default>(sums: &mut [Vec<T>], kept: &[bool]) {
+            for (sums, _) in sums.iter_mut().zip(kept).filter(|(_, kept)| !**kept) {
+                sums.fill(T::default());
+            }
+        }
+        match self {
+            Sums::Narrow(sums) => clear(sums, kept),
+            Sums::Wide(sums) => clear(sums, kept),
+        }
+    }
+}
+
 /// Calls one method on whichever engine a population has.
 macro_rules! engine {
     ($engine:expr, $e:ident => $body:expr) => {
@@ -120,15 +148,20 @@ pub struct Golden {
     encoder: Encoder,
     decoder: Decoder,
     output: PopulationId,
+    n_outputs: usize,
     engines: Vec<AnyEngine>,
     synapses: Vec<Synapses>,
-    /// `[population][accumulator][neuron]`.
-    accumulators: Vec<Vec<Vec<i32>>>,
+    /// One a population.
+    accumulators: Vec<Sums>,
     hold: Vec<Vec<bool>>,
     /// `[tick mod depth][population]`: spikes kept as long as the longest delay needs them.
     history: Vec<Vec<Vec<u32>>>,
     /// The same for the input.
     input_history: Vec<Vec<u32>>,
+    /// `[tick mod depth][population][neuron]`: payloads of those that are graded.
+    payloads: Vec<Vec<Vec<i32>>>,
+    /// `[tick mod depth][channel]`: the values of a time series.
+    series: Vec<Vec<i32>>,
     /// For [`Encoder::Rate`]: the upper 16 bits of the generator, `[tick][channel]`. Every sample
     /// starts from the same seed, so they are drawn once.
     draws: Vec<u16>,
@@ -179,7 +212,16 @@ impl Golden {
                 };
                 (0..ticks * network.input.n_channels).map(draw).collect()
             }
-            Encoder::Direct | Encoder::Events => Vec::new(),
+            Encoder::Direct | Encoder::Events | Encoder::Series => Vec::new(),
+        };
+        let sums = |(id, p): (usize, &Population)| {
+            let mut incoming = network.incoming(PopulationId(id));
+            let n = p.accumulators.len();
+            if incoming.any(|p| network.is_graded(p.source)) {
+                Sums::Wide(vec![vec![0; p.n_neurons]; n])
+            } else {
+                Sums::Narrow(vec![vec![0; p.n_neurons]; n])
+            }
         };
         Ok(Self {
             n_channels: network.input.n_channels,
@@ -188,18 +230,10 @@ impl Golden {
             encoder: network.input.encoder,
             decoder: network.decoder,
             output: network.output,
+            n_outputs: network.populations[network.output.0].n_neurons,
             engines,
             synapses,
-            accumulators: network
-                .populations
-                .iter()
-                .map(|p| {
-                    p.accumulators
-                        .iter()
-                        .map(|_| vec![0; p.n_neurons])
-                        .collect()
-                })
-                .collect(),
+            accumulators: network.populations.iter().enumerate().map(sums).collect(),
             hold: network
                 .populations
                 .iter()
@@ -207,6 +241,8 @@ impl Golden {
                 .collect(),
             history: vec![vec![Vec::new(); network.populations.len()]; depth],
             input_history: vec![Vec::new(); depth],
+            payloads: vec![vec![Vec::new(); network.populations.len()]; depth],
+            series: vec![Vec::new(); depth],
             draws,
         })
     }
@@ -257,6 +293,7 @@ impl Golden {
 
     fn snapshot(&self, tick: usize) -> Vec<PopulationTrace> {
         let spikes = &self.history[tick % self.history.len()];
+        let payloads = &self.payloads[tick % self.history.len()];
         let states = |e: &AnyEngine| match e {
             AnyEngine::Narrow(e) => e.states().map(widen).collect(),
             AnyEngine::Wide(e) => e.states().map(widen).collect(),
@@ -264,15 +301,40 @@ impl Golden {
         self.engines
             .iter()
             .zip(spikes)
-            .map(|(e, s)| PopulationTrace {
+            .zip(payloads)
+            .map(|((e, s), payloads)| PopulationTrace {
                 states: states(e),
                 spikes: s.clone(),
+                payloads: payloads.clone(),
             })
             .collect()
     }
 
-    fn check_sample(&self, sample: Sample<'_>) -> Result<(), SampleError> {
+    /// Ticks of a time series of so many bytes.
+    fn ticks_of(&self, bytes: usize) -> Result<usize, SampleError> {
+        let tick = 2 * self.n_channels;
+        if bytes == 0 || bytes > self.sample_bytes || !bytes.is_multiple_of(tick.max(1)) {
+            return Err(SampleError::Length {
+                found: bytes,
+                wanted: self.sample_bytes,
+            });
+        }
+        Ok(bytes / tick)
+    }
+
+    /// How many ticks a sample has.
+    fn check_sample(&self, sample: Sample<'_>) -> Result<usize, SampleError> {
         match (sample, self.encoder) {
+            (Sample::Series(values), Encoder::Series) => self.ticks_of(2 * values.len()),
+            (Sample::Values(bytes), Encoder::Series) => self.ticks_of(bytes.len()),
+            (Sample::Series(_), _) => Err(SampleError::Kind {
+                found: "a time series",
+                wanted: "values or events",
+            }),
+            (Sample::Events(_), Encoder::Series) => Err(SampleError::Kind {
+                found: "events",
+                wanted: "time series",
+            }),
             (Sample::Events(_), Encoder::Direct) => Err(SampleError::Kind {
                 found: "events",
                 wanted: "values",
@@ -281,7 +343,7 @@ impl Golden {
                 found: v.len(),
                 wanted: self.sample_bytes,
             }),
-            (Sample::Values(_), _) => Ok(()),
+            (Sample::Values(_), _) => Ok(self.ticks),
             (Sample::Events(ticks), _) => {
                 for (tick, events) in ticks.iter().enumerate() {
                     if let Some(&channel) = events.iter().find(|&&c| index(c) >= self.n_channels) {
@@ -293,7 +355,7 @@ impl Golden {
                         });
                     }
                 }
-                Ok(())
+                Ok(self.ticks)
             }
         }
     }
@@ -303,10 +365,10 @@ impl Golden {
         sample: Sample<'_>,
         mut observe: impl FnMut(&Self, usize),
     ) -> Result<Outcome, SampleError> {
-        self.check_sample(sample)?;
+        let ticks = self.check_sample(sample)?;
         let depth = self.history.len();
-        for a in self.accumulators.iter_mut().flatten() {
-            a.fill(0);
+        for (sums, hold) in self.accumulators.iter_mut().zip(&self.hold) {
+            sums.clear(&vec![false; hold.len()]);
         }
         for spikes in self
             .history
@@ -316,10 +378,12 @@ impl Golden {
         {
             spikes.clear();
         }
-        let n_output = self.accumulators[self.output.0].first().map_or(0, Vec::len);
+        for values in self.payloads.iter_mut().flatten().chain(&mut self.series) {
+            values.clear();
+        }
         let mut outcome = Outcome {
             class: 0,
-            scores: vec![0; n_output],
+            scores: vec![0; self.n_outputs],
             spikes: vec![0; self.engines.len()],
             input_events: 0,
             synaptic_operations: 0,
@@ -329,17 +393,28 @@ impl Golden {
             self.accumulate_values(values, &mut outcome);
         }
         for (e, inputs) in self.engines.iter_mut().zip(&self.accumulators) {
-            engine!(e, e => e.start(inputs));
+            engine!(e, e => match inputs {
+                Sums::Narrow(sums) => e.start(sums),
+                Sums::Wide(sums) => e.start(sums),
+            });
         }
-        for tick in 0..self.ticks {
+        for tick in 0..ticks {
             let now = tick % depth;
             self.encode(sample, tick, now, &mut outcome);
             for p in 0..self.engines.len() {
                 self.accumulate_events(p, tick, &mut outcome);
                 let mut fired = std::mem::take(&mut self.history[now][p]);
                 fired.clear();
-                engine!(&mut self.engines[p], e => e.tick(&self.accumulators[p], &mut fired));
-                outcome.spikes[p] += count(fired.len());
+                let sent = &mut self.payloads[now][p];
+                engine!(&mut self.engines[p], e => {
+                    match &self.accumulators[p] {
+                        Sums::Narrow(sums) => e.tick(sums, &mut fired),
+                        Sums::Wide(sums) => e.tick(sums, &mut fired),
+                    }
+                    e.payloads(sent);
+                });
+                let n_sent = sent.iter().filter(|&&payload| payload != 0).count();
+                outcome.spikes[p] += count(fired.len() + n_sent);
                 self.history[now][p] = fired;
             }
             self.decode(now, &mut outcome);
@@ -358,13 +433,21 @@ impl Golden {
     fn accumulate_values(&mut self, values: &[u8], outcome: &mut Outcome) {
         let n_events = values.iter().filter(|&&v| v != 0).count();
         for s in self.synapses.iter().filter(|s| s.source == Source::Input) {
-            let sums = &mut self.accumulators[s.target][s.accumulator];
-            let operations = match &s.paths {
-                None => {
-                    s.add_values(values, sums);
+            let operations = match (&mut self.accumulators[s.target], &s.paths) {
+                (Sums::Narrow(sums), None) => {
+                    s.add_values(values, &mut sums[s.accumulator]);
                     count(n_events * s.n_post)
                 }
-                Some(paths) => paths.add_values(values, sums),
+                (Sums::Narrow(sums), Some(paths)) => {
+                    paths.add_values(values, &mut sums[s.accumulator])
+                }
+                (Sums::Wide(sums), _) => {
+                    let sums = &mut sums[s.accumulator];
+                    let events = values.iter().enumerate().filter(|(_, v)| **v != 0);
+                    events
+                        .map(|(at, &value)| s.add_graded(at, value.into(), sums))
+                        .sum()
+                }
             };
             outcome.synaptic_operations += operations;
             outcome.operations_into[s.target] += operations;
@@ -389,18 +472,27 @@ impl Golden {
                 let fires = |channel: usize| bytes[channel / 8] >> (channel % 8) & 1 == 1;
                 append_indices((0..self.n_channels).map(fires), events);
             }
+            (Sample::Values(bytes), Encoder::Series) => {
+                let bytes = &bytes[2 * tick * self.n_channels..][..2 * self.n_channels];
+                let values = bytes.chunks_exact(2);
+                let values = values.map(|b| i32::from(i16::from_le_bytes([b[0], b[1]])));
+                self.series[now].clear();
+                self.series[now].extend(values);
+            }
+            (Sample::Series(values), _) => {
+                let values = &values[tick * self.n_channels..][..self.n_channels];
+                self.series[now].clear();
+                self.series[now].extend(values.iter().map(|&v| i32::from(v)));
+            }
             (Sample::Values(_), Encoder::Direct) => {}
         }
-        outcome.input_events += count(events.len());
+        let n_values = self.series[now].iter().filter(|&&v| v != 0).count();
+        outcome.input_events += count(events.len() + n_values);
     }
 
     /// Sums what arrives at population `p` in this tick.
     fn accumulate_events(&mut self, p: usize, tick: usize, outcome: &mut Outcome) {
-        for (accumulator, &hold) in self.accumulators[p].iter_mut().zip(&self.hold[p]) {
-            if !hold {
-                accumulator.fill(0);
-            }
-        }
+        self.accumulators[p].clear(&self.hold[p]);
         for s in self
             .synapses
             .iter()
@@ -424,13 +516,24 @@ impl Golden {
                     &gathered
                 }
             };
-            let sums = &mut self.accumulators[p][s.accumulator];
-            let operations = match &s.paths {
-                None => {
-                    s.add_events(events, sums);
+            let operations = match (&mut self.accumulators[p], &s.paths) {
+                (Sums::Narrow(sums), None) => {
+                    s.add_events(events, &mut sums[s.accumulator]);
                     count(events.len() * s.n_post)
                 }
-                Some(paths) => paths.add_events(events, sums),
+                (Sums::Narrow(sums), Some(paths)) => {
+                    paths.add_events(events, &mut sums[s.accumulator])
+                }
+                (Sums::Wide(sums), _) => {
+                    let sums = &mut sums[s.accumulator];
+                    let spikes = events.iter();
+                    let spikes: u64 = spikes.map(|&at| s.add_graded(index(at), 1, sums)).sum();
+                    let sent = |then: usize| match s.source {
+                        Source::Input => &self.series[then % self.series.len()],
+                        Source::Population(id) => &self.payloads[then % self.series.len()][id.0],
+                    };
+                    spikes + add_payloads(s, then, sent, sums)
+                }
             };
             outcome.synaptic_operations += operations;
             outcome.operations_into[p] += operations;
@@ -453,6 +556,33 @@ impl Golden {
             }
         }
     }
+}
+
+/// Adds the payloads that arrive over `s`, sent at tick `then` or, where channels have further
+/// delays, as much before it.
+fn add_payloads<'a>(
+    s: &Synapses,
+    then: usize,
+    sent: impl Fn(usize) -> &'a Vec<i32>,
+    sums: &mut [i64],
+) -> u64 {
+    let mut operations = 0;
+    let mut add = |values: &[i32], arrives: &dyn Fn(usize) -> bool| {
+        for (at, &value) in values.iter().enumerate() {
+            if value != 0 && arrives(at) {
+                operations += s.add_graded(at, value.into(), sums);
+            }
+        }
+    };
+    match &s.extra {
+        None => add(sent(then), &|_| true),
+        Some(extra) => {
+            for &more in extra.distinct.iter().filter(|&&more| more <= then) {
+                add(sent(then - more), &|at| extra.of[at] == more);
+            }
+        }
+    }
+    operations
 }
 
 fn widen<W: crate::word::Word>(state: &[W]) -> Vec<i64> {

@@ -1,5 +1,7 @@
 //! Synapses where not every source reaches every neuron: behind poolings, and of convolutions.
 
+use std::ops::{AddAssign, Mul};
+
 use spikeloom_ir::geometry::{Connectivity, Convolution, Pooling};
 use spikeloom_ir::quantized::Projection;
 
@@ -73,7 +75,7 @@ impl Paths {
     pub(crate) fn add_events(&self, events: &[u32], sums: &mut [i32]) -> u64 {
         events
             .iter()
-            .map(|&event| self.add(index(event), 1, sums))
+            .map(|&event| self.add(index(event), 1i32, sums))
             .sum()
     }
 
@@ -81,17 +83,20 @@ impl Paths {
     pub(crate) fn add_values(&self, values: &[u8], sums: &mut [i32]) -> u64 {
         let values = values.iter().enumerate().filter(|&(_, &value)| value != 0);
         values
-            .map(|(at, &value)| self.add(at, value.into(), sums))
+            .map(|(at, &value)| self.add(at, i32::from(value), sums))
             .sum()
     }
 
-    fn add(&self, source: usize, value: i32, sums: &mut [i32]) -> u64 {
+    pub(crate) fn add<S>(&self, source: usize, value: S, sums: &mut [S]) -> u64
+    where
+        S: Copy + From<i16> + Mul<Output = S> + AddAssign,
+    {
         let runs = &self.runs[self.first[source]..self.first[source + 1]];
         for &(weight, post) in runs {
             let weights = &self.weights[index(weight)..][..self.run];
             let sums = sums[index(post)..].iter_mut().step_by(self.step);
             for (sum, &weight) in sums.zip(weights) {
-                *sum += i32::from(weight) * value;
+                *sum += S::from(weight) * value;
             }
         }
         u64::try_from(runs.len() * self.run).expect("usize has at most 64 bits")

@@ -96,6 +96,18 @@ impl Synapses {
         }
     }
 
+    /// Adds `weight * value` for one source to wide sums; returns the number of synapses visited.
+    pub(crate) fn add_graded(&self, source: usize, value: i64, sums: &mut [i64]) -> u64 {
+        if let Some(paths) = &self.paths {
+            return paths.add(source, value, sums);
+        }
+        let row = &self.rows[source * self.stride..][..self.n_post];
+        for (sum, &weight) in sums.iter_mut().zip(row) {
+            *sum += i64::from(weight) * value;
+        }
+        u64::try_from(self.n_post).expect("usize has at most 64 bits")
+    }
+
     /// Adds the row of every event to `sums`.
     ///
     /// A tile of columns is summed over all events before the next tile, so that its sums stay

@@ -6,6 +6,26 @@
 
 use spikeloom_fixed::Rounding;
 
+/// The type of an accumulator.
+pub trait Sum: Copy {
+    /// As a value of a program, which is known to hold it.
+    fn to_word<W: Word>(self) -> W;
+}
+
+impl Sum for i32 {
+    #[inline(always)]
+    fn to_word<W: Word>(self) -> W {
+        W::from_i32(self)
+    }
+}
+
+impl Sum for i64 {
+    #[inline(always)]
+    fn to_word<W: Word>(self) -> W {
+        W::from_i64(self)
+    }
+}
+
 /// A machine integer that holds every value of a program.
 pub trait Word: Copy + Default + Ord + 'static {
     /// Converts a value that is known to fit.

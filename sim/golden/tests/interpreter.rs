@@ -18,8 +18,9 @@ use spikeloom_ir::{
     Init, Op, Origin, Parameter, PopulationId, Program, Quantized, StateVariable, Step, ValueId,
 };
 
-/// What one population did in one tick: `[state][neuron]`, and who fired.
-type Activity = (Vec<Vec<i128>>, Vec<u32>);
+/// What one population did in one tick: `[state][neuron]`, who fired, and what each sent that is
+/// graded.
+type Activity = (Vec<Vec<i128>>, Vec<u32>, Vec<i128>);
 
 #[derive(Debug, PartialEq)]
 struct Run {
@@ -40,8 +41,13 @@ fn divide(value: i128, bits: u32, rounding: Rounding) -> i128 {
     }
 }
 
-/// One neuron, one tick: the new states and how often it fires.
-fn neuron(program: &Program, n: usize, states: &[i128], inputs: &[i128]) -> (Vec<i128>, usize) {
+/// One neuron, one tick: the new states, how often it fires, and its payload.
+fn neuron(
+    program: &Program,
+    n: usize,
+    states: &[i128],
+    inputs: &[i128],
+) -> (Vec<i128>, usize, Option<i128>) {
     let mut values: Vec<i128> = Vec::new();
     for step in &program.steps {
         let v = |id: ValueId| values[id.0];
@@ -67,12 +73,17 @@ fn neuron(program: &Program, n: usize, states: &[i128], inputs: &[i128]) -> (Vec
             Op::And(a, b) => truth(v(a) == 1 && v(b) == 1),
             Op::Or(a, b) => truth(v(a) == 1 || v(b) == 1),
             Op::Not(a) => truth(v(a) == 0),
+            Op::Lookup(a, t) => {
+                let half = program.tables[t].len() as i128 / 2;
+                program.tables[t][usize::try_from(v(a) + half).unwrap()].into()
+            }
         };
         values.push(value);
     }
     let next = program.next_states.iter().map(|id| values[id.0]).collect();
     let spikes = program.spike.map_or(0, |id| values[id.0]);
-    (next, usize::try_from(spikes).unwrap())
+    let payload = program.payload.map(|id| values[id.0]);
+    (next, usize::try_from(spikes).unwrap(), payload)
 }
 
 /// Channel, row and column of an element.
@@ -167,7 +178,17 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
                 tick.extend(events.iter().map(|&channel| (channel as usize, 1)));
             }
         }
-        (Sample::Values(_), Encoder::Events) => unreachable!("this test gives events"),
+        (Sample::Series(values), _) => {
+            let ticks = values.chunks(network.input.n_channels);
+            inputs.truncate(ticks.len());
+            for (tick, values) in inputs.iter_mut().zip(ticks) {
+                let pairs = values.iter().map(|&v| i128::from(v)).enumerate();
+                tick.extend(pairs.filter(|(_, v)| *v != 0));
+            }
+        }
+        (Sample::Values(_), Encoder::Events | Encoder::Series) => {
+            unreachable!("this test gives events and series")
+        }
     }
 
     let mut run = Run {
@@ -225,13 +246,15 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
         let sums = &mut held[p.target.0][p.accumulator];
         run.synaptic_operations += add(p, &first, sums);
     }
-    for tick in 0..network.ticks as usize {
+    for tick in 0..inputs.len() {
         let mut now: Vec<Activity> = Vec::new();
         for (id, population) in network.populations.iter().enumerate() {
             let mut sums = held[id].clone();
             for p in network.projections.iter().filter(|p| p.target.0 == id) {
                 let spikes = |activity: &Activity| -> Vec<(usize, i128)> {
-                    activity.1.iter().map(|&n| (n as usize, 1)).collect()
+                    let spikes = activity.1.iter().map(|&n| (n as usize, 1));
+                    let sent = activity.2.iter().copied().enumerate();
+                    spikes.chain(sent.filter(|(_, v)| *v != 0)).collect()
                 };
                 // Every channel by itself, however many ticks ago it sent what arrives now.
                 for channel in 0..p.n_pre {
@@ -249,17 +272,20 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
                 }
             }
             let mut fired = Vec::new();
+            let mut sent = Vec::new();
             for n in 0..population.n_neurons {
                 let own: Vec<i128> = states[id].iter().map(|s| s[n]).collect();
                 let inputs: Vec<i128> = sums.iter().map(|s| s[n]).collect();
-                let (next, fires) = neuron(&population.program, n, &own, &inputs);
+                let (next, fires, payload) = neuron(&population.program, n, &own, &inputs);
                 for (state, value) in states[id].iter_mut().zip(next) {
                     state[n] = value;
                 }
                 fired.extend(vec![n as u32; fires]);
+                sent.extend(payload);
             }
-            run.spikes[id] += fired.len() as u64;
-            now.push((states[id].clone(), fired));
+            let n_sent = sent.iter().filter(|&&v| v != 0).count();
+            run.spikes[id] += (fired.len() + n_sent) as u64;
+            now.push((states[id].clone(), fired, sent));
         }
         let output = &now[network.output.0];
         match network.decoder {
@@ -293,6 +319,8 @@ fn check(network: &Quantized, sample: Sample<'_>) {
                     .collect();
                 assert_eq!(states, expected.0, "states at {at}");
                 assert_eq!(found.spikes, expected.1, "spikes at {at}");
+                let payloads: Vec<i128> = found.payloads.iter().map(|&v| v.into()).collect();
+                assert_eq!(payloads, expected.2, "payloads at {at}");
             }
         }
         assert_eq!(trace.ticks.len(), expected.ticks.len());
@@ -330,8 +358,9 @@ fn width(bits: u32) -> BitWidth {
 }
 
 /// Any program whose widths hold by construction, from the widths of the operands alone.
-/// `most` bounds the widths, so that both word sizes of the golden model are met.
-fn program(r: &mut Random, n: usize, inputs: &[u32], most: u32) -> Program {
+/// `most` bounds the widths, so that both word sizes of the golden model are met; a `graded` neuron
+/// sends so many bits in place of spikes.
+fn program(r: &mut Random, n: usize, inputs: &[u32], most: u32, graded: Option<u32>) -> Program {
     let states: Vec<StateVariable> = (0..r.count(1, 3))
         .map(|s| {
             let bits = 1 + r.below(u64::from(most.min(30))) as u32;
@@ -376,6 +405,7 @@ fn program(r: &mut Random, n: usize, inputs: &[u32], most: u32) -> Program {
         op: Op::Constant(constant),
         bits: width(12),
     });
+    let mut tables: Vec<Vec<i64>> = Vec::new();
     for _ in 0..r.below(24) {
         let of = |steps: &[Step], condition: bool, r: &mut Random| -> Option<(ValueId, u32)> {
             let all: Vec<usize> = (0..steps.len())
@@ -391,7 +421,7 @@ fn program(r: &mut Random, n: usize, inputs: &[u32], most: u32) -> Program {
         let small = 1 + r.below(9) as u32;
         let rounding = [Rounding::Floor, Rounding::NearestUp][r.below(2) as usize];
         let compare = [Compare::Greater, Compare::GreaterOrEqual][r.below(2) as usize];
-        let (op, bits) = match (r.below(12), of(&steps, true, r), of(&steps, true, r)) {
+        let (op, bits) = match (r.below(13), of(&steps, true, r), of(&steps, true, r)) {
             (0, ..) => (Op::Add(a, b), wa.max(wb) + 1),
             (1, ..) => (Op::Subtract(a, b), wa.max(wb) + 1),
             (2, ..) => (Op::Scale(a, r.signed(small)), wa + small),
@@ -410,6 +440,11 @@ fn program(r: &mut Random, n: usize, inputs: &[u32], most: u32) -> Program {
             (8, Some((c, _)), Some((d, _))) => (Op::And(c, d), 1),
             (9, Some((c, _)), Some((d, _))) => (Op::Or(c, d), 1),
             (10, Some((c, _)), _) => (Op::Not(c), 1),
+            (12, ..) if wa <= 10 => {
+                // As many entries as the argument has values.
+                tables.push((0..1 << wa).map(|_| r.signed(small)).collect());
+                (Op::Lookup(a, tables.len() - 1), small)
+            }
             _ => (Op::Compare(a, compare, b), 1),
         };
         if bits <= most {
@@ -451,12 +486,26 @@ fn program(r: &mut Random, n: usize, inputs: &[u32], most: u32) -> Program {
         let above = push(Op::Compare(short, Compare::Greater, zero), 1);
         spike = Some(push(Op::Select(above, short, zero), 4));
     }
+    let mut payload = None;
+    if let Some(most) = graded {
+        // Graded in place of spikes.
+        spike = None;
+        let number = ValueId(*numbers.last().unwrap());
+        let bits = steps[number.0].bits.get();
+        steps.push(Step {
+            op: Op::Saturate(number),
+            bits: width(bits.min(most)),
+        });
+        payload = Some(ValueId(steps.len() - 1));
+    }
     Program {
         states,
         parameters,
         steps,
         next_states,
         spike,
+        payload,
+        tables,
     }
 }
 
@@ -541,8 +590,9 @@ fn geometry(r: &mut Random, n_pre: usize, n_post: usize) -> (Vec<Pooling>, Conne
 fn network(seed: u64) -> Quantized {
     let r = &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let n_channels = r.count(1, 40);
-    let encoder = match r.below(3) {
+    let encoder = match r.below(4) {
         0 => Encoder::Direct,
+        2 => Encoder::Series,
         1 => Encoder::Rate {
             seed: 1 + r.below(u64::from(u32::MAX)) as u32,
         },
@@ -550,6 +600,10 @@ fn network(seed: u64) -> Quantized {
     };
     let sizes: Vec<usize> = (0..r.count(1, 3))
         .map(|_| [r.count(1, 9), r.count(10, 40), r.count(60, 150)][r.below(3) as usize])
+        .collect();
+    let graded: Vec<Option<u32>> = sizes
+        .iter()
+        .map(|_| [None, None, Some(2), Some(8), Some(16)][r.below(5) as usize])
         .collect();
     let mut accumulators: Vec<Vec<Accumulator>> = sizes.iter().map(|_| Vec::new()).collect();
     let mut projections = Vec::new();
@@ -576,7 +630,12 @@ fn network(seed: u64) -> Quantized {
                 name: format!("a{at}"),
                 // 16-bit weights, 150 events and payloads of 8 bits, or 7 spikes of each, stay below
                 // 2^31, and a pooling shares an event among 9 elements at most twice.
-                bits: width(32),
+                // Payloads of 16 bits take 14 more.
+                bits: width(match source {
+                    Source::Input if encoder == Encoder::Series => 48,
+                    Source::Population(id) if graded[id.0].is_some_and(|bits| bits > 2) => 48,
+                    _ => 32,
+                }),
                 hold,
             });
             projections.push(Projection {
@@ -605,17 +664,23 @@ fn network(seed: u64) -> Quantized {
         .iter()
         .zip(accumulators)
         .enumerate()
-        .map(|(id, (&n, accumulators))| {
-            let widths: Vec<u32> = accumulators.iter().map(|a| a.bits.get()).collect();
-            Population {
-                name: format!("n{id}"),
-                n_neurons: n,
-                shape: vec![n],
-                order: AxisOrder::ChannelsFirst,
-                program: program(r, n, &widths, most),
-                accumulators,
-                origin: Origin::Synthetic,
-            }
+        .map(|(id, (&n, accumulators))| Population {
+            name: format!("n{id}"),
+            n_neurons: n,
+            shape: vec![n],
+            order: AxisOrder::ChannelsFirst,
+            program: program(
+                r,
+                n,
+                &accumulators
+                    .iter()
+                    .map(|a| a.bits.get())
+                    .collect::<Vec<u32>>(),
+                most,
+                graded[id],
+            ),
+            accumulators,
+            origin: Origin::Synthetic,
         })
         .collect();
     let output = PopulationId(r.below(sizes.len() as u64) as usize);
@@ -661,6 +726,21 @@ proptest! {
             match network.input.encoder {
                 Encoder::Direct => check(&network, Sample::Values(&values)),
                 Encoder::Events => check(&network, Sample::Events(&events)),
+                Encoder::Series => {
+                    let n_ticks = r.count(1, u64::from(network.ticks));
+                    let series: Vec<i16> = (0..n_ticks * network.input.n_channels)
+                        .map(|_| match density {
+                            0 => 0,
+                            3 => r.signed(12) as i16 * i16::from(r.below(3) == 0),
+                            _ => i16::MIN,
+                        })
+                        .collect();
+                    check(&network, Sample::Series(&series));
+                    let bytes: Vec<u8> = series.iter().flat_map(|v| v.to_le_bytes()).collect();
+                    let mut golden = Golden::new(&network).unwrap();
+                    let of_bytes = golden.trace(Sample::Values(&bytes)).unwrap();
+                    assert_eq!(of_bytes, golden.trace(Sample::Series(&series)).unwrap());
+                }
                 Encoder::Rate { .. } => {
                     check(&network, Sample::Values(&values));
                     check(&network, Sample::Events(&events));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use spikeloom_golden::{Golden, Sample};
+use spikeloom_ir::network::Encoder;
 use spikeloom_ir::{Network, Quantized};
 
 use crate::compare::Divergence;
@@ -26,6 +27,26 @@ const FRAMEWORK_TOLERANCE: u64 = 10_000;
 /// rounding strikes anywhere, a wrong parameter always the same neuron.
 const NEURON_TOLERANCE: u64 = 100;
 
+/// A time series as the real values that its integers stand for.
+fn real_values(network: &Network, sample: Sample<'_>) -> Option<Vec<f32>> {
+    let Encoder::Series { scale } = network.input.encoder else {
+        return None;
+    };
+    let real = |v: i16| f32::from(v) * scale;
+    match sample {
+        Sample::Series(values) => Some(values.iter().map(|&v| real(v)).collect()),
+        Sample::Values(bytes) => {
+            let pairs = bytes.chunks_exact(2);
+            Some(
+                pairs
+                    .map(|b| real(i16::from_le_bytes([b[0], b[1]])))
+                    .collect(),
+            )
+        }
+        Sample::Events(_) => None,
+    }
+}
+
 /// Runs both on the same samples. `framework` holds the framework's own spikes of the first
 /// samples, as `[sample][population][tick][neuron]`, neurons in the file's order; a population
 /// without is empty.
@@ -47,9 +68,13 @@ pub fn check_float(
     let mut samples_of: BTreeMap<(usize, usize), u64> = BTreeMap::new();
     let mut classes = Vec::with_capacity(samples.len());
     for (number, &sample) in samples.iter().enumerate() {
-        let float_sample = match sample {
-            Sample::Values(v) => spikeloom_float::Sample::Values(v),
-            Sample::Events(e) => spikeloom_float::Sample::Events(e),
+        let series = real_values(network, sample);
+        let float_sample = match (sample, &series) {
+            (_, Some(values)) => spikeloom_float::Sample::Series(values),
+            (Sample::Events(e), _) => spikeloom_float::Sample::Events(e),
+            (Sample::Values(v), _) => spikeloom_float::Sample::Values(v),
+            // Refused there, as of another kind than the network takes.
+            (Sample::Series(_), None) => spikeloom_float::Sample::Series(&[]),
         };
         let record = spikeloom_float::run(network, float_sample)?;
         let (outcome, trace) = golden.trace(sample)?;

@@ -189,7 +189,8 @@ pub fn any_network(seed: u64) -> Network {
     };
     let ticks = r.count(1, 12) as u32;
     let mut network = network("any", encoder, ticks, neurons, weights, bias);
-    if r.below(3) == 0 {
+    // A readout that fed itself would send its membrane, which nothing bounds.
+    if r.below(3) == 0 && !readout {
         network.projections.push(Projection {
             name: "recurrent".into(),
             source: Source::Population(PopulationId(1)),
