@@ -142,6 +142,7 @@ fn network(shape: &Shape) -> Network {
                         multi_spike: false,
                         sent_at: Default::default(),
                     }),
+                    activation: None,
                 },
                 origin: Origin::Synthetic,
             }
