@@ -13,16 +13,26 @@
 //! `{nir: GRAPH}`;
 //! `{copy: PATH}`, a file of the `tests` folder, of which `first: N` bytes may be taken;
 //! `{npz: {NAME: {shape: [2, 3], fill: 1}}}`, arrays of bytes;
-//! `{idx: {shape: [2, 3], fill: 1}}`, of which `first: N` bytes may be taken.
+//! `{idx: {shape: [2, 3], fill: 1}}`;
+//! `{zip: {NAME: {descr: <f4, shape: [2, 3], length: 24, fill: 0}}, deflated: true}`, `.npy` files whose
+//! headers may declare anything, or are a `header: TEXT` altogether;
+//! `{gz: {fill: 0, length: 9}}`;
+//! `{safetensors: {header: TEXT, length: 24, declared: N}}`, where `declared` is another length of the
+//! header than its own;
+//! `{parts: [PART, …]}`, where a part, as any TEXT, is a text, `{repeat: TEXT, times: 9}` or
+//! `{bytes: [0, 255]}`.
+//! Of each, `first: N` bytes may be taken.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::NpzWriter;
 use serde_yaml::{Mapping, Value};
 
-use crate::{Workshop, folder, nir_file};
+use crate::{Workshop, archive, folder, nir_file};
 
 /// A case that was read.
 #[derive(Debug, Clone)]
@@ -112,6 +122,24 @@ fn file(content: &Value) -> Vec<u8> {
             .map(|(name, shape, values)| (*name, shape.as_slice(), values.as_slice()))
             .collect();
         npz(&arrays)
+    } else if let Some(files) = content.get("zip") {
+        zip_of(
+            files.as_mapping().unwrap(),
+            content.get("deflated").is_some(),
+        )
+    } else if let Some(content) = content.get("gz") {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&filled(content)).unwrap();
+        encoder.finish().unwrap()
+    } else if let Some(content) = content.get("safetensors") {
+        let header = String::from_utf8(text(&content["header"])).unwrap();
+        let mut bytes = archive::safetensors(&header, &filled(content));
+        if let Some(declared) = content.get("declared") {
+            bytes[..8].copy_from_slice(&declared.as_u64().unwrap().to_le_bytes());
+        }
+        bytes
+    } else if let Some(parts) = content.get("parts") {
+        list(Some(parts)).iter().flat_map(text).collect()
     } else {
         let array = &content["idx"];
         let shape = shape(array);
@@ -126,6 +154,44 @@ fn file(content: &Value) -> Vec<u8> {
         bytes.truncate(n.as_u64().unwrap().try_into().unwrap());
     }
     bytes
+}
+
+/// A text, which need not be one.
+fn text(part: &Value) -> Vec<u8> {
+    if let Some(repeated) = part.get("repeat") {
+        let times = part["times"].as_u64().unwrap();
+        return repeated
+            .as_str()
+            .unwrap()
+            .repeat(times.try_into().unwrap())
+            .into_bytes();
+    }
+    if part.get("bytes").is_some() {
+        let bytes = list(part.get("bytes")).iter();
+        return bytes
+            .map(|n| n.as_u64().unwrap().try_into().unwrap())
+            .collect();
+    }
+    part.as_str().unwrap().as_bytes().to_vec()
+}
+
+/// So many equal bytes.
+fn filled(content: &Value) -> Vec<u8> {
+    let number = |name: &str| content.get(name).map_or(0, |n| n.as_u64().unwrap());
+    vec![number("fill").try_into().unwrap(); number("length").try_into().unwrap()]
+}
+
+fn zip_of(files: &Mapping, is_deflated: bool) -> Vec<u8> {
+    let files = files.iter().map(|(name, file)| {
+        let header = match file.get("header") {
+            Some(header) => String::from_utf8(text(header)).unwrap(),
+            None => archive::npy_header(file["descr"].as_str().unwrap(), &shape(file)),
+        };
+        (name.as_str().unwrap(), archive::npy(&header, &filled(file)))
+    });
+    let files: Vec<(&str, Vec<u8>)> = files.collect();
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (*n, b.as_slice())).collect();
+    archive::zip(&files, is_deflated)
 }
 
 /// An NPZ archive of arrays of bytes: name, shape, values.

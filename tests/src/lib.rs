@@ -10,6 +10,7 @@
     reason = "a test's helpers may panic"
 )]
 
+pub mod archive;
 pub mod case;
 mod models;
 pub mod networks;
@@ -19,7 +20,7 @@ pub mod tools;
 mod workshop;
 
 pub use case::npz;
-pub use models::{data, folder, model_files, models};
+pub use models::{data, folder, hostile_files, model_files, models};
 pub use nir::nir_file;
 pub use render::render;
-pub use workshop::{Output, Workshop, keys};
+pub use workshop::{Limits, Output, Workshop, keys};

@@ -37,3 +37,17 @@ pub fn model_files() -> Vec<(String, Vec<u8>)> {
     assert!(files.len() >= 15, "the models are missing");
     files
 }
+
+/// The bytes of all files of `tests/hostile`, which no writer of models makes.
+pub fn hostile_files() -> Vec<Vec<u8>> {
+    let files = std::fs::read_dir(folder().join("hostile")).unwrap();
+    let mut paths: Vec<PathBuf> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "nir"))
+        .collect();
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| std::fs::read(path).unwrap())
+        .collect()
+}

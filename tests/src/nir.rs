@@ -3,7 +3,8 @@
 use hdf5_pure::{FileBuilder, FinishedGroup};
 use serde_yaml::{Mapping, Value};
 
-/// A NIR file. `graph` has `nodes` and `edges` as NIR names them, and may have a `version`.
+/// A NIR file. `graph` has `nodes` and `edges` as NIR names them, and may have a `version`, and
+/// `many: {times: 9, node: …}` for as many nodes that no edge leads to.
 ///
 /// Fields are written like this: a text as a string; a whole number or a list of them as int64;
 /// other numbers as float32; nested lists with their shape; `{f64: …}` in double precision;
@@ -40,6 +41,12 @@ pub fn nir_file(graph: &Mapping) -> Vec<u8> {
             for (name, fields) in nodes.as_mapping().unwrap() {
                 let child = write_group(group.create_group(&key(name)), fields);
                 group.add_group(child);
+            }
+            if let Some(many) = graph.get("many") {
+                for n in 0..many["times"].as_u64().unwrap() {
+                    let child = write_group(group.create_group(&format!("many{n}")), &many["node"]);
+                    group.add_group(child);
+                }
             }
             let group = group.finish();
             node.add_group(group);
@@ -113,7 +120,9 @@ fn write_array(group: &mut hdf5_pure::GroupBuilder, name: &str, value: &Value) {
                 .iter()
                 .map(|length| length.as_u64().unwrap())
                 .collect();
-            let n = usize::try_from(shape.iter().product::<u64>()).unwrap();
+            let n = shape.iter().try_fold(1_u64, |n, &k| n.checked_mul(k));
+            let n = usize::try_from(n.unwrap()).unwrap();
+            assert!(n <= 1 << 24, "{n} values are no small file");
             (vec![fields["fill"].clone(); n], shape, false)
         }
         Value::Mapping(fields) if fields.contains_key("i64") => {

@@ -1,12 +1,15 @@
 //! A folder to run the program in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use wait_timeout::ChildExt;
 
 /// A folder that is removed at the end, and the program run in it.
 ///
@@ -17,6 +20,18 @@ pub struct Workshop {
     folder: TempDir,
     cache: Option<PathBuf>,
 }
+
+/// What a run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Address space in bytes, which is more than the memory that is used.
+    pub memory_bytes: u64,
+    /// Processor time, which does not grow while others use the machine.
+    pub processor_seconds: u64,
+}
+
+/// No test's program takes so long.
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// What one run of the program came to.
 #[derive(Debug)]
@@ -100,8 +115,28 @@ impl Workshop {
     /// Runs the program.
     pub fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(&self.program);
+        command.args(arguments);
+        self.output(command)
+    }
+
+    /// Runs a command line, split at spaces, in so much memory and processor time: what takes more of
+    /// one is ended by the system and has no exit code.
+    pub fn limited(&self, line: &str, limits: Limits) -> Output {
+        let mut command = Command::new("/bin/sh");
         command
-            .args(arguments)
+            .args([
+                "-c",
+                "ulimit -v \"$0\"; ulimit -t \"$1\"; shift; exec \"$@\"",
+            ])
+            .arg((limits.memory_bytes >> 10).to_string())
+            .arg(limits.processor_seconds.to_string())
+            .arg(&self.program)
+            .args(line.split_whitespace());
+        self.output(command)
+    }
+
+    fn output(&self, mut command: Command) -> Output {
+        command
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             // What a terminal's user would see, but without colours and always equally wide.
@@ -112,13 +147,27 @@ impl Workshop {
         if let Some(cache) = &self.cache {
             command.env("SPIKELOOM_CACHE", cache).env("PATH", "");
         }
+        // Into files, so that a program that hangs can be ended while nobody reads what it says.
+        let (stdout, stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        command
+            .stdout(stdout.try_clone().unwrap())
+            .stderr(stderr.try_clone().unwrap());
         let start = Instant::now();
-        let output = command.output().unwrap();
+        let mut program = command.spawn().unwrap();
+        let code = match program.wait_timeout(PATIENCE).unwrap() {
+            Some(status) => status.code(),
+            None => {
+                program.kill().unwrap();
+                program.wait().unwrap();
+                None
+            }
+        };
+        let time = start.elapsed();
         Output {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-            time: start.elapsed(),
+            code,
+            stdout: text(stdout),
+            stderr: text(stderr),
+            time,
         }
     }
 
@@ -146,6 +195,14 @@ impl Workshop {
         let text = self.succeeds(line);
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("`{line}`: {error}\n{text}"))
     }
+}
+
+/// All that was written to a file, from its start.
+fn text(mut file: File) -> String {
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
 }
 
 impl Output {
@@ -265,6 +322,23 @@ mod tests {
             "make DESIGN, not x: 0123"
         );
         assert_eq!(stable("cache/pypi-0123abcd/x"), "cache/pypi-DIGEST/x");
+    }
+
+    #[test]
+    fn what_takes_more_than_it_may_is_ended() {
+        let shell = Workshop::new("/bin/sh", std::env::temp_dir());
+        let limits = Limits {
+            memory_bytes: 500_000_000,
+            processor_seconds: 1,
+        };
+        shell.write("small", "echo done");
+        let output = shell.limited("small", limits);
+        assert_eq!((output.code, output.stdout.as_str()), (Some(0), "done\n"));
+        shell.write("loop", "while :; do :; done");
+        assert_eq!(shell.limited("loop", limits).code, None);
+        // Twice as long each time.
+        shell.write("grow", "x=abcdefgh; while :; do x=$x$x; done");
+        assert_ne!(shell.limited("grow", limits).code, Some(0));
     }
 
     #[test]

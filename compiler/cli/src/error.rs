@@ -32,11 +32,23 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A file in YAML that is none.
+    #[error("{} is not text in UTF-8", path.display())]
+    #[diagnostic(
+        code(spikeloom::not_text),
+        help("check that it is the file you mean: a model in NIR is called `.nir`")
+    )]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of more bytes than any of its kind has.
     #[error("{} has more than {limit} bytes", path.display())]
     #[diagnostic(
         code(spikeloom::too_long),
-        help("check that it is the file you mean: no supported device can hold such a network")
+        help(
+            "check that it is the file you mean: no device holds a larger network; the values of one in YAML belong into an `.npz` beside it"
+        )
     )]
     TooLong {
         /// The file.

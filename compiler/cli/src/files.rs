@@ -44,9 +44,8 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// As there, and where it is no UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String, Error> {
-    String::from_utf8(read(path, limit)?).map_err(|_| Error::Unreadable {
+    String::from_utf8(read(path, limit)?).map_err(|_| Error::NotText {
         path: path.to_owned(),
-        source: std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"),
     })
 }
 

@@ -8,7 +8,7 @@ use spikeloom_frontend::{
     Calibration, Choice, DecoderChoice, Encoding, LowerLimit, ProjectFile, ResetChoice,
     SpikesPerTick,
 };
-use spikeloom_ir::network::Semantics;
+use spikeloom_ir::network::{MAX_TICKS, Semantics};
 
 use crate::args::choice;
 
@@ -61,7 +61,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "FACTOR")]
     input_scale: Option<f32>,
     /// Ticks of a sample.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TICKS)))]
     ticks: Option<u32>,
     /// Seed of the rate encoder's generator.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -3,8 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use miette::{NamedSource, SourceSpan};
+use miette::SourceSpan;
 use spikeloom_ir::Origin;
+
+use crate::excerpt::Excerpt;
+
+/// Most errors that are described at once.
+const MAX_DESCRIBED: usize = 50;
 
 /// An error of the front end, about one place in one of the user's files.
 ///
@@ -36,7 +41,9 @@ pub enum Error {
     #[error("the HDF5 file cannot be read at {at}: {reason}")]
     #[diagnostic(
         code(spikeloom::frontend::corrupt_hdf5),
-        help("the file seems truncated or damaged: copy or export it again")
+        help(
+            "copy or export it again: it is truncated, damaged, or no file that `nir.write` makes"
+        )
     )]
     CorruptHdf5 {
         /// The object that could not be read.
@@ -375,9 +382,9 @@ pub enum Error {
     YamlSyntax {
         /// What the YAML library found.
         reason: String,
-        /// The file.
+        /// The lines around it.
         #[source_code]
-        source_code: Arc<NamedSource<String>>,
+        source_code: Arc<Excerpt>,
         /// Where.
         #[label("here")]
         span: SourceSpan,
@@ -395,9 +402,9 @@ pub enum Error {
         nearest: Option<String>,
         /// All keys that exist here.
         known: &'static [&'static str],
-        /// The file.
+        /// The lines around it.
         #[source_code]
-        source_code: Arc<NamedSource<String>>,
+        source_code: Arc<Excerpt>,
         /// Where.
         #[label("not a key here")]
         span: SourceSpan,
@@ -414,9 +421,9 @@ pub enum Error {
         found: String,
         /// What to write instead.
         help: String,
-        /// The file.
+        /// The lines around it.
         #[source_code]
-        source_code: Arc<NamedSource<String>>,
+        source_code: Arc<Excerpt>,
         /// Where.
         #[label("this value")]
         span: SourceSpan,
@@ -429,9 +436,9 @@ pub enum Error {
         owner: String,
         /// The key.
         key: &'static str,
-        /// The file.
+        /// The lines around it.
         #[source_code]
-        source_code: Arc<NamedSource<String>>,
+        source_code: Arc<Excerpt>,
         /// What should have it.
         #[label("here")]
         span: SourceSpan,
@@ -446,9 +453,9 @@ pub enum Error {
         problem: String,
         /// What to do.
         help: String,
-        /// The file.
+        /// The lines around it.
         #[source_code]
-        source_code: Arc<NamedSource<String>>,
+        source_code: Arc<Excerpt>,
         /// Where the array is named.
         #[label("named here")]
         span: SourceSpan,
@@ -463,9 +470,9 @@ pub enum Error {
         problem: String,
         /// What to do.
         help: String,
-        /// The file.
+        /// The lines around it.
         #[source_code]
-        source_code: Arc<NamedSource<String>>,
+        source_code: Arc<Excerpt>,
         /// Where.
         #[label("this")]
         span: SourceSpan,
@@ -479,9 +486,9 @@ pub enum Error {
     LoopWithoutDelay {
         /// The loop as `a -> b -> a`.
         populations: String,
-        /// The file.
+        /// The lines around it.
         #[source_code]
-        source_code: Arc<NamedSource<String>>,
+        source_code: Arc<Excerpt>,
         /// One of its projections.
         #[label("this projection closes it")]
         span: SourceSpan,
@@ -500,12 +507,14 @@ pub enum Error {
     },
 
     /// Several independent errors.
-    #[error("{} problems were found", errors.len())]
-    #[diagnostic(code(spikeloom::frontend::several), help("each is described below"))]
+    #[error("{} problems were found", errors.len() + n_more)]
+    #[diagnostic(code(spikeloom::frontend::several), help("{}", several_help(errors, *n_more)))]
     Several {
-        /// All of them, in the order of the file.
+        /// The first of them, in the order of the file.
         #[related]
         errors: Vec<Error>,
+        /// How many there are besides.
+        n_more: usize,
     },
 }
 
@@ -564,19 +573,36 @@ impl fmt::Display for Limit {
 
 /// One error as it is, several as [`Error::Several`], none as `Ok`.
 pub(crate) fn report(errors: Vec<Error>) -> Result<(), Error> {
+    report_of(errors, 0)
+}
+
+/// As [`report`], where `n_more` errors are not among `errors`.
+pub(crate) fn report_of(errors: Vec<Error>, n_more: usize) -> Result<(), Error> {
     if errors.is_empty() {
         Ok(())
     } else {
-        Err(together(errors))
+        Err(together_of(errors, n_more))
     }
 }
 
 /// One error as it is, several as [`Error::Several`].
-pub(crate) fn together(mut errors: Vec<Error>) -> Error {
-    if errors.len() == 1 {
-        errors.remove(0)
-    } else {
-        Error::Several { errors }
+pub(crate) fn together(errors: Vec<Error>) -> Error {
+    together_of(errors, 0)
+}
+
+fn together_of(mut errors: Vec<Error>, n_more: usize) -> Error {
+    if errors.len() == 1 && n_more == 0 {
+        return errors.remove(0);
+    }
+    let n_more = n_more + errors.len().saturating_sub(MAX_DESCRIBED);
+    errors.truncate(MAX_DESCRIBED);
+    Error::Several { errors, n_more }
+}
+
+fn several_help(errors: &[Error], n_more: usize) -> String {
+    match n_more {
+        0 => "each is described below".to_owned(),
+        _ => format!("the first {} are described below", errors.len()),
     }
 }
 

@@ -1,39 +1,47 @@
 //! The keys of a YAML mapping, read one after the other, with every fault at its place.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use miette::{Diagnostic, NamedSource};
+use miette::SourceSpan;
+use spikeloom_ir::Origin;
 
 use crate::choice::Choice;
-use crate::error::{Error, nearest, report};
+use crate::error::{Error, nearest, report_of};
+use crate::excerpt::{Excerpt, Text};
 use crate::yaml::{self, Key, Node, Value};
 
 /// A key with its value.
 pub(crate) type Entry = (Key, Node);
 
+/// Most problems that are kept.
+const MAX_PROBLEMS: usize = 1000;
+
 /// A text that is being read, and what is wrong with it so far.
 pub(crate) struct Reader {
-    text: String,
-    source_code: Arc<NamedSource<String>>,
-    problems: Vec<Error>,
+    text: Text,
+    /// With the place of each.
+    problems: Vec<(usize, Error)>,
+    n_problems: usize,
 }
 
 impl Reader {
     /// Reads the mapping that a text is. `file_name` is shown in messages.
     pub(crate) fn open(text: &str, file_name: &str) -> Result<(Self, Vec<Entry>), Error> {
-        let source = NamedSource::new(file_name, text.to_owned()).with_language("yaml");
-        let source_code = Arc::new(source);
-        let entries = yaml::mapping(text).map_err(|error| Error::YamlSyntax {
-            reason: error.reason,
-            source_code: Arc::clone(&source_code),
-            span: error.span.into(),
+        let shown = Text::new(file_name, text);
+        let entries = yaml::mapping(text).map_err(|error| {
+            let (source_code, span) = shown.excerpt(&error.span);
+            Error::YamlSyntax {
+                reason: error.reason,
+                source_code,
+                span,
+            }
         })?;
         let reader = Self {
-            text: text.to_owned(),
-            source_code,
+            text: shown,
             problems: Vec::new(),
+            n_problems: 0,
         };
         Ok((reader, entries))
     }
@@ -41,11 +49,10 @@ impl Reader {
     /// `read`, unless something was wrong.
     pub(crate) fn finish<T>(mut self, read: T) -> Result<T, Error> {
         // Some keys are read before others, wherever they stand.
-        self.problems.sort_by_key(|problem| {
-            let mut labels = problem.labels().into_iter().flatten();
-            labels.next().map_or(0, |label| label.offset())
-        });
-        report(self.problems)?;
+        self.problems.sort_by_key(|(at, _)| *at);
+        let n_more = self.n_problems - self.problems.len();
+        let problems = self.problems.into_iter().map(|(_, problem)| problem);
+        report_of(problems.collect(), n_more)?;
         Ok(read)
     }
 
@@ -89,15 +96,31 @@ impl Reader {
         value
     }
 
-    /// A whole number of `least` or more.
-    pub(crate) fn count_from(&mut self, least: u32, entry: &Entry) -> Option<u32> {
+    /// A whole number in a range.
+    pub(crate) fn count_in(&mut self, range: RangeInclusive<u32>, entry: &Entry) -> Option<u32> {
         let value = entry.1.plain_text().and_then(whole);
-        let value = value.filter(|&n| n >= least);
+        let value = value.filter(|n| range.contains(n));
         if value.is_none() {
-            let help = format!("write `{}:` with a number of {least} or more", entry.0.text);
-            self.bad(entry, format!("a whole number of at least {least}"), help);
+            let (least, most) = range.into_inner();
+            let (expected, words) = match most {
+                u32::MAX => (
+                    format!("of at least {least}"),
+                    format!("of {least} or more"),
+                ),
+                most => (
+                    format!("from {least} to {most}"),
+                    format!("from {least} to {most}"),
+                ),
+            };
+            let help = format!("write `{}:` with a number {words}", entry.0.text);
+            self.bad(entry, format!("a whole number {expected}"), help);
         }
         value
+    }
+
+    /// A whole number of `least` or more.
+    pub(crate) fn count_from(&mut self, least: u32, entry: &Entry) -> Option<u32> {
+        self.count_in(least..=u32::MAX, entry)
     }
 
     /// A whole number of 1 or more.
@@ -143,28 +166,26 @@ impl Reader {
         help: impl Into<String>,
     ) {
         let (key, node) = entry;
-        let problem = Error::BadValue {
+        self.problem(&self.place(entry), |source_code, span| Error::BadValue {
             key: key.text.clone(),
             expected: expected.into(),
             found: node.describe(),
             help: help.into(),
-            source_code: self.source_code(),
-            span: self.place(entry).into(),
-        };
-        self.problem(problem);
+            source_code,
+            span,
+        });
     }
 
     /// A value inside of a list that does not fit.
     pub(crate) fn bad_item(&mut self, key: &str, node: &Node, expected: &str, help: &str) {
-        let problem = Error::BadValue {
+        self.problem(&node.span, |source_code, span| Error::BadValue {
             key: key.to_owned(),
             expected: expected.to_owned(),
             found: node.describe(),
             help: help.to_owned(),
-            source_code: self.source_code(),
-            span: node.span.clone().into(),
-        };
-        self.problem(problem);
+            source_code,
+            span,
+        });
     }
 
     /// An array that cannot be used.
@@ -174,14 +195,13 @@ impl Reader {
         problem: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let problem = Error::BadArray {
+        self.problem(&self.place(entry), |source_code, span| Error::BadArray {
             key: entry.0.text.clone(),
             problem: problem.into(),
             help: help.into(),
-            source_code: self.source_code(),
-            span: self.place(entry).into(),
-        };
-        self.problem(problem);
+            source_code,
+            span,
+        });
     }
 
     /// A window that does not lead from one shape to the other.
@@ -191,70 +211,71 @@ impl Reader {
         problem: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let problem = Error::BadGeometry {
+        self.problem(&self.place(entry), |source_code, span| Error::BadGeometry {
             key: entry.0.text.clone(),
             problem: problem.into(),
             help: help.into(),
-            source_code: self.source_code(),
-            span: self.place(entry).into(),
-        };
-        self.problem(problem);
+            source_code,
+            span,
+        });
     }
 
     /// A name that cannot be one here.
     pub(crate) fn bad_name(&mut self, key: &Key, expected: &str, help: &str) {
-        let problem = Error::BadValue {
+        self.problem(&key.span, |source_code, span| Error::BadValue {
             key: key.text.clone(),
             expected: expected.to_owned(),
             found: "a name".to_owned(),
             help: help.to_owned(),
-            source_code: self.source_code(),
-            span: key.span.clone().into(),
-        };
-        self.problem(problem);
+            source_code,
+            span,
+        });
     }
 
     /// A key that is not there. `owner` is what should have it, at `span`.
     pub(crate) fn missing(&mut self, owner: &str, key: &'static str, span: Range<usize>) {
-        let problem = Error::MissingKey {
+        self.problem(&span, |source_code, span| Error::MissingKey {
             owner: owner.to_owned(),
             key,
-            source_code: self.source_code(),
-            span: span.into(),
-        };
-        self.problem(problem);
+            source_code,
+            span,
+        });
     }
 
     /// A key that none of `known` is.
     pub(crate) fn unknown(&mut self, key: &Key, known: &'static [&'static str]) {
-        let problem = Error::UnknownKey {
+        self.problem(&key.span, |source_code, span| Error::UnknownKey {
             key: key.text.clone(),
             nearest: nearest(&key.text, known.iter().copied()),
             known,
-            source_code: self.source_code(),
-            span: key.span.clone().into(),
-        };
-        self.problem(problem);
+            source_code,
+            span,
+        });
     }
 
-    /// Any other problem.
-    pub(crate) fn problem(&mut self, problem: Error) {
-        self.problems.push(problem);
+    /// A problem with a place in the text.
+    pub(crate) fn problem(
+        &mut self,
+        place: &Range<usize>,
+        problem: impl FnOnce(Arc<Excerpt>, SourceSpan) -> Error,
+    ) {
+        self.n_problems += 1;
+        if self.problems.len() < MAX_PROBLEMS {
+            let (source_code, span) = self.text.excerpt(place);
+            self.problems
+                .push((place.start, problem(source_code, span)));
+        }
     }
 
     /// How many problems there are.
     pub(crate) fn n_problems(&self) -> usize {
-        self.problems.len()
+        self.n_problems
     }
 
-    /// The text.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The text, for an error.
-    pub(crate) fn source_code(&self) -> Arc<NamedSource<String>> {
-        Arc::clone(&self.source_code)
+    /// The origin of what stands at a place of the text.
+    pub(crate) fn origin(&self, span: &Range<usize>) -> Origin {
+        let (line, column) = self.text.line_and_column(span.start);
+        Origin::Text { line, column }
     }
 
     /// Where the value of a key stands, or the key where it has none.

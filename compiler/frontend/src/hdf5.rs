@@ -19,6 +19,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use hdf5_reader::group::Group as HdfGroup;
 use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions, VarLenKind};
@@ -26,6 +27,7 @@ use spikeloom_ir::Origin;
 
 use crate::error::{Error, Limit};
 use crate::tensor::Values;
+use crate::yaml::shortened;
 
 /// Largest model file.
 pub(crate) const MAX_FILE_BYTES: u64 = 128 << 20;
@@ -85,7 +87,9 @@ impl Object {
             Content::Other(kind) => kind,
         };
         match (&array.content, array.shape.is_empty()) {
-            (Content::Text(text), true) if text.len() == 1 => format!("the string {:?}", text[0]),
+            (Content::Text(text), true) if text.len() == 1 => {
+                format!("the string {:?}", shortened(&text[0]))
+            }
             (_, true) => format!("one value of type {kind}"),
             (_, false) => format!("an array of type {kind} and shape {:?}", array.shape),
         }
@@ -152,7 +156,8 @@ fn read_all(bytes: &[u8], length: u64) -> Result<Group, Error> {
         .with_max_chunk_bytes(limit_of(array_limit(length)))
         .with_max_object_header_bytes(1 << 20)
         // Every array is read once, as a whole.
-        .with_chunk_cache_bytes(0);
+        .with_chunk_cache_bytes(0)
+        .with_external_link_resolver(Arc::new(NoOtherFile));
     let root = Origin::Node("/".to_owned());
     let file = Hdf5File::from_bytes_with_options(bytes, options).map_err(corrupt(&root))?;
     let group = file.root_group().map_err(corrupt(&root))?;
@@ -162,6 +167,22 @@ fn read_all(bytes: &[u8], length: u64) -> Result<Group, Error> {
         total_bytes: 0,
     };
     walk.group(&group, "", 0)
+}
+
+/// Refuses to open what a link to another file names; without it such links would be left out, and
+/// what they should have led to would seem to be missing.
+struct NoOtherFile;
+
+impl hdf5_reader::ExternalLinkResolver for NoOtherFile {
+    fn resolve_external_link(
+        &self,
+        filename: &str,
+    ) -> Result<Option<Hdf5File>, hdf5_reader::error::Error> {
+        Err(hdf5_reader::error::Error::Other(format!(
+            "a link leads to another file, `{}`, and a model is one file",
+            shortened(filename)
+        )))
+    }
 }
 
 fn limit_of(bytes: u64) -> usize {

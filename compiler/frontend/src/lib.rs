@@ -21,6 +21,7 @@
 pub mod arrays;
 mod choice;
 mod error;
+mod excerpt;
 mod fields;
 mod hdf5;
 mod hdf5_write;
@@ -35,6 +36,7 @@ mod yaml;
 
 pub use choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
 pub use error::{Error, Limit};
+pub use excerpt::Excerpt;
 pub use inspect::{EdgeSummary, Inspection, NodeSummary, ParameterSummary, inspect};
 pub use lower::{Options, lower};
 pub use project::{Calibration, KEYS, ProjectFile};

@@ -29,7 +29,7 @@ mod wiring;
 use std::collections::BTreeMap;
 
 use spikeloom_ir::Origin;
-use spikeloom_ir::network::{Encoder, Network, Semantics};
+use spikeloom_ir::network::{Encoder, MAX_TICKS, Network, Semantics};
 
 use crate::Remark;
 use crate::choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
@@ -294,14 +294,19 @@ fn encoder(options: &Options, problems: &mut Vec<Error>) -> Option<Encoder> {
     })
 }
 
+/// What is wrong with a number of ticks.
+pub(crate) fn bad_ticks(ticks: u32) -> Option<Error> {
+    (!(1..=MAX_TICKS).contains(&ticks)).then(|| Error::OptionConflict {
+        flag: "ticks",
+        value: ticks.to_string(),
+        reason: format!("an inference, which takes 1 to {MAX_TICKS} ticks"),
+        help: "give the number of time steps that the model was trained with".to_owned(),
+    })
+}
+
 fn ticks(options: &Options, problems: &mut Vec<Error>) -> Option<u32> {
     match options.ticks {
-        Some(0) => problems.push(Error::OptionConflict {
-            flag: "ticks",
-            value: "0".to_owned(),
-            reason: "an inference, which takes at least one tick".to_owned(),
-            help: "give the number of time steps that the model was trained with".to_owned(),
-        }),
+        Some(ticks) if bad_ticks(ticks).is_some() => problems.extend(bad_ticks(ticks)),
         Some(ticks) => return Some(ticks),
         None => problems.push(Error::ChoiceMissing {
             what: "how many ticks an inference takes".to_owned(),

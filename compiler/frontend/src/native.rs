@@ -16,9 +16,9 @@ mod population;
 mod projection;
 mod values;
 
+use spikeloom_ir::PopulationId;
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Grid};
-use spikeloom_ir::network::{Decoder, Network, Semantics};
-use spikeloom_ir::{Origin, PopulationId};
+use spikeloom_ir::network::{Decoder, MAX_TICKS, Network, Semantics};
 
 use crate::Remark;
 use crate::arrays::{self, ArchiveFormat, NumberArray};
@@ -121,7 +121,7 @@ impl Loader<'_> {
             None => Some(Semantics::Nir),
         };
         let ticks = self.required(entries, "ticks");
-        let ticks = ticks.and_then(|entry| self.reader.count(entry));
+        let ticks = ticks.and_then(|entry| self.reader.count_in(1..=MAX_TICKS, entry));
         if let Some(entry) = find("arrays") {
             self.values.archive = self.reader.word(entry);
         }
@@ -233,8 +233,11 @@ fn overridden(network: &mut Network, project: &ProjectFile) -> Result<(), Error>
     if let Some(name) = &project.name {
         network.name.clone_from(name);
     }
-    if let Some(ticks) = project.ticks.filter(|ticks| *ticks > 0) {
-        network.ticks = ticks;
+    if let Some(ticks) = project.ticks {
+        match crate::lower::bad_ticks(ticks) {
+            Some(problem) => problems.push(problem),
+            None => network.ticks = ticks,
+        }
     }
     input::overridden(&mut network.input.encoder, project, &mut problems);
     match project.decoder {
@@ -357,16 +360,4 @@ fn check_names(network: &Network) -> Result<(), Error> {
         return refused("its output is no population".to_owned());
     }
     Ok(())
-}
-
-impl Reader {
-    /// The origin of what stands at a place of the text.
-    pub(crate) fn origin(&self, span: &std::ops::Range<usize>) -> Origin {
-        let before = self.text().get(..span.start).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Origin::Text {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
-    }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use spikeloom_ir::network::Semantics;
+use spikeloom_ir::network::{MAX_TICKS, Semantics};
 
 use crate::choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
 use crate::error::Error;
@@ -283,7 +283,7 @@ impl Reader {
                 "dt" => project.dt = self.positive(entry),
                 "encoding" => project.encoding = self.choice(entry),
                 "input_scale" => project.input_scale = self.positive(entry),
-                "ticks" => project.ticks = self.count(entry),
+                "ticks" => project.ticks = self.count_in(1..=MAX_TICKS, entry),
                 "seed" => project.seed = self.count(entry),
                 "output_node" => project.output_node = self.word(entry),
                 "decoder" => project.decoder = self.choice(entry),

@@ -322,7 +322,7 @@ impl Builder<'_> {
     ) -> Result<(), SyntaxError> {
         if self.open.len() >= MAX_DEPTH {
             return Err(SyntaxError {
-                reason: format!("it is nested deeper than {MAX_DEPTH} levels"),
+                reason: too_deep(),
                 span,
             });
         }
@@ -405,11 +405,22 @@ impl Builder<'_> {
         let length = rest
             .find([' ', ':', ',', '\t', '\r', '\n'])
             .unwrap_or(rest.len());
+        // The parser has a limit of its own, and comes to it before the first event.
+        let is_deep = error.info().contains("recursion limit");
+        let (reason, length) = if is_deep {
+            (too_deep(), 1)
+        } else {
+            (error.info().to_owned(), length)
+        };
         SyntaxError {
-            reason: error.info().to_owned(),
+            reason,
             span: start..start + length,
         }
     }
+}
+
+fn too_deep() -> String {
+    format!("it is nested deeper than {MAX_DEPTH} levels")
 }
 
 fn refuse_tag(is_there: bool, span: &Range<usize>) -> Result<(), SyntaxError> {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use spikeloom_frontend::arrays::{
     Archive, ArchiveFormat, ArrayError, Budget, Element, NumberArray, write,
 };
+use spikeloom_tests::archive::{npy, zip};
 
 fn array() -> impl Strategy<Value = NumberArray> {
     let shape = prop::collection::vec(0_usize..4, 0..4);
@@ -35,43 +36,7 @@ proptest! {
 
 /// A `.npy` file in an archive, stored.
 fn npz_of(name: &str, header: &str, values: &[u8]) -> Vec<u8> {
-    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
-    npy.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
-    npy.extend(header.bytes());
-    npy.extend(values);
-    zip_of(name, &npy)
-}
-
-/// An archive of one file, as numpy writes it: sizes are in the zip64 field of the local header.
-fn zip_of(name: &str, content: &[u8]) -> Vec<u8> {
-    let mut crc = flate2::Crc::new();
-    crc.update(content);
-    let length = u32::try_from(content.len()).unwrap();
-    let n_name = u16::try_from(name.len()).unwrap();
-    let mut bytes = b"PK\x03\x04\x2d\x00\x00\x00\x00\x00\x00\x00\x21\x00".to_vec();
-    bytes.extend(crc.sum().to_le_bytes());
-    bytes.extend([0xff; 8]);
-    bytes.extend(n_name.to_le_bytes());
-    bytes.extend(20_u16.to_le_bytes());
-    bytes.extend(name.bytes());
-    bytes.extend([1, 0, 16, 0]);
-    bytes.extend(u64::from(length).to_le_bytes());
-    bytes.extend(u64::from(length).to_le_bytes());
-    bytes.extend(content);
-    let start = u32::try_from(bytes.len()).unwrap();
-    bytes.extend(b"PK\x01\x02\x2d\x03\x2d\x00\x00\x00\x00\x00\x00\x00\x21\x00");
-    bytes.extend(crc.sum().to_le_bytes());
-    bytes.extend(length.to_le_bytes());
-    bytes.extend(length.to_le_bytes());
-    bytes.extend(n_name.to_le_bytes());
-    bytes.extend([0; 16]);
-    bytes.extend(name.bytes());
-    let size = u32::try_from(bytes.len()).unwrap() - start;
-    bytes.extend(b"PK\x05\x06\x00\x00\x00\x00\x01\x00\x01\x00");
-    bytes.extend(size.to_le_bytes());
-    bytes.extend(start.to_le_bytes());
-    bytes.extend([0, 0]);
-    bytes
+    zip(&[(name, &npy(header, values))], false)
 }
 
 fn read(bytes: &[u8]) -> Result<NumberArray, ArrayError> {
@@ -196,7 +161,7 @@ fn a_changed_value_is_noticed_by_the_checksum() {
 
 #[test]
 fn an_archive_that_declares_many_entries_makes_no_room_for_them() {
-    let mut bytes = zip_of("x.npy", b"");
+    let mut bytes = zip(&[("x.npy", b"")], false);
     let end = bytes.len() - 22;
     bytes[end + 8..end + 12].fill(0xff);
     assert_eq!(

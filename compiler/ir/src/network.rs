@@ -56,6 +56,10 @@ pub enum Semantics {
     Nir,
 }
 
+/// Most ticks of one inference: far more than any is trained with, and few enough that ranges can
+/// be followed from tick to tick.
+pub const MAX_TICKS: u32 = 0xffff;
+
 /// A network of real-valued populations, complete from encoder to decoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Network {
@@ -63,7 +67,7 @@ pub struct Network {
     pub name: String,
     /// The discretisation that the equations below were derived from.
     pub semantics: Semantics,
-    /// Number of ticks in one inference.
+    /// Number of ticks in one inference, from 1 to [`MAX_TICKS`].
     pub ticks: u32,
     /// What comes in.
     pub input: Input,

@@ -730,6 +730,15 @@ fn does_not_fit(
 /// A change that fits, tried, not guessed: another number of lanes, fewer weight bits, or the
 /// number of hidden neurons.
 fn advice(network: &Quantized, limits: &Limits) -> String {
+    // Far beyond every supported device: nothing near it fits, and each try would take seconds.
+    const MOST_WEIGHTS: usize = 1 << 20;
+    let n_weights: usize = network.projections.iter().map(|p| p.weights.len()).sum();
+    let n_neurons: usize = network.populations.iter().map(|p| p.n_neurons).sum();
+    if n_weights.saturating_add(n_neurons) > MOST_WEIGHTS {
+        return format!(
+            "{n_weights} weights and {n_neurons} neurons are far beyond every supported device; train a much smaller network"
+        );
+    }
     let lanes_that_fit = |candidate: &Quantized| {
         let mut lanes = LANES_TRIED.into_iter();
         lanes.find(|&lanes| overflow(&place(candidate, limits, lanes)).is_none())
@@ -772,7 +781,7 @@ fn advice(network: &Quantized, limits: &Limits) -> String {
                 if i == last {
                     p.n_neurons
                 } else {
-                    (p.n_neurons * percent / 100).max(2)
+                    (p.n_neurons * percent / 100).max(2).min(p.n_neurons)
                 }
             })
             .collect();

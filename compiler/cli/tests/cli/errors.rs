@@ -5,11 +5,16 @@
 use std::path::Path;
 use std::time::Duration;
 
+use spikeloom_tests::Limits;
 use spikeloom_tests::case::Case;
 
-/// Far more than the two seconds in which an error is to be told, so that a busy machine does not
-/// fail the test; an unoptimised program is slower, too.
-const LIMIT: Duration = Duration::from_secs(20);
+/// What bad input may take until it is told: the system ends what takes more.
+const LIMITS: Limits = Limits {
+    memory_bytes: 500_000_000,
+    processor_seconds: 2,
+};
+/// Far more than that, since a busy machine is not to fail the test.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn bad_input_is_explained_and_leaves_nothing() {
@@ -23,13 +28,25 @@ fn report(path: &Path) -> String {
     let workshop = crate::workshop().without_tools();
     case.prepare(&workshop);
     let before = workshop.files("");
-    let output = workshop.line(&case.line);
-    assert!(output.time < LIMIT, "{}: {:?}", path.display(), output.time);
+    let output = workshop.limited(&case.line, LIMITS);
+    assert!(
+        output.time < PATIENCE,
+        "{}: {:?}",
+        path.display(),
+        output.time
+    );
     assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
     let after = workshop.files("");
     let (before, after) = (names(&before), names(&after));
     assert_eq!(before, after, "{}: files came or went", path.display());
-    let code = output.code.unwrap();
+    let Some(code) = output.code else {
+        panic!(
+            "{}: ended by the system, {LIMITS:?}, after {:?}\n{}",
+            path.display(),
+            output.time,
+            output.stderr
+        );
+    };
     assert!(
         (1..=3).contains(&code),
         "{}: exit code {code}",

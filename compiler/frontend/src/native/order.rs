@@ -83,12 +83,14 @@ impl Loader<'_> {
             Some(Value::Sequence(items)) => items.get(closing).map(|item| item.span.clone()),
             _ => None,
         };
-        let problem = Error::LoopWithoutDelay {
-            populations: names.join(" -> "),
-            source_code: self.reader.source_code(),
-            span: span.unwrap_or(0..0).into(),
-        };
-        self.reader.problem(problem);
+        let populations = names.join(" -> ");
+        let place = span.unwrap_or(0..0);
+        self.reader
+            .problem(&place, |source_code, span| Error::LoopWithoutDelay {
+                populations,
+                source_code,
+                span,
+            });
     }
 }
 

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Loader, ReadFile};
-use crate::arrays::{Archive, ArchiveFormat, Budget, NumberArray};
+use crate::arrays::{Archive, ArchiveFormat, ArrayError, Budget, NumberArray};
 use crate::error::{Error, Limit, nearest};
 use crate::fields::Entry;
 use crate::yaml::{self, Key, Node, Value};
 
 /// Most elements of a shape; as many as a node of a NIR graph may have.
 const MAX_ELEMENTS: usize = 1 << 24;
-/// Most values of a network, over all parameters: 128 MB.
-const MAX_VALUES: usize = 32 << 20;
+/// Most values of a network, over all parameters: 32 MB, and far more than any supported device
+/// holds.
+const MAX_VALUES: usize = 8 << 20;
 /// Most bytes of all files of arrays together.
 const MAX_FILE_BYTES: usize = 128 << 20;
 
@@ -125,7 +126,7 @@ impl Loader<'_> {
                 found: u64::try_from(n).unwrap_or(u64::MAX),
                 limit: u64::try_from(left).unwrap_or(u64::MAX),
             };
-            self.reader.problem(problem);
+            self.reader.problem(&key.span, |_, _| problem);
         }
         self.values.left.map(|_| ())
     }
@@ -212,7 +213,10 @@ impl Loader<'_> {
         let found = match self.values.archive(&file) {
             Ok(archive) => match archive.get(name) {
                 Ok(array) => Ok(array),
-                Err(error) => Err((error.to_string(), nearest(name, archive.names()))),
+                Err(error @ ArrayError::Missing { .. }) => {
+                    Err((error.to_string(), nearest(name, archive.names())))
+                }
+                Err(error) => Err((error.to_string(), None)),
             },
             Err(reason) => Err((reason.clone(), None)),
         };
@@ -221,7 +225,7 @@ impl Loader<'_> {
             Err((reason, nearest)) => {
                 let help = match nearest {
                     Some(name) => format!("did you mean `{name}`?"),
-                    None => "correct the name, or write the file again".to_owned(),
+                    None => "name another array, or write the file again".to_owned(),
                 };
                 let file = yaml::shortened(&file);
                 self.reader
@@ -246,6 +250,9 @@ impl Loader<'_> {
             self.reader.bad_array(entry, problem, help);
             return None;
         }
+        if !is_one {
+            self.room(&entry.0, array.len())?;
+        }
         let read = array.to_f32();
         let bad = |x: &&f32| !(requirement.holds)(**x);
         if let Some(first) = read.iter().position(|x| bad(&x)) {
@@ -266,10 +273,7 @@ impl Loader<'_> {
         }
         match read.first() {
             Some(&value) if is_one => self.filled(&entry.0, value, n),
-            _ => {
-                self.room(&entry.0, read.len())?;
-                Some(read)
-            }
+            _ => Some(read),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::error::{Error, nearest};
 use crate::hdf5::{self, Array, Content, Group, Object};
 use crate::project::ProjectFile;
 use crate::tensor::{Tensor, Values};
+use crate::yaml::shortened;
 
 /// The entry of a graph's metadata that says how it is to be read.
 pub(super) const SETTINGS: &str = "spikeloom";
@@ -67,7 +68,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
         Some(Some(name)) => {
             return Err(Error::NotNir {
                 missing: below(&origin, "nodes"),
-                found: format!("a single node of the type `{name}`"),
+                found: format!("a single node of the type `{}`", shortened(&name)),
             });
         }
         _ if node.contains_key("nodes") => reader.remarks.push(Remark::new(
@@ -252,7 +253,7 @@ impl Reader {
             self.problems.push(Error::UnknownPrimitive {
                 node: name.clone(),
                 nearest: nearest(&type_name, Primitive::TYPE_NAMES.iter().copied()),
-                found: type_name,
+                found: shortened(&type_name),
                 at: type_at,
             });
             return unreadable(name, origin);

@@ -89,7 +89,7 @@ fn write_for(network: &Network, semantics: Semantics) -> Result<(Vec<u8>, Vec<Re
     let bytes = hdf5_write::write(&root).map_err(|error| error.to_string())?;
     let (back, _) = load(&bytes, &ProjectFile::default().options("")).map_err(|error| {
         let first = match &error {
-            Error::Several { errors } => errors.first().unwrap_or(&error),
+            Error::Several { errors, .. } => errors.first().unwrap_or(&error),
             error => error,
         };
         format!("it is refused: {first}")
