@@ -12,6 +12,7 @@
 
 pub mod archive;
 pub mod case;
+pub mod fuzz;
 mod models;
 pub mod networks;
 mod nir;
