@@ -2,8 +2,8 @@
 
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::network::{
-    Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
-    ResetAt, Semantics, Source, Synapse, SynapseSeen,
+    Adaptation, Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection,
+    Reset, ResetAt, Semantics, Source, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Origin, PopulationId};
 
@@ -65,6 +65,10 @@ pub fn random_network(seed: u64) -> Network {
             refractory_ticks: r.below(3) as u32,
             multi_spike: false,
             sent_at: Default::default(),
+            adaptation: (r.below(3) == 0).then(|| Adaptation {
+                decay_adapt: vec![[0.0, 0.7, 0.95, 1.0][r.below(4) as usize]; n],
+                gain_adapt: (0..n).map(|_| 0.5 * r.real()).collect(),
+            }),
         }),
         activation: None,
     };
@@ -299,6 +303,7 @@ pub fn random_planes(seed: u64) -> Network {
                         refractory_ticks: 0,
                         multi_spike,
                         sent_at: Default::default(),
+                        adaptation: None,
                     }),
                     activation: None,
                 },
@@ -371,6 +376,11 @@ fn simpler(network: &Network) -> Vec<Network> {
         push(&|n| {
             if let Some(firing) = &mut n.populations[at].neuron.firing {
                 firing.refractory_ticks = 0;
+            }
+        });
+        push(&|n| {
+            if let Some(firing) = &mut n.populations[at].neuron.firing {
+                firing.adaptation = None;
             }
         });
         push(&|n| {

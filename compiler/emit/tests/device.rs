@@ -141,6 +141,7 @@ fn network(shape: &Shape) -> Network {
                         refractory_ticks: i as u32,
                         multi_spike: false,
                         sent_at: Default::default(),
+                        adaptation: None,
                     }),
                     activation: None,
                 },

@@ -8,7 +8,8 @@
 //! i = decay_syn * i + gain_syn * x, where there is a synapse; i = x where there is none
 //! reset of the tick before, where `reset_at` is `NextTick`
 //! v = decay_mem * v + (1 - decay_mem) * v_leak + gain * i
-//! spike = v compared with v_threshold
+//! spike = v compared with v_threshold + a
+//! a = decay_adapt * a + gain_adapt * spike, where the threshold adapts; a = 0 where it does not
 //! reset of this tick, where `reset_at` is `SameTick`
 //! v = max(v, v_min), where there is a lower limit
 //! ```
@@ -175,6 +176,23 @@ pub struct Neuron {
     pub activation: Option<Activation>,
 }
 
+impl Neuron {
+    /// A leaky integrator that starts at 0: one membrane, which decays to `v_leak`, behind `gain`.
+    /// One entry a neuron.
+    pub fn integrator(decay_mem: Vec<f32>, gain: Vec<f32>, v_leak: Vec<f32>) -> Self {
+        Self {
+            synapse: None,
+            v_init: vec![0.0; decay_mem.len()],
+            decay_mem,
+            gain,
+            v_leak,
+            v_min: None,
+            firing: None,
+            activation: None,
+        }
+    }
+}
+
 /// A function of the summed input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -229,6 +247,23 @@ pub struct Firing {
     /// When its spikes leave.
     #[serde(default)]
     pub sent_at: SentAt,
+    /// How its threshold adapts to its own spikes, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptation: Option<Adaptation>,
+}
+
+/// A threshold that every spike raises, and that falls back (the adaptive LIF neuron of Bellec et
+/// al., "A solution to the learning dilemma for recurrent networks of spiking neurons", Nature
+/// Communications 11:3625, 2020, equations 8 and 9; `gain_adapt` is their `beta`).
+///
+/// The neuron fires where its membrane passes `v_threshold + a`. The adaptation `a` starts at 0 and
+/// goes on in ticks of rest; a reset by subtraction takes `v_threshold` alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Adaptation {
+    /// What remains of the adaptation after a tick, in [0, 1], one a neuron.
+    pub decay_adapt: Vec<f32>,
+    /// What a spike adds to the threshold from the next tick on, 0 or more, one a neuron.
+    pub gain_adapt: Vec<f32>,
 }
 
 /// What a spike does to the membrane.
@@ -433,6 +468,11 @@ impl fmt::Display for Network {
                 "  spike where v_mem {compare} {}",
                 Range(&firing.v_threshold)
             )?;
+            if let Some(adaptation) = &firing.adaptation {
+                writeln!(f, "  threshold adapts:")?;
+                writeln!(f, "    decay_adapt {}", Range(&adaptation.decay_adapt))?;
+                writeln!(f, "    gain_adapt {}", Range(&adaptation.gain_adapt))?;
+            }
             writeln!(f, "  {reset} {reset_at}")?;
             if firing.multi_spike {
                 writeln!(f, "  as many spikes as v_mem holds thresholds")?;

@@ -106,7 +106,11 @@ fn divide_by_gain(neuron: &mut Neuron) {
         &mut firing.v_threshold,
         &mut firing.v_reset,
     ];
-    for values in values.into_iter().chain(neuron.v_min.as_mut()) {
+    let others = [
+        neuron.v_min.as_mut(),
+        firing.adaptation.as_mut().map(|a| &mut a.gain_adapt),
+    ];
+    for values in values.into_iter().chain(others.into_iter().flatten()) {
         for (value, gain) in values.iter_mut().zip(&neuron.gain) {
             *value /= gain;
         }

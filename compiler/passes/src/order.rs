@@ -91,6 +91,10 @@ fn reorder(population: &mut Population, grid: Grid, from: &[usize]) {
     if let Some(firing) = firing {
         picked(&mut firing.v_threshold, from);
         picked(&mut firing.v_reset, from);
+        if let Some(adaptation) = &mut firing.adaptation {
+            picked(&mut adaptation.decay_adapt, from);
+            picked(&mut adaptation.gain_adapt, from);
+        }
     }
 }
 

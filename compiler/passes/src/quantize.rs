@@ -14,6 +14,11 @@
 //!
 //! **Synaptic current.** In the unit of the membrane, so that it is added as it is; it decays as
 //! the membrane does.
+//!
+//! **Adaptation.** In the unit of the membrane too, with further bits of fraction, so that a slow
+//! decay does not stop before it comes to nothing.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use spikeloom_fixed::{
@@ -481,6 +486,14 @@ fn check_features(
             "give `--spikes single` if the network was trained so",
         );
     }
+    if firing.multi_spike && firing.adaptation.is_some() {
+        return refuse(
+            format!(
+                "population {name}, which fires several times in a tick over an adaptive threshold,"
+            ),
+            "give it one of the two",
+        );
+    }
     if firing.sent_at == SentAt::NextTick {
         if firing.reset_at == ResetAt::SameTick && firing.reset != Reset::None
             || firing.refractory_ticks > 0
@@ -697,6 +710,7 @@ fn fit_program(
                 bias,
                 sums,
                 saturation,
+                state_limit,
                 ticks,
                 threshold_bits,
                 cfg,
@@ -736,12 +750,22 @@ fn fit_program(
 #[derive(Default)]
 pub(crate) struct Builder {
     pub(crate) draft: Draft,
+    /// Of the state variables.
+    names: Vec<&'static str>,
 }
 
 impl Builder {
     pub(crate) fn push(&mut self, op: Op) -> ValueId {
         self.draft.steps.push((op, None));
         ValueId(self.draft.steps.len() - 1)
+    }
+
+    /// A further state variable: its number, and what the tick before left.
+    fn state(&mut self, name: &'static str, init: Init) -> (usize, ValueId) {
+        self.names.push(name);
+        self.draft.init.push(init);
+        let slot = self.draft.init.len() - 1;
+        (slot, self.push(Op::State(slot)))
     }
 
     pub(crate) fn saturate(&mut self, value: ValueId, width: BitWidth) -> ValueId {
@@ -775,6 +799,7 @@ fn build_program(
     bias: &[f64],
     sums: &[Interval],
     saturation: Option<BitWidth>,
+    state_limit: BitWidth,
     ticks: u32,
     threshold_bits: u32,
     cfg: &QuantizeConfig,
@@ -832,8 +857,9 @@ fn build_program(
         b.parameter("v_init", v_init)?;
         Init::Parameter(0)
     };
-    b.draft.init.push(init);
-    let before = b.push(Op::State(0));
+    let (membrane, before) = b.state("v_mem", init);
+    // The new value of each state variable, as it becomes known.
+    let mut next = BTreeMap::new();
 
     let threshold = match &neuron.firing {
         Some(f) => {
@@ -856,10 +882,22 @@ fn build_program(
     let late = threshold
         .as_ref()
         .filter(|(f, ..)| f.sent_at == SentAt::NextTick);
-    let fired_before = delayed
+    let adaptation = neuron.firing.as_ref().and_then(|f| f.adaptation.as_ref());
+    let mut remembered = None;
+    let fired_before = match delayed
         .filter(|(f, ..)| f.reset != Reset::None && refractory_ticks == 0)
         .or(late)
-        .map(|&(f, theta, ..)| b.push(Op::Compare(before, f.compare, theta)));
+    {
+        None => None,
+        // What the membrane was compared with has moved since.
+        Some(_) if adaptation.is_some() => {
+            let (slot, fired) = b.state("fired", Init::Value(0));
+            remembered = Some(slot);
+            let zero = b.push(Op::Constant(0));
+            Some(b.push(Op::Compare(fired, network::Compare::Greater, zero)))
+        }
+        Some(&(f, theta, ..)) => Some(b.push(Op::Compare(before, f.compare, theta))),
+    };
 
     // Reset of the tick before, where it comes before the decay.
     let mut v = before;
@@ -900,11 +938,10 @@ fn build_program(
     } else {
         input
     };
-    let (arriving, current) = match &neuron.synapse {
-        None => (input, None),
+    let arriving = match &neuron.synapse {
+        None => input,
         Some(synapse) => {
-            b.draft.init.push(Init::Value(0));
-            let before = b.push(Op::State(1));
+            let (slot, before) = b.state("i_syn", Init::Value(0));
             let (kept, error) = decay(
                 &mut b,
                 before,
@@ -918,11 +955,11 @@ fn build_program(
             if let Some(width) = saturation {
                 current = b.saturate(current, width);
             }
-            let seen = match synapse.seen {
+            next.insert(slot, current);
+            match synapse.seen {
                 SynapseSeen::SameTick => current,
                 SynapseSeen::TickBefore => before,
-            };
-            (seen, Some(current))
+            }
         }
     };
     // What a resting potential adds; without a synapse it is in the bias.
@@ -954,8 +991,20 @@ fn build_program(
     }
 
     // Spike, reset of this tick and refractory period.
+    let raised = match (&threshold, adaptation) {
+        (Some((_, theta, ..)), Some(adaptation)) => Some(raise(
+            &mut b,
+            *theta,
+            adaptation,
+            &units,
+            state_limit,
+            ticks,
+            cfg,
+            &unusable,
+        )?),
+        _ => None,
+    };
     let mut spike = late.and(fired_before);
-    let mut waiting = None;
     let counts = spike.is_none()
         && matches!(&threshold, Some((f, ..)) if f.multi_spike && cfg.spike_bits > 1);
     if let Some((_, theta, ..)) = threshold.as_ref().filter(|_| counts) {
@@ -964,16 +1013,16 @@ fn build_program(
         spike = Some(count);
     }
     if let (Some((f, theta, v_reset, _)), None) = (&threshold, spike) {
-        let mut fires = b.push(Op::Compare(v, f.compare, *theta));
+        let passed = raised.as_ref().map_or(*theta, |raised| raised.threshold);
+        let mut fires = b.push(Op::Compare(v, f.compare, passed));
         let mut rest = None;
         if f.refractory_ticks > 0 {
-            b.draft.init.push(Init::Value(0));
-            let left = b.push(Op::State(b.draft.init.len() - 1));
+            let (slot, left) = b.state("refractory", Init::Value(0));
             let zero = b.push(Op::Constant(0));
             let resting = b.push(Op::Compare(left, network::Compare::Greater, zero));
             let awake = b.push(Op::Not(resting));
             fires = b.push(Op::And(fires, awake));
-            rest = Some((left, zero, resting));
+            rest = Some((slot, left, zero, resting));
         }
         if f.reset_at == ResetAt::SameTick {
             match (f.reset, v_reset) {
@@ -985,7 +1034,7 @@ fn build_program(
                 _ => {}
             }
         }
-        if let Some((left, zero, resting)) = rest {
+        if let Some((slot, left, zero, resting)) = rest {
             let one = b.push(Op::Constant(1));
             let full = b.push(Op::Constant(f.refractory_ticks.into()));
             // A delayed reset falls into the first tick of rest, and a neuron rests after every
@@ -1006,9 +1055,28 @@ fn build_program(
             v = b.push(Op::Select(resting, held, v));
             let fewer = b.push(Op::Subtract(left, one));
             let fewer = b.push(Op::Select(resting, fewer, zero));
-            waiting = Some(b.push(Op::Select(fires, full, fewer)));
+            next.insert(slot, b.push(Op::Select(fires, full, fewer)));
         }
         spike = Some(fires);
+    }
+    if let (Some((f, ..)), Some(raised)) = (&threshold, raised) {
+        // Of a spike that leaves later, the crossing counts.
+        let crossed = match (late, spike) {
+            (None, Some(spike)) => spike,
+            _ => b.push(Op::Compare(v, f.compare, raised.threshold)),
+        };
+        let zero = b.push(Op::Constant(0));
+        let more = b.push(Op::Select(crossed, raised.gain, zero));
+        let mut sum = b.push(Op::Add(raised.kept, more));
+        if let Some(width) = saturation {
+            sum = b.saturate(sum, width);
+        }
+        next.insert(raised.slot, sum);
+        decay_error = decay_error.max(raised.decay_error);
+        if let Some(slot) = remembered {
+            let one = b.push(Op::Constant(1));
+            next.insert(slot, b.push(Op::Select(crossed, one, zero)));
+        }
     }
     if let Some(least) = &neuron.v_min {
         let least = quantized("v_min", &widened(least))?;
@@ -1016,7 +1084,8 @@ fn build_program(
         let above = b.push(Op::Compare(v, network::Compare::GreaterOrEqual, least));
         v = b.push(Op::Select(above, v, least));
     }
-    b.draft.next_states = std::iter::once(v).chain(current).chain(waiting).collect();
+    next.insert(membrane, v);
+    b.draft.next_states = next.into_values().collect();
 
     let ranges = analyse(&b.draft, &[sums.to_vec()], n, ticks);
     let too_wide = || Error::TooWide {
@@ -1039,14 +1108,13 @@ fn build_program(
             })
         })
         .collect::<Result<Vec<_>, Error>>()?;
-    let names = std::iter::once("v_mem")
-        .chain(current.map(|_| "i_syn"))
-        .chain(waiting.map(|_| "refractory"));
-    let states = names
+    let states = b
+        .names
+        .iter()
         .zip(&b.draft.init)
         .zip(&ranges.states)
         .zip(&b.draft.next_states)
-        .map(|(((name, &init), range), next)| {
+        .map(|(((&name, &init), range), next)| {
             let bits = range.width().ok_or_else(too_wide)?.max(steps[next.0].bits);
             Ok(StateVariable {
                 name: name.to_owned(),
@@ -1073,6 +1141,77 @@ fn build_program(
             None => 1,
         },
         saturates: starts_saturated || !ranges.saturating.is_empty(),
+    })
+}
+
+/// A threshold that adapts.
+struct Raised {
+    /// The adaptation's state variable.
+    slot: usize,
+    /// What its decay leaves of it.
+    kept: ValueId,
+    /// What a spike adds.
+    gain: ValueId,
+    /// The threshold of this tick.
+    threshold: ValueId,
+    decay_error: f64,
+}
+
+/// `theta`, raised by what earlier spikes left.
+#[allow(clippy::too_many_arguments)]
+fn raise(
+    b: &mut Builder,
+    theta: ValueId,
+    adaptation: &network::Adaptation,
+    units: &[f64],
+    state_limit: BitWidth,
+    ticks: u32,
+    cfg: &QuantizeConfig,
+    unusable: &impl Fn(&'static str, usize, f64) -> Error,
+) -> Result<Raised, Error> {
+    // A decay by rounding stops where a tick's leak is below one half: with as many bits of
+    // fraction as the leak is small, what is left then is below one unit of the membrane.
+    let leak_of = |decay: f32| 1.0 - f64::from(decay);
+    let leaks = adaptation.decay_adapt.iter().map(|&d| leak_of(d));
+    let slowest = leaks.filter(|&l| l > 0.0).fold(1.0, f64::min);
+    let wanted = nearest_integer((1.0 / slowest).log2().ceil()).unwrap_or(0);
+    let highest = adaptation
+        .decay_adapt
+        .iter()
+        .zip(&adaptation.gain_adapt)
+        .zip(units)
+        .map(|((&decay, &gain), unit)| {
+            let spikes = (1.0 / leak_of(decay)).min(f64::from(ticks));
+            f64::from(gain) / unit * spikes
+        })
+        .fold(1.0, f64::max);
+    let taken = nearest_integer(highest.log2().ceil()).unwrap_or(0);
+    let room = (i64::from(state_limit.get()) - 2 - taken).max(0);
+    let fraction = u32::try_from(wanted.clamp(0, room.min(16))).expect("at most 16");
+    let one = f64::powi(2.0, i32::try_from(fraction).expect("at most 16"));
+    let gains = adaptation.gain_adapt.iter().zip(units).enumerate();
+    let gains = gains
+        .map(|(neuron, (&gain, unit))| {
+            nearest_integer(f64::from(gain) / unit * one)
+                .filter(|gain| gain.abs() < 1 << 40)
+                .ok_or_else(|| unusable("gain_adapt", neuron, gain.into()))
+        })
+        .collect::<Result<Vec<i64>, Error>>()?;
+    let (slot, before) = b.state("adaptation", Init::Value(0));
+    let decays = &adaptation.decay_adapt;
+    let (kept, decay_error) = decay(b, before, "leak_adapt", decays, cfg, unusable)?;
+    let whole = match fraction {
+        0 => before,
+        _ => b.push(Op::ShiftRight(before, fraction, Rounding::NearestUp)),
+    };
+    let threshold = b.push(Op::Add(theta, whole));
+    let gain = b.parameter("gain_adapt", gains)?;
+    Ok(Raised {
+        slot,
+        kept,
+        gain,
+        threshold,
+        decay_error,
     })
 }
 

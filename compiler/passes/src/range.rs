@@ -144,7 +144,7 @@ pub(crate) fn analyse(
                     Op::Select(c, a, b) => {
                         let mut chosen = v(a);
                         if let Op::Subtract(x, y) = draft.steps[a.0].0
-                            && reaches(draft, c, x, y)
+                            && reaches(draft, &values, c, x, y)
                         {
                             // A threshold subtracted only where it is reached leaves no debt.
                             chosen = Interval {
@@ -261,10 +261,15 @@ fn leak_factor(
 }
 
 /// Whether `x >= y` wherever `condition` is 1.
-fn reaches(draft: &Draft, condition: ValueId, x: ValueId, y: ValueId) -> bool {
+fn reaches(draft: &Draft, values: &[Interval], condition: ValueId, x: ValueId, y: ValueId) -> bool {
+    let reaches = |condition| reaches(draft, values, condition, x, y);
     match draft.steps[condition.0].0 {
-        Op::Compare(left, _, right) => left == x && right == y,
-        Op::And(left, right) => reaches(draft, left, x, y) || reaches(draft, right, x, y),
+        Op::Compare(left, _, right) if left == x && right == y => true,
+        // Of a raised threshold.
+        Op::Compare(left, _, right) if left == x => {
+            matches!(draft.steps[right.0].0, Op::Add(a, b) if a == y && values[b.0].low >= 0)
+        }
+        Op::And(left, right) => reaches(left) || reaches(right),
         _ => false,
     }
 }

@@ -48,6 +48,7 @@ fn dense(sizes: [usize; 3], weight_bits: u32, encoder: Encoder) -> Quantized {
             refractory_ticks: 0,
             multi_spike: false,
             sent_at: Default::default(),
+            adaptation: None,
         }),
         activation: None,
     };

@@ -28,6 +28,7 @@ fn small() -> Network {
             refractory_ticks: 0,
             multi_spike: false,
             sent_at: Default::default(),
+            adaptation: None,
         }),
         activation: None,
     };
@@ -47,6 +48,7 @@ fn small() -> Network {
             refractory_ticks: 2,
             multi_spike: false,
             sent_at: Default::default(),
+            adaptation: None,
         }),
         activation: None,
     };

@@ -123,6 +123,9 @@ proptest! {
         let firing = neuron.firing.as_mut().unwrap();
         times(&mut firing.v_threshold);
         times(&mut firing.v_reset);
+        if let Some(adaptation) = &mut firing.adaptation {
+            times(&mut adaptation.gain_adapt);
+        }
         times(&mut scaled.projections[0].weights);
         if let Some(bias) = scaled.projections[0].bias.as_mut() {
             times(bias);
@@ -147,10 +150,15 @@ proptest! {
                         .map(|(leak, decay)| (leak - (1.0 - f64::from(*decay))).abs())
                         .fold(0f64, f64::max)
                 };
-                let membrane = leaks(&quantized, p, false);
-                let mut error = error_of(membrane, &population.neuron.decay_mem);
+                let leaks = |state| leaks(&quantized, p, state);
+                let mut error = error_of(leaks("v_mem"), &population.neuron.decay_mem);
                 if let Some(synapse) = &population.neuron.synapse {
-                    error = error.max(error_of(leaks(&quantized, p, true), &synapse.decay_syn));
+                    error = error.max(error_of(leaks("i_syn"), &synapse.decay_syn));
+                }
+                let firing = population.neuron.firing.as_ref();
+                if let Some(adaptation) = firing.and_then(|f| f.adaptation.as_ref()) {
+                    let error_of_it = error_of(leaks("adaptation"), &adaptation.decay_adapt);
+                    error = error.max(error_of_it);
                 }
                 prop_assert!((error - report.populations[p].decay_error).abs() < 1e-12);
                 prop_assert!(error <= cfg.decay_tolerance, "{error}");
@@ -202,16 +210,18 @@ proptest! {
     }
 }
 
-/// What a program takes off a membrane of 1, for each neuron.
-fn leaks(quantized: &Quantized, population: usize, of_synapse: bool) -> Vec<f64> {
+/// What a program takes off a state of 1, for each neuron.
+fn leaks(quantized: &Quantized, population: usize, state: &str) -> Vec<f64> {
     let population = &quantized.populations[population];
     let program = &population.program;
     let n = population.n_neurons;
+    // A leak comes before anything else happens to a state, but for a reset of the membrane.
+    let of = |value: usize| match program.steps[value].op {
+        Op::State(n) => program.states[n].name.as_str(),
+        _ => "v_mem",
+    };
     let product = program.steps.iter().position(|s| match s.op {
-        // The synaptic current is state variable 1, and leaks before anything else happens.
-        Op::Scale(v, _) | Op::Multiply(v, _) => {
-            matches!(program.steps[v.0].op, Op::State(1)) == of_synapse
-        }
+        Op::Scale(v, _) | Op::Multiply(v, _) => of(v.0) == state,
         _ => false,
     });
     let Some(product) = product else {

@@ -223,6 +223,8 @@ struct State {
     v_mem: Vec<f32>,
     /// Synaptic currents; empty where there are none.
     i_syn: Vec<f32>,
+    /// What the thresholds are raised by.
+    adaptation: Vec<f32>,
     /// How often each neuron crossed its threshold in the last tick.
     spiked: Vec<u32>,
     /// Whether the neurons fire at all.
@@ -240,6 +242,7 @@ impl State {
                 Some(_) => vec![0.0; n],
                 None => Vec::new(),
             },
+            adaptation: vec![0.0; n],
             spiked: vec![0; n],
             fires: population.neuron.firing.is_some(),
             rest: vec![0; n],
@@ -250,6 +253,11 @@ impl State {
         for (n, &x) in x.iter().enumerate() {
             let current = self.current(neuron, n, x);
             self.spiked[n] = self.tick_one(neuron, n, current);
+            let adaptation = neuron.firing.as_ref().and_then(|f| f.adaptation.as_ref());
+            if let Some(adaptation) = adaptation {
+                self.adaptation[n] = adaptation.decay_adapt[n] * self.adaptation[n]
+                    + adaptation.gain_adapt[n] * self.spiked[n] as f32;
+            }
         }
     }
 
@@ -301,7 +309,7 @@ impl State {
             }
             _ => reset(firing, n, integrate(v), late),
         };
-        let spikes = crossings(firing, n, v);
+        let spikes = crossings(firing, n, v, self.adaptation[n]);
         let now = match firing.reset_at {
             ResetAt::SameTick => spikes,
             _ => 0,
@@ -325,8 +333,8 @@ impl State {
 }
 
 /// How often a membrane fires, before any reset of this tick.
-fn crossings(firing: &Firing, n: usize, v: f32) -> u32 {
-    let threshold = firing.v_threshold[n];
+fn crossings(firing: &Firing, n: usize, v: f32, adaptation: f32) -> u32 {
+    let threshold = firing.v_threshold[n] + adaptation;
     let held = v / threshold;
     match (firing.multi_spike, firing.compare) {
         (false, Compare::Greater) => (v > threshold).into(),
@@ -490,6 +498,10 @@ fn check(network: &Network) -> Result<(), Error> {
         if let Some(firing) = &neuron.firing {
             same("v_threshold", name, firing.v_threshold.len(), n)?;
             same("v_reset", name, firing.v_reset.len(), n)?;
+            if let Some(adaptation) = &firing.adaptation {
+                same("decay_adapt", name, adaptation.decay_adapt.len(), n)?;
+                same("gain_adapt", name, adaptation.gain_adapt.len(), n)?;
+            }
         }
     }
     let n_populations = network.populations.len();

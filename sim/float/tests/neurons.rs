@@ -73,6 +73,14 @@ const CASES: &[Case] = &[
         tolerance: Some(1e-4),
     },
     Case {
+        folder: "neurons-norse-lsnn",
+        model: "model.yaml",
+        reference: "reference.npz",
+        options: "",
+        populations: &[("lsnn", "lsnn"), ("out", "out")],
+        tolerance: Some(1e-4),
+    },
+    Case {
         folder: "neurons-spyx",
         model: "model.nir",
         reference: "reference.npz",

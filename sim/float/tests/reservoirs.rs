@@ -6,23 +6,11 @@ mod support;
 
 use ndarray::{Array1, Array2, Array3, Axis, s};
 use spikeloom_float::{Error, Record, Sample, run};
-use spikeloom_frontend::{ProjectFile, native};
 use spikeloom_ir::Network;
-use support::{Reference, file};
+use support::Reference;
 
 fn network(name: &str) -> Network {
-    let folder = file(name);
-    let text = std::fs::read_to_string(folder.join("network.yaml")).unwrap();
-    let mut read = |file: &str| std::fs::read(folder.join(file)).map_err(|e| e.to_string());
-    native::load(
-        &text,
-        "network.yaml",
-        &ProjectFile::default(),
-        name,
-        &mut read,
-    )
-    .unwrap_or_else(|e| panic!("{name}: {e:?}"))
-    .0
+    support::network(&format!("{name}/network.yaml"), &support::options("{}"))
 }
 
 /// Runs `[sample, tick, channel]`, each sample as long as it is.

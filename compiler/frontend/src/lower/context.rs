@@ -207,6 +207,7 @@ impl Context<'_> {
             reset_at: rule.reset_at,
             compare: rule.compare,
             refractory_ticks: 0,
+            adaptation: None,
             multi_spike: rule.multi_spike,
             sent_at: rule.sent_at,
         })

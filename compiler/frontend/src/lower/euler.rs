@@ -26,17 +26,11 @@ impl Euler {
     ) -> Option<Neuron> {
         let decay_mem = self.decay(tau, "dt / tau", context)?;
         let gain = self.gain(r, tau, "r dt / tau", context);
-        let n = decay_mem.len();
-        Some(Neuron {
-            synapse: None,
+        Some(Neuron::integrator(
             decay_mem,
             gain,
-            v_leak: context.single_precision(v_leak)?,
-            v_init: vec![0.0; n],
-            v_min: None,
-            firing: None,
-            activation: None,
-        })
+            context.single_precision(v_leak)?,
+        ))
     }
 
     pub(super) fn synapse(

@@ -54,16 +54,7 @@ pub(super) trait Framework {
     fn integrator(&self, r: &Tensor, context: &mut Context<'_>) -> Option<Neuron> {
         let gain = self.integrator_gain(r, context)?;
         let n = gain.len();
-        Some(Neuron {
-            synapse: None,
-            decay_mem: vec![1.0; n],
-            gain,
-            v_leak: vec![0.0; n],
-            v_init: vec![0.0; n],
-            v_min: None,
-            firing: None,
-            activation: None,
-        })
+        Some(Neuron::integrator(vec![1.0; n], gain, vec![0.0; n]))
     }
 
     /// Integrate and fire.
@@ -120,16 +111,7 @@ pub(super) trait Framework {
     /// A comparison without a membrane: what arrives in a tick fires or not.
     fn threshold(&self, threshold: &Tensor, context: &mut Context<'_>) -> Option<Neuron> {
         let n = threshold.values.len();
-        let neuron = Neuron {
-            synapse: None,
-            decay_mem: vec![0.0; n],
-            gain: vec![1.0; n],
-            v_leak: vec![0.0; n],
-            v_init: vec![0.0; n],
-            v_min: None,
-            firing: None,
-            activation: None,
-        };
+        let neuron = Neuron::integrator(vec![0.0; n], vec![1.0; n], vec![0.0; n]);
         self.compared(neuron, threshold, context)
     }
 

@@ -79,16 +79,11 @@ impl Framework for Nengo {
             return None;
         }
         let n = decay_mem.len();
-        Some(Neuron {
-            synapse: None,
+        Some(Neuron::integrator(
             decay_mem,
-            gain: context.factors(&[r, tau], |_, p| p[0] * -(-dt / p[1]).exp_m1()),
-            v_leak: vec![0.0; n],
-            v_init: vec![0.0; n],
-            v_min: None,
-            firing: None,
-            activation: None,
-        })
+            context.factors(&[r, tau], |_, p| p[0] * -(-dt / p[1]).exp_m1()),
+            vec![0.0; n],
+        ))
     }
 
     fn li(&self, p: &Li, context: &mut Context<'_>) -> Option<Neuron> {

@@ -76,14 +76,8 @@ impl Framework for Nir {
             );
         }
         Some(Neuron {
-            synapse: None,
-            decay_mem: remainder(&leak),
-            gain,
             v_init: v_leak.clone(),
-            v_min: None,
-            v_leak,
-            firing: None,
-            activation: None,
+            ..Neuron::integrator(remainder(&leak), gain, v_leak)
         })
     }
 

@@ -139,17 +139,11 @@ impl Framework for Rockpool {
             );
             gain.iter_mut().zip(&ratio).for_each(|(g, r)| *g *= r);
         }
-        let n = decay_mem.len();
-        Some(Neuron {
-            synapse: None,
+        Some(Neuron::integrator(
             decay_mem,
             gain,
-            v_leak: context.single_precision(v_leak)?,
-            v_init: vec![0.0; n],
-            v_min: None,
-            firing: None,
-            activation: None,
-        })
+            context.single_precision(v_leak)?,
+        ))
     }
 
     fn synapse(

@@ -159,17 +159,11 @@ impl Framework for Sinabs {
         }
         let n = decay_mem.len();
         Some(Neuron {
-            synapse: None,
-            decay_mem,
-            gain,
-            v_leak: context.single_precision(v_leak)?,
-            v_init: vec![0.0; n],
             v_min: match context.own.v_min {
                 Some(LowerLimit::Value(least)) => Some(vec![least; n]),
                 _ => None,
             },
-            firing: None,
-            activation: None,
+            ..Neuron::integrator(decay_mem, gain, context.single_precision(v_leak)?)
         })
     }
 

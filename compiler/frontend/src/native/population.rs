@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use spikeloom_ir::network::{
-    Activation, Compare, Firing, Neuron, Population, Reset, ResetAt, SentAt, Synapse, SynapseSeen,
+    Activation, Adaptation, Compare, Firing, Neuron, Population, Reset, ResetAt, SentAt, Synapse,
+    SynapseSeen,
 };
 
 use super::values::{Arrays, FINITE, POSITIVE, Requirement};
@@ -25,6 +26,8 @@ pub const POPULATION_KEYS: &[&str] = &[
     "v_init",
     "v_min",
     "v_threshold",
+    "decay_adapt",
+    "gain_adapt",
     "compare",
     "reset",
     "v_reset",
@@ -34,10 +37,13 @@ pub const POPULATION_KEYS: &[&str] = &[
     "sent_at",
     "activation",
 ];
+/// Without an adaptation these have no meaning.
+const OF_ADAPTATION: &[&str] = &["gain_adapt"];
 /// Without a synaptic current these have no meaning.
 const OF_SYNAPSE: &[&str] = &["gain_syn", "i_syn_seen"];
 /// Without a threshold these have no meaning.
 const OF_FIRING: &[&str] = &[
+    "decay_adapt",
     "compare",
     "reset",
     "v_reset",
@@ -49,6 +55,11 @@ const OF_FIRING: &[&str] = &[
 
 /// With an activation these have no meaning.
 const WITHOUT_ACTIVATION: &[&str] = &["decay_syn", "v_leak", "v_min", "v_threshold"];
+
+const NOT_NEGATIVE: Requirement = Requirement {
+    words: "0 or more",
+    holds: |x| x.is_finite() && x >= 0.0,
+};
 
 const DECAY: Requirement = Requirement {
     words: "from 0 to 1",
@@ -163,7 +174,11 @@ impl Loader<'_> {
                 self.reader.unknown(key, POPULATION_KEYS);
             }
         }
-        for (keys, needed) in [(OF_SYNAPSE, "decay_syn"), (OF_FIRING, "v_threshold")] {
+        for (keys, needed) in [
+            (OF_SYNAPSE, "decay_syn"),
+            (OF_ADAPTATION, "decay_adapt"),
+            (OF_FIRING, "v_threshold"),
+        ] {
             let idle = keys.iter().find_map(|key| find(key));
             if let Some((key, _)) = idle
                 && find(needed).is_none()
@@ -211,8 +226,17 @@ impl Loader<'_> {
         let threshold = if is_multi { POSITIVE } else { FINITE };
         let v_threshold = find("v_threshold").map(|_| vector("v_threshold", 1.0, threshold));
         let v_reset = find("v_threshold").map(|_| vector("v_reset", 0.0, FINITE));
+        let decay_adapt = find("decay_adapt").map(|_| vector("decay_adapt", 0.0, DECAY));
+        let gain_adapt = find("decay_adapt").map(|_| vector("gain_adapt", 1.0, NOT_NEGATIVE));
         let seen = self.choice_or(find("i_syn_seen"), SynapseSeen::SameTick);
-        let firing = self.firing(entry, members, v_threshold, v_reset);
+        let mut firing = self.firing(entry, members, v_threshold, v_reset);
+        if let (Some(member), true) = (find("decay_adapt"), is_multi) {
+            self.reader.bad(
+                member,
+                "left out beside `multi_spike`",
+                "remove one of the two: how often a neuron fires is counted in one threshold",
+            );
+        }
         if self.reader.n_problems() > n_before {
             return None;
         }
@@ -224,6 +248,14 @@ impl Loader<'_> {
             }),
             _ => None,
         };
+        if let (Some(firing), Some(decay_adapt), Some(gain_adapt)) =
+            (&mut firing, decay_adapt, gain_adapt)
+        {
+            firing.adaptation = Some(Adaptation {
+                decay_adapt: decay_adapt?,
+                gain_adapt: gain_adapt?,
+            });
+        }
         Some(Population {
             name,
             shape,
@@ -312,6 +344,7 @@ impl Loader<'_> {
             refractory_ticks: refractory_ticks?,
             multi_spike: multi_spike?,
             sent_at: sent_at?,
+            adaptation: None,
         })
     }
 
@@ -357,6 +390,10 @@ pub(super) fn write(population: &Population, arrays: &mut Arrays<'_>) -> String 
         return text;
     };
     vector(&mut text, "v_threshold", &firing.v_threshold);
+    if let Some(adaptation) = &firing.adaptation {
+        vector(&mut text, "decay_adapt", &adaptation.decay_adapt);
+        vector(&mut text, "gain_adapt", &adaptation.gain_adapt);
+    }
     let _ = writeln!(text, "    compare: {}", firing.compare.name());
     let is_zero = firing.v_reset.iter().all(|v| v.to_bits() == 0);
     let reset = match firing.reset {

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::network::{
-    Activation, Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection,
-    Reset, ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
+    Activation, Adaptation, Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population,
+    Projection, Reset, ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Origin, PopulationId};
 
@@ -183,6 +183,7 @@ fn neuron(n: usize) -> impl Strategy<Value = Neuron> {
         0_u32..4,
         any::<bool>(),
         select(&[SentAt::SameTick, SentAt::NextTick][..]),
+        prop::option::of((values(decay().boxed(), n), values(positive().boxed(), n))),
     )
         .prop_map(
             |(
@@ -194,6 +195,7 @@ fn neuron(n: usize) -> impl Strategy<Value = Neuron> {
                 refractory_ticks,
                 multi_spike,
                 sent_at,
+                adaptation,
             )| Firing {
                 v_threshold,
                 reset,
@@ -203,6 +205,12 @@ fn neuron(n: usize) -> impl Strategy<Value = Neuron> {
                 refractory_ticks,
                 multi_spike,
                 sent_at,
+                adaptation: adaptation
+                    .filter(|_| !multi_spike)
+                    .map(|(decay_adapt, gain_adapt)| Adaptation {
+                        decay_adapt,
+                        gain_adapt,
+                    }),
             },
         );
     (
@@ -481,6 +489,7 @@ fn settle(semantics: Semantics, firing: &mut Firing, reset: Reset, late: bool, p
         _ => reset,
     };
     firing.refractory_ticks = 0;
+    firing.adaptation = None;
     firing.compare = Compare::Greater;
     firing.reset_at = ResetAt::SameTick;
     firing.sent_at = SentAt::SameTick;
@@ -627,6 +636,7 @@ fn neuron_of(semantics: Semantics, draw: Draw, firing: Option<Firing>, is_last: 
             refractory_ticks: 0,
             multi_spike: true,
             sent_at: SentAt::SameTick,
+            adaptation: None,
         })
     });
     let has_limit = match semantics {

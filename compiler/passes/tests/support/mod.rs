@@ -1,8 +1,8 @@
 //! Networks for the tests of the passes.
 
 use spikeloom_ir::network::{
-    Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
-    ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
+    Adaptation, Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection,
+    Reset, ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Origin, PopulationId};
 
@@ -49,7 +49,12 @@ pub fn firing(r: &mut Random, v_threshold: Vec<f32>, v_reset: Vec<f32>) -> Firin
     let refractory_ticks = r.pick(&[0, 0, 1, 2]);
     let can_be_late =
         refractory_ticks == 0 && (reset == Reset::None || reset_at != ResetAt::SameTick);
+    let n = v_threshold.len();
     Firing {
+        adaptation: r.yes().then(|| Adaptation {
+            decay_adapt: vec![r.pick(&[0.0, 0.7, 0.95, 1.0]); n],
+            gain_adapt: (0..n).map(|_| r.real(0.0, 0.5)).collect(),
+        }),
         v_threshold,
         reset,
         v_reset,
@@ -255,7 +260,13 @@ pub fn exact_network(seed: u64) -> Network {
             firing: fires.then(|| {
                 let v_threshold = whole(r, 90, 160);
                 let v_reset = whole(r, -20, 20);
-                firing(r, v_threshold, v_reset)
+                let gain_adapt = whole(r, 0, 50);
+                let mut firing = firing(r, v_threshold, v_reset);
+                if let Some(adaptation) = &mut firing.adaptation {
+                    adaptation.decay_adapt.fill(r.pick(&[0.0, 1.0]));
+                    adaptation.gain_adapt = gain_adapt;
+                }
+                firing
             }),
         }
     };

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use ndarray::{Array, Array3, ArrayD, Axis, Dimension, Ix3};
 use ndarray_npy::{NpzReader, ReadableElement};
 use spikeloom_float::{Record, Sample, run};
-use spikeloom_frontend::{Options, ProjectFile, load};
+use spikeloom_frontend::{Options, ProjectFile, load, native};
 use spikeloom_ir::Network;
 
 /// A file of the test models.
@@ -18,11 +18,20 @@ pub fn file(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// A NIR file, or a network in the native format.
 pub fn network(name: &str, options: &Options) -> Network {
-    let bytes = std::fs::read(file(name)).unwrap();
-    load(&bytes, options)
-        .unwrap_or_else(|e| panic!("{name}: {e:?}"))
-        .0
+    let path = file(name);
+    let bytes = std::fs::read(&path).unwrap();
+    let loaded = match path.extension().and_then(|e| e.to_str()) {
+        Some("yaml") => {
+            let text = String::from_utf8(bytes).unwrap();
+            let folder = path.parent().unwrap();
+            let mut read = |file: &str| std::fs::read(folder.join(file)).map_err(|e| e.to_string());
+            native::load(&text, name, &ProjectFile::default(), name, &mut read)
+        }
+        _ => load(&bytes, options),
+    };
+    loaded.unwrap_or_else(|e| panic!("{name}: {e:?}")).0
 }
 
 /// Options as a project file has them.

@@ -150,6 +150,9 @@ impl Comparison {
         if a.refractory_ticks != b.refractory_ticks {
             return differs("refractory period");
         }
+        if a.adaptation != b.adaptation {
+            return differs("adaptation of the threshold");
+        }
         if a.multi_spike != b.multi_spike {
             return differs("number of spikes in a tick");
         }

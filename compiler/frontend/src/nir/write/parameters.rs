@@ -51,6 +51,7 @@ pub(super) fn is_compared(population: &Population) -> bool {
                 && firing.refractory_ticks == 0
                 && !firing.multi_spike
                 && firing.sent_at == SentAt::SameTick
+                && firing.adaptation.is_none()
         })
 }
 

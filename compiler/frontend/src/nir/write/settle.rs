@@ -34,6 +34,11 @@ pub(super) fn settle(
                 "population `{name}` has a refractory period, which NIR has not"
             ));
         }
+        if firing.adaptation.is_some() {
+            return Err(format!(
+                "population `{name}` has an adaptive threshold, which NIR has not"
+            ));
+        }
         let compare = match semantics {
             Semantics::Sinabs | Semantics::Rockpool => Compare::GreaterOrEqual,
             _ => Compare::Greater,
