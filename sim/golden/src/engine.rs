@@ -186,6 +186,24 @@ impl<W: Word> Engine<W> {
         }
     }
 
+    /// Whether anything saturates at all.
+    pub(crate) fn saturates(&self) -> bool {
+        let mut steps = self.program.steps.iter();
+        steps.any(|s| matches!(s.op, Op::Saturate(_)))
+    }
+
+    /// Adds 1 for every neuron that lost something to a saturation in the last tick.
+    pub(crate) fn count_saturations(&self, counts: &mut [u64]) {
+        for (k, step) in self.program.steps.iter().enumerate() {
+            if let Op::Saturate(a) = step.op {
+                let pairs = self.columns[a.0].iter().zip(&self.columns[k]);
+                for (count, (before, after)) in counts.iter_mut().zip(pairs) {
+                    *count += u64::from(before != after);
+                }
+            }
+        }
+    }
+
     /// The first step and neuron of the last tick whose value left the step's width, which
     /// a correct range analysis makes impossible. For tests.
     pub(crate) fn overflow(&self) -> Option<(usize, usize, i64)> {

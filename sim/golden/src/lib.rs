@@ -12,4 +12,6 @@ mod paths;
 mod synapses;
 mod word;
 
-pub use model::{Golden, Outcome, PopulationTrace, Sample, SampleError, Trace};
+pub use model::{
+    Activity, Golden, Outcome, PopulationActivity, PopulationTrace, Sample, SampleError, Trace,
+};

@@ -6,20 +6,6 @@ use spikeloom_ir::{Op, PopulationId, Quantized, QuantizedError};
 use crate::engine::{Engine, append_indices};
 use crate::synapses::{ChannelDelays, Synapses};
 
-/// One sample in the form that the network's encoder takes.
-#[derive(Debug, Clone, Copy)]
-pub enum Sample<'a> {
-    /// One byte a channel, or the packed spike trains of [`Encoder::Events`], or the values of
-    /// [`Encoder::Series`] as bytes.
-    Values(&'a [u8]),
-    /// For every tick the channels that spike, ascending; works with every encoder but
-    /// [`Encoder::Direct`], whose place it takes.
-    Events(&'a [Vec<u32>]),
-    /// A time series for [`Encoder::Series`], `[tick][channel]` row-major; as many ticks as there
-    /// are values for, which may be fewer than the network's.
-    Series(&'a [i16]),
-}
-
 /// What a sample came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -53,52 +39,6 @@ pub struct PopulationTrace {
     pub spikes: Vec<u32>,
     /// What each neuron sends, where they are graded; else empty.
     pub payloads: Vec<i32>,
-}
-
-/// A sample that the network cannot take.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
-#[non_exhaustive]
-pub enum SampleError {
-    /// The number of values is not the number of channels.
-    #[error("the sample has {found} bytes but the network takes {wanted}")]
-    #[diagnostic(
-        code(spikeloom::golden::sample_length),
-        help(
-            "give one byte for each input channel, in the order of the model's input, or one bit a channel and tick with `--encoding events`, or two bytes with `--encoding series`"
-        )
-    )]
-    Length {
-        /// Bytes given.
-        found: usize,
-        /// Bytes of a sample.
-        wanted: usize,
-    },
-    /// Events where values are needed or the other way round.
-    #[error("this network's encoder takes {wanted}, not {found}")]
-    #[diagnostic(
-        code(spikeloom::golden::sample_kind),
-        help("compile the model with `--encoding events` to feed it spike trains")
-    )]
-    Kind {
-        /// What was given.
-        found: &'static str,
-        /// What the encoder takes.
-        wanted: &'static str,
-    },
-    /// An event's channel does not exist.
-    #[error("tick {tick} has an event on channel {channel}, but there are {n_channels} channels")]
-    #[diagnostic(
-        code(spikeloom::golden::sample_channel),
-        help("channels are numbered from 0, row-major over the input's shape")
-    )]
-    Channel {
-        /// Its tick.
-        tick: usize,
-        /// Its channel.
-        channel: u32,
-        /// Channels.
-        n_channels: usize,
-    },
 }
 
 #[derive(Debug, Clone)]
@@ -138,6 +78,13 @@ macro_rules! engine {
         }
     };
 }
+
+mod alone;
+mod sample;
+mod watch;
+
+pub use sample::{Sample, SampleError};
+pub use watch::{Activity, PopulationActivity};
 
 /// The golden model of one network, with the state of the sample in flight.
 #[derive(Debug, Clone)]
@@ -294,10 +241,6 @@ impl Golden {
     fn snapshot(&self, tick: usize) -> Vec<PopulationTrace> {
         let spikes = &self.history[tick % self.history.len()];
         let payloads = &self.payloads[tick % self.history.len()];
-        let states = |e: &AnyEngine| match e {
-            AnyEngine::Narrow(e) => e.states().map(widen).collect(),
-            AnyEngine::Wide(e) => e.states().map(widen).collect(),
-        };
         self.engines
             .iter()
             .zip(spikes)
@@ -310,63 +253,10 @@ impl Golden {
             .collect()
     }
 
-    /// Ticks of a time series of so many bytes.
-    fn ticks_of(&self, bytes: usize) -> Result<usize, SampleError> {
-        let tick = 2 * self.n_channels;
-        if bytes == 0 || bytes > self.sample_bytes || !bytes.is_multiple_of(tick.max(1)) {
-            return Err(SampleError::Length {
-                found: bytes,
-                wanted: self.sample_bytes,
-            });
-        }
-        Ok(bytes / tick)
-    }
-
-    /// How many ticks a sample has.
-    fn check_sample(&self, sample: Sample<'_>) -> Result<usize, SampleError> {
-        match (sample, self.encoder) {
-            (Sample::Series(values), Encoder::Series) => self.ticks_of(2 * values.len()),
-            (Sample::Values(bytes), Encoder::Series) => self.ticks_of(bytes.len()),
-            (Sample::Series(_), _) => Err(SampleError::Kind {
-                found: "a time series",
-                wanted: "values or events",
-            }),
-            (Sample::Events(_), Encoder::Series) => Err(SampleError::Kind {
-                found: "events",
-                wanted: "time series",
-            }),
-            (Sample::Events(_), Encoder::Direct) => Err(SampleError::Kind {
-                found: "events",
-                wanted: "values",
-            }),
-            (Sample::Values(v), _) if v.len() != self.sample_bytes => Err(SampleError::Length {
-                found: v.len(),
-                wanted: self.sample_bytes,
-            }),
-            (Sample::Values(_), _) => Ok(self.ticks),
-            (Sample::Events(ticks), _) => {
-                for (tick, events) in ticks.iter().enumerate() {
-                    if let Some(&channel) = events.iter().find(|&&c| index(c) >= self.n_channels) {
-                        let n_channels = self.n_channels;
-                        return Err(SampleError::Channel {
-                            tick,
-                            channel,
-                            n_channels,
-                        });
-                    }
-                }
-                Ok(self.ticks)
-            }
-        }
-    }
-
-    fn run_observed(
-        &mut self,
-        sample: Sample<'_>,
-        mut observe: impl FnMut(&Self, usize),
-    ) -> Result<Outcome, SampleError> {
+    /// Goes back to the reset state and takes in what is sent before the first tick. Returns how
+    /// many ticks the sample has, and an outcome that counts from there.
+    fn start(&mut self, sample: Sample<'_>) -> Result<(usize, Outcome), SampleError> {
         let ticks = self.check_sample(sample)?;
-        let depth = self.history.len();
         for (sums, hold) in self.accumulators.iter_mut().zip(&self.hold) {
             sums.clear(&vec![false; hold.len()]);
         }
@@ -398,6 +288,16 @@ impl Golden {
                 Sums::Wide(sums) => e.start(sums),
             });
         }
+        Ok((ticks, outcome))
+    }
+
+    fn run_observed(
+        &mut self,
+        sample: Sample<'_>,
+        mut observe: impl FnMut(&Self, usize),
+    ) -> Result<Outcome, SampleError> {
+        let (ticks, mut outcome) = self.start(sample)?;
+        let depth = self.history.len();
         for tick in 0..ticks {
             let now = tick % depth;
             self.encode(sample, tick, now, &mut outcome);
@@ -405,14 +305,9 @@ impl Golden {
                 self.accumulate_events(p, tick, &mut outcome);
                 let mut fired = std::mem::take(&mut self.history[now][p]);
                 fired.clear();
+                self.tick(p, &mut fired);
                 let sent = &mut self.payloads[now][p];
-                engine!(&mut self.engines[p], e => {
-                    match &self.accumulators[p] {
-                        Sums::Narrow(sums) => e.tick(sums, &mut fired),
-                        Sums::Wide(sums) => e.tick(sums, &mut fired),
-                    }
-                    e.payloads(sent);
-                });
+                engine!(&self.engines[p], e => e.payloads(sent));
                 let n_sent = sent.iter().filter(|&&payload| payload != 0).count();
                 outcome.spikes[p] += count(fired.len() + n_sent);
                 self.history[now][p] = fired;
@@ -427,6 +322,14 @@ impl Golden {
             }
         }
         Ok(outcome)
+    }
+
+    /// Runs population `p` on what it has accumulated and appends the neurons that fired.
+    fn tick(&mut self, p: usize, fired: &mut Vec<u32>) {
+        engine!(&mut self.engines[p], e => match &self.accumulators[p] {
+            Sums::Narrow(sums) => e.tick(sums, fired),
+            Sums::Wide(sums) => e.tick(sums, fired),
+        });
     }
 
     /// Fills the held accumulators, once a sample.
@@ -583,6 +486,11 @@ fn add_payloads<'a>(
         }
     }
     operations
+}
+
+/// The state variables of a population.
+fn states(engine: &AnyEngine) -> Vec<Vec<i64>> {
+    engine!(engine, e => e.states().map(widen).collect())
 }
 
 fn widen<W: crate::word::Word>(state: &[W]) -> Vec<i64> {
