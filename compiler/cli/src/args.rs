@@ -48,16 +48,26 @@ pub struct DataArgs {
 impl DataArgs {
     /// The samples, checked against the network of a build folder.
     pub fn read(&self, build: &Build) -> miette::Result<Option<DataSet>> {
+        let input = &build.quantized.input;
+        let takes_events = matches!(input.encoder, Encoder::Events);
+        self.read_for(takes_events, input.n_channels, build.quantized.ticks)
+    }
+
+    /// The samples, checked against a network that takes so many channels.
+    pub fn read_for(
+        &self,
+        takes_events: bool,
+        n_channels: usize,
+        ticks: u32,
+    ) -> miette::Result<Option<DataSet>> {
         let Some(path) = &self.data else {
             return Ok(None);
         };
-        let mut data = data::read(path, self.labels.as_deref(), build.quantized.ticks)?;
+        let mut data = data::read(path, self.labels.as_deref(), ticks)?;
         if let Some(n) = self.samples {
             data.truncate(n as usize);
         }
-        let input = &build.quantized.input;
-        let takes_events = matches!(input.encoder, Encoder::Events);
-        data.samples.check(takes_events, input.n_channels, path)?;
+        data.samples.check(takes_events, n_channels, path)?;
         Ok(Some(data))
     }
 }

@@ -5,20 +5,17 @@ use std::time::Duration;
 
 use spikeloom_bitstreams::{Family, Files, Flow, Target, ToolSource, Toolchain};
 use spikeloom_boards::Layout;
-use spikeloom_frontend::ProjectFile;
-use spikeloom_golden::Golden;
+use spikeloom_frontend::{Bits, ProjectFile};
 use spikeloom_hdl::DeviceConfig;
 use spikeloom_ir::mapped::Limits;
-use spikeloom_ir::{Hertz, Mapped, Network, Quantized};
-use spikeloom_passes::{
-    MapConfig, QuantizeConfig, QuantizeReport, ScaleRule, default_weight_bits, map, normalise,
-    quantize, search_scales,
-};
+use spikeloom_ir::{Hertz, Mapped};
+use spikeloom_passes::{MapConfig, QuantizeReport, map, normalise};
 
 use crate::build::{design_id, file, source_digest, write_weights};
 use crate::data::{DataSet, Samples};
 use crate::error::Error;
 use crate::model::Model;
+use crate::quantised::{self, Quantised, quantise};
 use crate::report::{Report, StopAt};
 use crate::steps::Steps;
 
@@ -60,8 +57,6 @@ pub struct Request {
 
 /// How long one tool may take.
 const TOOL_LIMIT: Duration = Duration::from_secs(1800);
-/// Calibration samples used unless the settings say otherwise.
-const CALIBRATION_SAMPLES: usize = 256;
 /// The target unless the settings say otherwise.
 const DEFAULT_TARGET: &str = "up5k";
 
@@ -89,37 +84,24 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         .iter()
         .for_each(|r| steps.note(format!("remark: {r}")));
     dump(request, Level::Network, || network.to_string());
-    if let Some(data) = &request.calibration {
-        let path = request.project.calibration.as_ref();
-        let path = path.and_then(|c| c.data.as_deref());
-        let takes_events = network.input.encoder == spikeloom_ir::network::Encoder::Events;
-        let n_channels = network.input.shape.iter().product();
-        let path = Path::new(path.unwrap_or("the calibration data"));
-        data.samples.check(takes_events, n_channels, path)?;
-    }
     let network = normalise(&network);
     dump(request, Level::Normalised, || network.to_string());
 
-    let quantize_cfg = QuantizeConfig {
-        weight_bits: request
-            .project
-            .bits
-            .unwrap_or_else(|| default_weight_bits(&network)),
-        state_bits: request.project.state_bits,
-        ..QuantizeConfig::default()
-    };
-    let mut agreement = None;
-    let (quantized, quantize_report) = steps.run("quantise", || match &request.calibration {
-        Some(data) => {
-            let samples = request.project.calibration.as_ref().and_then(|c| c.samples);
-            let n = samples.map_or(CALIBRATION_SAMPLES, |n| n as usize);
-            let (found, value) = calibrate(&network, &quantize_cfg, &data.samples, n)?;
-            agreement = Some(value);
-            Ok(found)
-        }
-        None => quantize(&network, &quantize_cfg).map_err(miette::Report::from),
+    let data = request.calibration.as_ref();
+    let samples = data.map(|data| quantised::calibration(&network, &request.project, data));
+    let samples = samples.transpose()?;
+    let quantised = steps.run("quantise", || {
+        quantise(&network, &request.project, samples.as_ref())
     })?;
-    note_quantised(&steps, &quantize_report, agreement);
+    for line in quantised::notes(&quantised) {
+        steps.note(line);
+    }
+    let Quantised {
+        network: quantized,
+        report: quantize_report,
+        config: quantize_cfg,
+        ..
+    } = &quantised;
     dump(request, Level::Quantized, || quantized.to_string());
 
     let limits = limits(&target);
@@ -127,7 +109,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         lanes: request.project.lanes.map(|l| l as usize),
     };
     let mapped = steps.run("map onto cores and memories", || {
-        map(&quantized, &limits, &map_cfg)
+        map(quantized, &limits, &map_cfg)
     })?;
     note_mapped(&steps, &mapped);
     dump(request, Level::Mapped, || mapped.to_string());
@@ -154,11 +136,11 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         std::fs::write(&path, bytes).map_err(|source| Error::Unwritable { path, source })
     };
 
-    let network_yaml = yaml(&quantized)?;
+    let network_yaml = yaml(quantized)?;
     let layout_yaml = yaml(&mapped)?;
-    let id = design_id(&network_yaml, &quantized, &layout_yaml);
+    let id = design_id(&network_yaml, quantized, &layout_yaml);
     let cycles_per_bit = u32::try_from(target.cycles_per_bit()).unwrap_or(u32::MAX);
-    let device_cfg = DeviceConfig::new(&quantized, &mapped, id)?;
+    let device_cfg = DeviceConfig::new(quantized, &mapped, id)?;
     let (device, top) = steps.run("write the Verilog", || {
         let device = spikeloom_emit::emit_device(&device_cfg)?;
         Ok::<_, spikeloom_emit::Error>((
@@ -168,7 +150,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     })?;
     dump(request, Level::Circuit, || top.verilog.clone());
 
-    let layout = Layout::new(&quantized, &mapped, id)?;
+    let layout = Layout::new(quantized, &mapped, id)?;
     let mut loaded = Vec::new();
     let mut source = String::new();
     steps.run("write the memory images", || {
@@ -180,7 +162,11 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             name: Some(name.clone()),
             semantics: Some(network.semantics),
             target: Some(target.name.clone()),
-            bits: Some(quantize_cfg.weight_bits),
+            bits: Bits {
+                all: Some(quantize_cfg.weight_bits),
+                of: quantize_cfg.widths.clone(),
+            },
+            weight_budget: None,
             calibration: None,
             output: None,
             ..request.project.clone()
@@ -203,7 +189,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
                 loaded.push(name);
             }
         }
-        let weights = write_weights(&quantized).map_err(|what| Error::BuildFolder {
+        let weights = write_weights(quantized).map_err(|what| Error::BuildFolder {
             path: request.output.clone(),
             what,
         })?;
@@ -221,10 +207,12 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         clock_hz: target.clock_hz,
         cycles_per_bit,
         ticks: quantized.ticks,
-        weight_bits: quantize_cfg.weight_bits,
+        weight_bits: widest(quantize_report),
         remarks: remarks.iter().map(ToString::to_string).collect(),
-        quantize: quantize_report,
-        calibration_agreement: agreement,
+        quantize: quantize_report.clone(),
+        calibration: quantised.calibration.clone(),
+        budget: quantised.budget.clone(),
+        neurons: quantised.neurons.clone(),
         lanes: mapped.cores.iter().map(|c| c.lanes).collect(),
         estimate: mapped.estimate.clone(),
         memories: mapped.memories.clone(),
@@ -359,60 +347,10 @@ pub fn limits(target: &Target) -> Limits {
     }
 }
 
-/// Scale rules that a calibration tries.
-const RULES: [ScaleRule; 6] = [
-    ScaleRule::LeastSquares,
-    ScaleRule::LargestWeight,
-    ScaleRule::Clip(0.9),
-    ScaleRule::Clip(0.8),
-    ScaleRule::Clip(0.7),
-    ScaleRule::Clip(0.6),
-];
-
-type Quantised = (Quantized, QuantizeReport);
-
-/// Chooses the scales whose spikes agree best with the float reference's, and the share of samples
-/// whose class then agrees.
-fn calibrate(
-    network: &Network,
-    cfg: &QuantizeConfig,
-    samples: &Samples,
-    limit: usize,
-) -> miette::Result<(Quantised, f64)> {
-    let n = samples.len().min(limit);
-    let mut references = Vec::with_capacity(n);
-    for k in 0..n {
-        references.push(spikeloom_float::run(network, float_sample(samples, k))?);
-    }
-    let mut best_class_rate = 0.0;
-    let mut best_score = f64::NEG_INFINITY;
-    let found = search_scales(network, cfg, &RULES, |candidate| -> miette::Result<f64> {
-        let mut golden = Golden::new(candidate)?;
-        let (mut same, mut all, mut classes) = (0u64, 0u64, 0u64);
-        for (k, reference) in references.iter().enumerate() {
-            let (outcome, trace) = golden.trace(samples.get(k))?;
-            classes += u64::from(outcome.class == reference.class);
-            for (tick, populations) in trace.ticks.iter().enumerate() {
-                for (p, population) in populations.iter().enumerate() {
-                    let spikes = &reference.populations[p].spikes[tick];
-                    let mut fired = vec![0; spikes.len()];
-                    population
-                        .spikes
-                        .iter()
-                        .for_each(|&s| fired[s as usize] += 1);
-                    all += spikes.len() as u64;
-                    same += spikes.iter().zip(&fired).filter(|(a, b)| a == b).count() as u64;
-                }
-            }
-        }
-        let score = same as f64 / all.max(1) as f64;
-        if score > best_score {
-            best_score = score;
-            best_class_rate = classes as f64 / n.max(1) as f64;
-        }
-        Ok(score)
-    })?;
-    Ok((found, best_class_rate))
+/// The widest weights.
+fn widest(report: &QuantizeReport) -> u32 {
+    let widths = report.projections.iter().map(|p| p.bits);
+    widths.max().unwrap_or(0)
 }
 
 /// Sample `n` as the float reference takes it.
@@ -432,26 +370,6 @@ fn dump(request: &Request, level: Level, text: impl FnOnce() -> String) {
 fn yaml<T: serde::Serialize>(level: &T) -> miette::Result<String> {
     use miette::IntoDiagnostic;
     serde_yaml::to_string(level).into_diagnostic()
-}
-
-fn note_quantised(steps: &Steps, report: &QuantizeReport, agreement: Option<f64>) {
-    for p in &report.populations {
-        let saturates = if p.saturates {
-            ", may saturate"
-        } else {
-            ", cannot overflow"
-        };
-        steps.note(format!(
-            "{}: membrane {} bits{saturates}; decay off by {:.1e} at most",
-            p.name, p.state_bits, p.decay_error
-        ));
-    }
-    if let Some(rate) = agreement {
-        steps.note(format!(
-            "classes equal to the float reference's on {:.1} %",
-            100.0 * rate
-        ));
-    }
 }
 
 fn note_mapped(steps: &Steps, mapped: &Mapped) {

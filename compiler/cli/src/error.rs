@@ -124,6 +124,15 @@ pub enum Error {
         )
     )]
     NoData,
+    /// A budget of memory, and nothing on which widths could be chosen.
+    #[error("`--weight-budget` is given, and no samples on which widths are chosen")]
+    #[diagnostic(
+        code(spikeloom::budget_without_data),
+        help(
+            "name training samples with `--calibrate FILE`, or give widths yourself with `--bits NODE=N,…`"
+        )
+    )]
+    BudgetWithoutData,
     /// A file of data without any sample.
     #[error("{} holds no samples", path.display())]
     #[diagnostic(

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use spikeloom_frontend::{Encoding, ProjectFile, ResetChoice};
+use spikeloom_frontend::{Bits, Encoding, ProjectFile, ResetChoice};
 use spikeloom_ir::Network;
 use spikeloom_ir::network::Semantics;
 
@@ -43,7 +43,7 @@ pub fn project(target: &str) -> ProjectFile {
         reset: Some(ResetChoice::Subtract),
         encoding: Some(Encoding::Direct),
         ticks: Some(25),
-        bits: Some(8),
+        bits: Bits::all(8),
         target: Some(target.into()),
         ..ProjectFile::default()
     }

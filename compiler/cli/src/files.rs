@@ -92,7 +92,8 @@ impl Outputs {
             // As any new file: less what the user's mask takes.
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
-            .map_err(unwritable)?;
+            // Its own words name the staged file, which says nothing to a user.
+            .map_err(|error| unwritable(error.kind().into()))?;
         staged.write_all(bytes).map_err(unwritable)?;
         staged.as_file().sync_all().map_err(unwritable)?;
         self.staged.push((staged, path.to_owned()));

@@ -12,6 +12,7 @@ mod cmd_compile;
 mod cmd_convert;
 mod cmd_doctor;
 mod cmd_inspect;
+mod cmd_quantize;
 mod cmd_quickstart;
 mod cmd_simulate;
 mod cmd_targets;
@@ -39,6 +40,7 @@ enum Command {
     Quickstart(cmd_quickstart::Quickstart),
     Compile(cmd_compile::Compile),
     Convert(cmd_convert::Convert),
+    Quantize(cmd_quantize::Quantize),
     Simulate(cmd_simulate::Simulate),
     Verify(cmd_verify::Verify),
     Inspect(cmd_inspect::Inspect),
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         Command::Quickstart(c) => c.run(),
         Command::Compile(c) => c.run(),
         Command::Convert(c) => c.run(),
+        Command::Quantize(c) => c.run(),
         Command::Simulate(c) => c.run(),
         Command::Verify(c) => c.run(),
         Command::Inspect(c) => c.run(),

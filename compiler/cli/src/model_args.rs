@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use spikeloom::data::{self, DataSet};
 use spikeloom::{Given, Model};
 use spikeloom_frontend::{
-    Calibration, Choice, DecoderChoice, Encoding, LowerLimit, ProjectFile, ResetChoice,
-    SpikesPerTick,
+    Bits, Calibration, Choice, DecoderChoice, Encoding, LowerLimit, ProjectFile, ResetChoice,
+    SpikesPerTick, parse_bytes,
 };
 use spikeloom_ir::network::{MAX_TICKS, Semantics};
 
@@ -78,18 +78,41 @@ pub struct ModelArgs {
 #[derive(Debug, clap::Args)]
 pub struct QuantizeArgs {
     /// Bits of a weight, 2 to 8 [default: 8]; with units that have an activation to 16 [12].
-    #[arg(long, value_name = "N")]
-    bits: Option<u32>,
+    /// `fc1=4,fc2=8` for single nodes, `4,fc2=8` for one and the others.
+    #[arg(long, value_name = "BITS")]
+    bits: Option<Bits>,
+    /// Choose the widths of all nodes so that the weights take no more memory, such as `64KiB`.
+    /// Needs `--calibrate`; `--bits` is then the most.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    weight_budget: Option<u64>,
     /// Bits of a state variable; as many as it takes by default, and of what units with an
     /// activation send 12.
     #[arg(long, value_name = "N")]
     state_bits: Option<u32>,
-    /// Samples on which the weights' scales are chosen. Never give the test set.
-    #[arg(long, value_name = "PATH")]
-    calibrate: Option<PathBuf>,
-    /// How many of them [default: 256].
+    /// Samples on which every neuron's scale and bias are chosen, and how many of them [default:
+    /// 256]. Never give the test set.
+    #[arg(long, value_name = "PATH[:N]", value_parser = calibrate)]
+    calibrate: Option<(PathBuf, Option<u32>)>,
+    /// How many of them, in place of `:N`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     calibration_samples: Option<u32>,
+    /// Whether biases are corrected for what rounding the weights takes, which may need memory
+    /// [default: true].
+    #[arg(long, value_name = "BOOL")]
+    correct_bias: Option<bool>,
+}
+
+/// A path, or a path, a colon and a number. What is there as it stands is a path.
+fn calibrate(text: &str) -> Result<(PathBuf, Option<u32>), String> {
+    let whole = Path::new(text);
+    match text.rsplit_once(':') {
+        Some((path, n)) if n.parse::<u32>().is_ok() && !whole.exists() => {
+            let n = n.parse().ok().filter(|&n| n > 0);
+            n.ok_or("0 samples are too few".to_owned())
+                .map(|n| (PathBuf::from(path), Some(n)))
+        }
+        _ => Ok((whole.to_owned(), None)),
+    }
 }
 
 /// The name of a node and what belongs to it, `NODE=VALUE`.
@@ -134,15 +157,17 @@ pub struct Loaded {
 impl QuantizeArgs {
     /// The same as a project file.
     pub fn project(&self) -> ProjectFile {
+        let (data, number) = self.calibrate.as_ref().map(|(d, n)| (d, *n)).unzip();
+        let calibration = Calibration {
+            data: data.map(|path| text(path)),
+            samples: self.calibration_samples.or(number.flatten()),
+            bias: self.correct_bias,
+        };
         ProjectFile {
-            bits: self.bits,
+            bits: self.bits.clone().unwrap_or_default(),
+            weight_budget: self.weight_budget,
             state_bits: self.state_bits,
-            calibration: (self.calibrate.is_some() || self.calibration_samples.is_some()).then(
-                || Calibration {
-                    data: self.calibrate.as_deref().map(text),
-                    samples: self.calibration_samples,
-                },
-            ),
+            calibration: (calibration != Calibration::default()).then_some(calibration),
             ..ProjectFile::default()
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use spikeloom_bitstreams::{PnrReport, SynthReport};
+use spikeloom_calibrate::{BudgetReport, CalibrationReport, NeuronReport};
 use spikeloom_ir::mapped::{Estimate, Memory};
 use spikeloom_passes::QuantizeReport;
 
@@ -51,14 +52,18 @@ pub struct Report {
     pub cycles_per_bit: u32,
     /// Ticks of a sample.
     pub ticks: u32,
-    /// Width of a weight.
+    /// Width of the widest weights.
     pub weight_bits: u32,
     /// What the front end assumed or repaired.
     pub remarks: Vec<String>,
     /// What quantising decided.
     pub quantize: QuantizeReport,
-    /// Share of calibration samples whose class is the float reference's; `None` without data.
-    pub calibration_agreement: Option<f64>,
+    /// What calibrating came to; `None` without data.
+    pub calibration: Option<CalibrationReport>,
+    /// How the weights were made to fit; `None` without a budget.
+    pub budget: Option<BudgetReport>,
+    /// Neurons that never fire, and saturations.
+    pub neurons: NeuronReport,
     /// Lanes of each core.
     pub lanes: Vec<usize>,
     /// Figures before synthesis.

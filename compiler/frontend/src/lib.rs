@@ -19,6 +19,7 @@
 //! beyond the per-tick factors that the Network level is made of.
 
 pub mod arrays;
+mod bits;
 mod choice;
 mod error;
 mod excerpt;
@@ -34,6 +35,7 @@ mod remark;
 mod tensor;
 mod yaml;
 
+pub use bits::{Bits, parse_bytes};
 pub use choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
 pub use error::{Error, Limit};
 pub use excerpt::Excerpt;

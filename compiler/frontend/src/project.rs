@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use spikeloom_ir::network::{MAX_TICKS, Semantics};
 
+use crate::bits::{ALL, Bits, parse_bytes};
 use crate::choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
 use crate::error::Error;
 use crate::fields::{Entry, Reader};
@@ -36,6 +37,7 @@ pub const KEYS: &[&str] = &[
     "output_node",
     "decoder",
     "bits",
+    "weight_budget",
     "state_bits",
     "target",
     "lanes",
@@ -44,7 +46,7 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// The keys below `calibration`.
-const CALIBRATION_KEYS: &[&str] = &["data", "samples"];
+const CALIBRATION_KEYS: &[&str] = &["data", "samples", "bias"];
 
 /// What a project file says, or the command line. Paths are as written: relative to the project
 /// file, or to the current folder for the command line.
@@ -91,7 +93,9 @@ pub struct ProjectFile {
     /// See [`Options::decoder`].
     pub decoder: Option<DecoderChoice>,
     /// Bits of a weight.
-    pub bits: Option<u32>,
+    pub bits: Bits,
+    /// Bytes that all weights may take; then widths are chosen on the calibration's samples.
+    pub weight_budget: Option<u64>,
     /// Bits of a state variable.
     pub state_bits: Option<u32>,
     /// Name of the device or board.
@@ -111,6 +115,8 @@ pub struct Calibration {
     pub data: Option<String>,
     /// How many of its samples are used.
     pub samples: Option<u32>,
+    /// Whether biases are corrected for what rounding takes.
+    pub bias: Option<bool>,
 }
 
 impl ProjectFile {
@@ -131,6 +137,7 @@ impl ProjectFile {
             (Some(file), Some(flags)) => Some(Calibration {
                 data: flags.data.or(file.data),
                 samples: flags.samples.or(file.samples),
+                bias: flags.bias.or(file.bias),
             }),
             (file, flags) => flags.or(file),
         };
@@ -155,7 +162,8 @@ impl ProjectFile {
             seed: flags.seed.or(self.seed),
             output_node: flags.output_node.or(self.output_node),
             decoder: flags.decoder.or(self.decoder),
-            bits: flags.bits.or(self.bits),
+            bits: self.bits.overridden_by(flags.bits),
+            weight_budget: flags.weight_budget.or(self.weight_budget),
             state_bits: flags.state_bits.or(self.state_bits),
             target: flags.target.or(self.target),
             lanes: flags.lanes.or(self.lanes),
@@ -222,7 +230,8 @@ impl ProjectFile {
         line("seed", self.seed.map(|v| v.to_string()));
         line("output_node", word(&self.output_node));
         line("decoder", self.decoder.map(|v| v.name().to_owned()));
-        line("bits", self.bits.map(|v| v.to_string()));
+        line("bits", bits(&self.bits));
+        line("weight_budget", self.weight_budget.map(|v| v.to_string()));
         line("state_bits", self.state_bits.map(|v| v.to_string()));
         line("target", word(&self.target));
         line("lanes", self.lanes.map(|v| v.to_string()));
@@ -287,7 +296,8 @@ impl Reader {
                 "seed" => project.seed = self.count(entry),
                 "output_node" => project.output_node = self.word(entry),
                 "decoder" => project.decoder = self.choice(entry),
-                "bits" => project.bits = self.count(entry),
+                "bits" => project.bits = self.bits(entry),
+                "weight_budget" => project.weight_budget = self.size(entry),
                 "state_bits" => project.state_bits = self.count(entry),
                 "target" => project.target = self.word(entry),
                 "lanes" => project.lanes = self.count(entry),
@@ -306,7 +316,7 @@ impl Reader {
         {
             return Some(Calibration {
                 data: Some(data.to_owned()),
-                samples: None,
+                ..Calibration::default()
             });
         }
         let members = self.members(
@@ -319,10 +329,40 @@ impl Reader {
             match member.0.text.as_str() {
                 "data" => calibration.data = self.word(member),
                 "samples" => calibration.samples = self.count(member),
+                "bias" => calibration.bias = self.flag(member),
                 _ => self.unknown(&member.0, CALIBRATION_KEYS),
             }
         }
         Some(calibration)
+    }
+
+    /// A number, or a mapping from nodes to numbers.
+    fn bits(&mut self, entry: &Entry) -> Bits {
+        let mut bits = Bits::default();
+        if entry.1.text().is_some() {
+            bits.all = self.count(entry);
+            return bits;
+        }
+        let members = self.members(
+            entry,
+            "a number or a mapping from nodes to numbers",
+            "write `bits: 8`, or the name of a node with its number below it, such as `fc1: 4`",
+        );
+        for member in members.unwrap_or_default() {
+            if let Some(number) = self.count(member) {
+                bits.insert(&member.0.text, number);
+            }
+        }
+        bits
+    }
+
+    fn size(&mut self, entry: &Entry) -> Option<u64> {
+        let size = parse_bytes(entry.1.plain_text().unwrap_or_default());
+        if size.is_err() {
+            let help = format!("write `{0}: 64KiB` or `{0}: 65536`", entry.0.text);
+            self.bad(entry, "a size of a memory", help);
+        }
+        size.ok()
     }
 
     /// A value for each of some nodes.
@@ -354,6 +394,20 @@ impl Reader {
     }
 }
 
+/// The widths as the value of their key.
+fn bits(bits: &Bits) -> Option<String> {
+    if bits.of.is_empty() {
+        return bits.all.map(|v| v.to_string());
+    }
+    let all = bits.all.iter().map(|v| (ALL, v));
+    let of = bits.of.iter().map(|(name, v)| (name.as_str(), v));
+    let entries: Vec<String> = all
+        .chain(of)
+        .map(|(name, v)| format!("{}: {v}", yaml::quoted(name)))
+        .collect();
+    Some(format!("{{{}}}", entries.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,5 +425,16 @@ mod tests {
             project
         );
         assert_eq!(project.model.as_deref(), Some("a \"b\".nir"));
+        let project = ProjectFile::parse(
+            "bits: {\"*\": 4, 0: 8, 1.w_rec: 3}\nweight_budget: 1KiB\n",
+            "c.yaml",
+        )
+        .unwrap();
+        assert_eq!((project.bits.all, project.bits.of["0"]), (Some(4), 8));
+        assert_eq!(project.weight_budget, Some(1024));
+        assert_eq!(
+            ProjectFile::parse(&project.to_yaml(), "d.yaml").unwrap(),
+            project
+        );
     }
 }

@@ -40,6 +40,18 @@ pub enum Error {
         /// Highest possible.
         high: u32,
     },
+    /// A width for a projection that is not there.
+    #[error("a width is given for `{name}`, and no projection has that name")]
+    #[diagnostic(
+        code(spikeloom::quantize::unknown_projection),
+        help("the projections are `{}`", known.join("`, `"))
+    )]
+    UnknownProjection {
+        /// Name given.
+        name: String,
+        /// Names there are.
+        known: Vec<String>,
+    },
     /// A program needs an intermediate value wider than an integer.
     #[error("population {population}: a value of its program needs more than 63 bits")]
     #[diagnostic(

@@ -233,7 +233,7 @@ pub(crate) fn integrator(parts: &Parts<'_>, cfg: &crate::QuantizeConfig) -> Resu
         let ranges = analyse(
             &b.draft,
             &[parts.sums.to_vec()],
-            population.n_neurons(),
+            0..population.n_neurons(),
             parts.ticks,
         );
         let range = ranges.states[0];
@@ -311,7 +311,7 @@ fn moved(
 fn finish(b: Builder, parts: &Parts<'_>, payload: Option<ValueId>) -> Result<Program, Error> {
     let population = parts.population;
     let n = population.n_neurons();
-    let ranges = analyse(&b.draft, &[parts.sums.to_vec()], n, parts.ticks);
+    let ranges = analyse(&b.draft, &[parts.sums.to_vec()], 0..n, parts.ticks);
     let too_wide = || Error::TooWide {
         population: population.name.clone(),
     };

@@ -6,18 +6,25 @@
 #![deny(clippy::as_conversions)]
 
 mod error;
+mod fidelity;
 mod graded;
 mod map;
 mod normalise;
 mod order;
 mod quantize;
 pub mod range;
+mod reach;
+mod scales;
 mod synapses;
+mod tuning;
 
 pub use error::Error;
+pub use fidelity::{ProjectionReport, bytes};
 pub use map::{MAX_LANES, MapConfig, map};
 pub use normalise::normalise;
 pub use quantize::{
-    PopulationReport, QuantizeConfig, QuantizeReport, ScaleRule, default_weight_bits, quantize,
-    search_scales,
+    PopulationReport, QuantizeConfig, QuantizeReport, default_weight_bits, quantize,
 };
+pub use reach::{FiringReach, Reach, reach};
+pub use scales::ScaleRule;
+pub use tuning::{Tuning, drive, integer_drive, scale_groups, weight_groups};

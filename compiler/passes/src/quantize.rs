@@ -27,39 +27,34 @@ use spikeloom_fixed::{
 use spikeloom_ir::network::{self, Network, Reset, ResetAt, SentAt, Source, SynapseSeen};
 use spikeloom_ir::quantized::{
     Accumulator, Decoder, Encoder, Input, MAX_ACCUMULATOR_BITS, MAX_GRADED_ACCUMULATOR_BITS,
-    MAX_WEIGHT_BITS, Population, Projection,
+    Population, Projection,
 };
 use spikeloom_ir::{
     Init, Op, Parameter, PopulationId, Program, Quantized, StateVariable, Step, ValueId,
 };
 
 use crate::Error;
+use crate::fidelity::{self, ProjectionReport};
 use crate::graded::{self, Sent};
-use crate::range::{self, Draft, Interval, analyse};
+use crate::range::{Draft, Interval, analyse, clip};
+use crate::scales::{Clips, ScaleRule, integers, scales};
 use crate::synapses;
-
-/// How a neuron's weight scale is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScaleRule {
-    /// The largest weight becomes the largest integer.
-    LargestWeight,
-    /// This fraction of the largest weight becomes the largest integer; larger ones clip.
-    Clip(f64),
-    /// The clip, of 32 tried, with the least squared error of the neuron's weights.
-    LeastSquares,
-}
+use crate::tuning::{self, Tuning};
 
 /// Choices of [`quantize`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantizeConfig {
     /// Width of a weight: 2 to 8 bits; to 16 in front of graded populations.
     pub weight_bits: u32,
+    /// Width of the weights of single projections, by name, in place of `weight_bits`.
+    pub widths: BTreeMap<String, u32>,
     /// Width of a state variable; `None` for as many as it takes, 24 at most. Of what units with
     /// an activation send: `None` for 12, 20 at most.
     pub state_bits: Option<u32>,
     /// How scales are chosen.
     pub scale: ScaleRule,
+    /// What was chosen for single neurons.
+    pub tuning: Tuning,
     /// Bits of the median threshold that are aimed for.
     pub threshold_bits: u32,
     /// Largest error of a decay factor.
@@ -73,8 +68,10 @@ impl Default for QuantizeConfig {
     fn default() -> Self {
         Self {
             weight_bits: 8,
+            widths: BTreeMap::new(),
             state_bits: None,
             scale: ScaleRule::LeastSquares,
+            tuning: Tuning::default(),
             threshold_bits: 10,
             decay_tolerance: 1.0 / 8192.0,
             spike_bits: 4,
@@ -89,6 +86,8 @@ pub struct QuantizeReport {
     pub scale: ScaleRule,
     /// One entry a population.
     pub populations: Vec<PopulationReport>,
+    /// One entry a projection.
+    pub projections: Vec<ProjectionReport>,
 }
 
 /// What quantising decided for one population.
@@ -102,6 +101,8 @@ pub struct PopulationReport {
     pub state_bits: u32,
     /// Lowest and highest threshold, in units of the membrane; `None` where it does not fire.
     pub threshold: Option<(i64, i64)>,
+    /// Largest error of a threshold, as a share of the threshold; `None` where it does not fire.
+    pub threshold_error: Option<f64>,
     /// Largest difference between a decay factor and the one of the model.
     pub decay_error: f64,
     /// What 1 of the membrane stands for, where all neurons of the population share it: of graded
@@ -113,6 +114,13 @@ pub struct PopulationReport {
     pub activation_error: Option<f64>,
     /// Whether the membrane can reach the end of its range; `false` is proved for all inputs.
     pub saturates: bool,
+    /// What a weight of 1 stands for, one a neuron; where sources send in several units, of the
+    /// first projection.
+    #[serde(skip)]
+    pub scales: Vec<f64>,
+    /// What a membrane of 1 stands for, one a neuron.
+    #[serde(skip)]
+    pub units: Vec<f64>,
 }
 
 /// The widest state that is chosen without being asked for.
@@ -199,9 +207,7 @@ pub fn quantize(
                 || incoming.any(|p| sends_graded(p.source)))
     };
     let any_graded = (0..network.populations.len()).any(is_graded);
-    let most_bits = if any_graded { MAX_WEIGHT_BITS.get() } else { 8 };
-    let graded_bits = checked_width("weights", "--bits", cfg.weight_bits, 2, most_bits)?;
-    let weight_bits = checked_width("weights", "--bits", cfg.weight_bits.min(8), 2, 8)?;
+    let widths = tuning::widths(network, cfg, is_graded)?;
     let payload_bits = match cfg.state_bits {
         Some(bits) if any_graded => {
             checked_width("states", "--state-bits", bits, 8, graded::MAX_UNIT_BITS)?
@@ -226,6 +232,8 @@ pub fn quantize(
     };
     let mut populations = Vec::new();
     let mut projections = vec![None; network.projections.len()];
+    // What a weight of 1 stands for, `[projection][neuron]`.
+    let mut weight_units = vec![Vec::new(); network.projections.len()];
     let mut reports = Vec::new();
     let spike_bits = checked_width(
         "numbers of spikes",
@@ -275,7 +283,6 @@ pub fn quantize(
                 advice: "remove its synaptic current and its lower limit",
             });
         }
-        let weight_bits = if is_graded { graded_bits } else { weight_bits };
         let arriving = incoming
             .iter()
             .map(|(_, p)| sent_over(p, network, &sent, most(spike_bits)))
@@ -283,7 +290,11 @@ pub fn quantize(
         // Weights are measured in the unit of the first source.
         let unit = arriving.first().map_or(1.0, |sent| sent.unit);
         let factors: Vec<f64> = arriving.iter().map(|sent| sent.unit / unit).collect();
-        let mut scales = scales(&incoming, &factors, population, weight_bits, cfg.scale)?;
+        let clips = match cfg.tuning.clips_of(index, population)? {
+            Some(clips) => Clips::Each(clips),
+            None => Clips::Rule(cfg.scale),
+        };
+        let mut scales = scales(&incoming, &factors, population, &widths, clips)?;
         let mut multiples = (Vec::new(), 1.0);
         if is_graded && population.neuron.activation.is_some() {
             let in_real: Vec<f64> = scales.iter().map(|s| s * unit).collect();
@@ -299,7 +310,7 @@ pub fn quantize(
         let mut sums = vec![Interval::new(0, 0); population.n_neurons()];
         for ((&(at, p), sent), factor) in incoming.iter().zip(&arriving).zip(&factors) {
             let own_scales: Vec<f64> = scales.iter().map(|s| s / factor).collect();
-            let weights = integers(p, &own_scales, weight_bits);
+            let weights = integers(p, &own_scales, widths[at]);
             let extremes =
                 synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, p.n_post, &weights);
             for (sum, (low, high)) in sums.iter_mut().zip(extremes) {
@@ -315,15 +326,19 @@ pub fn quantize(
                 n_pre: p.n_pre,
                 pooling: p.pooling.clone(),
                 connectivity: p.connectivity,
-                weight_bits,
+                weight_bits: widths[at],
                 delay: p.delay,
                 channel_delays: p.channel_delays.clone(),
                 weights,
                 origin: p.origin.clone(),
             });
+            weight_units[at] = own_scales;
         }
         let units: Vec<f64> = scales.iter().map(|s| s * unit).collect();
-        let bias = total_bias(&incoming, population.n_neurons());
+        let mut bias = total_bias(&incoming, population.n_neurons());
+        if let Some(corrections) = cfg.tuning.bias_of(index, population)? {
+            bias.iter_mut().zip(corrections).for_each(|(b, c)| *b += c);
+        }
         // Scores are not seen by a network's other neurons, and so may be larger.
         let more = if network.output.0 == index {
             OUTPUT_SPIKE_BITS
@@ -355,8 +370,10 @@ pub fn quantize(
             Built {
                 program: made.program,
                 threshold: None,
+                threshold_error: None,
                 decay_error: made.decay_error,
                 saturates: false,
+                units: vec![made.state_unit; population.n_neurons()],
                 spike_bits: 1,
             }
         } else {
@@ -396,14 +413,17 @@ pub fn quantize(
                 population: population.name.clone(),
             })?;
         reports.push(PopulationReport {
+            scales,
             name: population.name.clone(),
             accumulator_bits: accumulator_bits.get(),
             state_bits: built.program.states[0].bits.get(),
             threshold: built.threshold,
+            threshold_error: built.threshold_error,
             decay_error: built.decay_error,
             unit: unit_and_error.0,
             activation_error: unit_and_error.1,
             saturates: built.saturates,
+            units: built.units,
         });
         populations.push(Population {
             name: population.name.clone(),
@@ -435,11 +455,13 @@ pub fn quantize(
         },
     };
     quantized.check()?;
+    let projections = fidelity::projections(network, &quantized, &weight_units);
     Ok((
         quantized,
         QuantizeReport {
             scale: cfg.scale,
             populations: reports,
+            projections,
         },
     ))
 }
@@ -517,39 +539,7 @@ fn check_features(
     Ok(())
 }
 
-/// Tries every rule in `rules` and keeps the one that `score` likes best; the first wins a tie.
-///
-/// `score` runs the candidate on calibration samples; passes themselves execute nothing.
-///
-/// # Errors
-/// As [`quantize`], or as `score`.
-pub fn search_scales<E: From<Error>>(
-    network: &Network,
-    cfg: &QuantizeConfig,
-    rules: &[ScaleRule],
-    mut score: impl FnMut(&Quantized) -> Result<f64, E>,
-) -> Result<(Quantized, QuantizeReport), E> {
-    let mut best: Option<(f64, (Quantized, QuantizeReport))> = None;
-    for &scale in rules {
-        let candidate = quantize(
-            network,
-            &QuantizeConfig {
-                scale,
-                ..cfg.clone()
-            },
-        )?;
-        let value = score(&candidate.0)?;
-        if best.as_ref().is_none_or(|(b, _)| value > *b) {
-            best = Some((value, candidate));
-        }
-    }
-    match best {
-        Some((_, found)) => Ok(found),
-        None => Ok(quantize(network, cfg)?),
-    }
-}
-
-fn checked_width(
+pub(crate) fn checked_width(
     what: &'static str,
     flag: &'static str,
     found: u32,
@@ -568,99 +558,6 @@ fn checked_width(
     }
 }
 
-/// The scale of every neuron: what a weight of 1 stands for, in the unit of the first source; the
-/// `factors` bring the others to it.
-fn scales(
-    incoming: &[(usize, &network::Projection)],
-    factors: &[f64],
-    population: &network::Population,
-    width: BitWidth,
-    rule: ScaleRule,
-) -> Result<Vec<f64>, Error> {
-    let largest_integer = approximate_real(width.highest());
-    for (_, p) in incoming {
-        if let Some(at) = p.weights.iter().position(|w| !w.is_finite()) {
-            return Err(Error::UnusableValue {
-                parameter: "weight",
-                origin: p.origin.clone(),
-                neuron: p.row_of(at),
-                value: p.weights[at].into(),
-            });
-        }
-    }
-    // Neurons that share weights share their scale.
-    let sets = synapses::sharing(incoming, population.n_neurons());
-    let scales = sets
-        .first_of
-        .iter()
-        .map(|&neuron| {
-            let mut weights = Vec::new();
-            for ((_, p), factor) in incoming.iter().zip(factors) {
-                let row = synapses::row(p, neuron).iter();
-                weights.extend(row.map(|&w| f64::from(w) * factor));
-            }
-            let largest = weights.iter().fold(0f64, |m, w| m.max(w.abs()));
-            if largest == 0.0 {
-                // A neuron without weights: any scale will do; its threshold sets the unit.
-                return Ok(match &population.neuron.firing {
-                    Some(f) => {
-                        f64::from(f.v_threshold[neuron])
-                            .abs()
-                            .max(f64::MIN_POSITIVE)
-                            / largest_integer
-                    }
-                    // The others' scale is taken.
-                    None => 0.0,
-                });
-            }
-            let clip = match rule {
-                ScaleRule::LargestWeight => 1.0,
-                ScaleRule::Clip(clip) => clip,
-                ScaleRule::LeastSquares => least_squares_clip(&weights, largest, width),
-            };
-            Ok(largest * clip / largest_integer)
-        })
-        .collect::<Result<Vec<f64>, Error>>()?;
-    Ok(sets.set_of.iter().map(|&set| scales[set]).collect())
-}
-
-/// The clip with the least squared error over the weights.
-fn least_squares_clip(weights: &[f64], largest: f64, width: BitWidth) -> f64 {
-    let (low, high) = (
-        approximate_real(width.lowest()),
-        approximate_real(width.highest()),
-    );
-    let error = |clip: f64| -> f64 {
-        let scale = largest * clip / high;
-        weights
-            .iter()
-            .map(|w| ((w / scale).round().clamp(low, high) * scale - w).powi(2))
-            .sum()
-    };
-    let mut best = (error(1.0), 1.0);
-    for step in 1..32 {
-        let clip = 1.0 - f64::from(step) / 40.0;
-        let e = error(clip);
-        if e < best.0 {
-            best = (e, clip);
-        }
-    }
-    best.1
-}
-
-fn integers(p: &network::Projection, scales: &[f64], width: BitWidth) -> Vec<i32> {
-    p.weights
-        .iter()
-        .enumerate()
-        .map(|(at, &w)| {
-            let scaled = f64::from(w) / scales[synapses::first_neuron(p, p.row_of(at))];
-            // The scale was made from these weights, so the quotient is near the width's range.
-            let integer = nearest_integer(scaled).unwrap_or(0);
-            i32::try_from(range::clip(integer, width)).expect("a weight has at most 16 bits")
-        })
-        .collect()
-}
-
 fn total_bias(incoming: &[(usize, &network::Projection)], n_neurons: usize) -> Vec<f64> {
     let mut total = vec![0.0; n_neurons];
     for bias in incoming.iter().filter_map(|(_, p)| p.bias.as_ref()) {
@@ -675,8 +572,10 @@ fn total_bias(incoming: &[(usize, &network::Projection)], n_neurons: usize) -> V
 struct Built {
     program: Program,
     threshold: Option<(i64, i64)>,
+    threshold_error: Option<f64>,
     decay_error: f64,
     saturates: bool,
+    units: Vec<f64>,
     /// Width of the number of spikes in a tick.
     spike_bits: u32,
 }
@@ -846,7 +745,7 @@ fn build_program(
     let mut starts_saturated = false;
     if let Some(width) = saturation {
         for v in &mut v_init {
-            let clipped = range::clip(*v, width);
+            let clipped = clip(*v, width);
             starts_saturated |= clipped != *v;
             *v = clipped;
         }
@@ -861,9 +760,11 @@ fn build_program(
     // The new value of each state variable, as it becomes known.
     let mut next = BTreeMap::new();
 
+    let mut threshold_error = None;
     let threshold = match &neuron.firing {
         Some(f) => {
             let values = quantized("v_threshold", &widened(&f.v_threshold))?;
+            threshold_error = Some(fidelity::largest_error(&f.v_threshold, &values, &units));
             let range = (values.iter().min().copied(), values.iter().max().copied());
             let v_reset = match f.reset {
                 Reset::ToValue => Some(quantized("v_reset", &widened(&f.v_reset))?),
@@ -1087,7 +988,7 @@ fn build_program(
     next.insert(membrane, v);
     b.draft.next_states = next.into_values().collect();
 
-    let ranges = analyse(&b.draft, &[sums.to_vec()], n, ticks);
+    let ranges = analyse(&b.draft, &[sums.to_vec()], 0..n, ticks);
     let too_wide = || Error::TooWide {
         population: population.name.clone(),
     };
@@ -1134,6 +1035,7 @@ fn build_program(
             tables: b.draft.tables,
         },
         threshold: threshold.and_then(|(.., range)| range),
+        threshold_error,
         decay_error,
         spike_bits: match spike.filter(|_| counts) {
             Some(count) => ranges.steps[count.0].unsigned_bits().max(1),
@@ -1141,6 +1043,7 @@ fn build_program(
             None => 1,
         },
         saturates: starts_saturated || !ranges.saturating.is_empty(),
+        units,
     })
 }
 

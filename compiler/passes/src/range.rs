@@ -70,16 +70,15 @@ pub(crate) struct Ranges {
 /// No interval beyond this can become a value; it stops bounds from growing without end.
 const LIMIT: i128 = 1 << 80;
 
-/// Runs `draft` on intervals for `ticks` ticks.
+/// Runs `draft` on intervals for `ticks` ticks, over some of its neurons.
 pub(crate) fn analyse(
     draft: &Draft,
     inputs: &[Vec<Interval>],
-    n_neurons: usize,
+    neurons: std::ops::Range<usize>,
     ticks: u32,
 ) -> Ranges {
     let mut all: Option<Ranges> = None;
-    #[allow(clippy::needless_range_loop)] // `neuron` indexes parameters as well as inputs.
-    for neuron in 0..n_neurons {
+    for neuron in neurons {
         let parameter = |n: usize| Interval::point(draft.parameters[n].values[neuron]);
         let mut states: Vec<Interval> = draft
             .init

@@ -1,6 +1,7 @@
 //! What the passes ask of a projection's weights, whatever its connectivity.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use spikeloom_ir::geometry::{Connectivity, Pooling};
 use spikeloom_ir::network;
@@ -79,9 +80,45 @@ pub(crate) fn extremes(
 ) -> Vec<(i64, i64)> {
     let mut sums = vec![(0i64, 0i64); n_post];
     // How often one event of every source reaches each element behind the poolings.
-    let mut reach = vec![1i64; n_pre];
+    let reach = pooled(pooling, vec![1i64; n_pre]);
+    each_synapse(
+        connectivity,
+        reach.len(),
+        n_post,
+        |neuron, weight, element| {
+            let w = i64::from(weights[weight]) * reach[element];
+            sums[neuron].0 += w.min(0);
+            sums[neuron].1 += w.max(0);
+        },
+    );
+    sums
+}
+
+/// What each neuron is sent where the sources send `activity`.
+pub(crate) fn sums(
+    pooling: &[Pooling],
+    connectivity: &Connectivity,
+    n_post: usize,
+    weight: impl Fn(usize) -> f64,
+    activity: &[f64],
+) -> Vec<f64> {
+    let mut sums = vec![0.0; n_post];
+    let activity = pooled(pooling, activity.to_vec());
+    each_synapse(
+        connectivity,
+        activity.len(),
+        n_post,
+        |neuron, at, element| {
+            sums[neuron] += weight(at) * activity[element];
+        },
+    );
+    sums
+}
+
+/// What arrives behind the poolings of what the sources send.
+fn pooled<T: Copy + Default + AddAssign>(pooling: &[Pooling], mut values: Vec<T>) -> Vec<T> {
     for pooling in pooling {
-        let mut pooled = vec![0; pooling.output.n_elements()];
+        let mut pooled = vec![T::default(); pooling.output.n_elements()];
         for (at, total) in pooled.iter_mut().enumerate() {
             let [c, y, x] = pooling.output.position(at);
             let [height, width] = pooling.window.kernel;
@@ -90,23 +127,29 @@ pub(crate) fn extremes(
                     let row = pooling.window.covered(0, y, ky, pooling.input.height);
                     let column = pooling.window.covered(1, x, kx, pooling.input.width);
                     if let Some((row, column)) = row.zip(column) {
-                        *total += reach[pooling.input.index(c, row, column)];
+                        *total += values[pooling.input.index(c, row, column)];
                     }
                 }
             }
         }
-        reach = pooled;
+        values = pooled;
     }
-    let mut add = |neuron: usize, weight: i32, times: i64| {
-        let w = i64::from(weight) * times;
-        sums[neuron].0 += w.min(0);
-        sums[neuron].1 += w.max(0);
-    };
+    values
+}
+
+/// Visits every synapse: its neuron, the place of its weight, and the element that it comes from,
+/// of `n_in` behind the poolings.
+fn each_synapse(
+    connectivity: &Connectivity,
+    n_in: usize,
+    n_post: usize,
+    mut visit: impl FnMut(usize, usize, usize),
+) {
     match connectivity {
         Connectivity::Dense => {
-            for (neuron, row) in weights.chunks(reach.len().max(1)).enumerate() {
-                for (&w, &times) in row.iter().zip(&reach) {
-                    add(neuron, w, times);
+            for neuron in 0..n_post {
+                for element in 0..n_in {
+                    visit(neuron, neuron * n_in + element, element);
                 }
             }
         }
@@ -126,11 +169,10 @@ pub(crate) fn extremes(
                         };
                         for channel in 0..n_in {
                             let source = output / n_out * n_in + channel;
-                            let times = reach[c.input.index(source, row, column)];
-                            add(
+                            visit(
                                 neuron,
-                                weights[c.weight_index(output, channel, ky, kx)],
-                                times,
+                                c.weight_index(output, channel, ky, kx),
+                                c.input.index(source, row, column),
                             );
                         }
                     }
@@ -138,5 +180,4 @@ pub(crate) fn extremes(
             }
         }
     }
-    sums
 }

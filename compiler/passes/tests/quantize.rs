@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use spikeloom_golden::Golden;
 use spikeloom_ir::network::{Encoder, Network, ResetAt, SentAt, Source};
 use spikeloom_ir::{Op, Quantized};
-use spikeloom_passes::{Error, QuantizeConfig, ScaleRule, normalise, quantize, search_scales};
+use spikeloom_passes::{Error, QuantizeConfig, ScaleRule, normalise, quantize};
 use support::{Sample, any_network, exact_network};
 
 fn config(weight_bits: u32, state_bits: Option<u32>) -> QuantizeConfig {
@@ -243,45 +243,6 @@ fn leaks(quantized: &Quantized, population: usize, state: &str) -> Vec<f64> {
         .iter()
         .map(|&k| k as f64 / f64::from(2u32.pow(shift)))
         .collect()
-}
-
-#[test]
-fn the_better_rule_wins_and_the_first_of_equals() {
-    let network = normalise(&any_network(3));
-    let rules = [
-        ScaleRule::LargestWeight,
-        ScaleRule::Clip(0.5),
-        ScaleRule::LeastSquares,
-    ];
-    let search = |scores: [f64; 3]| {
-        let mut next = scores.iter();
-        let found = search_scales(&network, &config(4, None), &rules, |_| {
-            Ok::<_, Error>(*next.next().unwrap())
-        });
-        found.unwrap().1.scale
-    };
-    assert_eq!(search([0.1, 0.9, 0.5]), ScaleRule::Clip(0.5));
-    assert_eq!(search([0.7, 0.7, 0.7]), ScaleRule::LargestWeight);
-    assert_eq!(search([0.7, 0.7, 0.8]), ScaleRule::LeastSquares);
-}
-
-#[test]
-fn the_scale_search_stops_at_the_first_error_of_its_judge() {
-    let network = normalise(&any_network(3));
-    let mut asked = 0;
-    let found = search_scales(
-        &network,
-        &config(8, None),
-        &[ScaleRule::LargestWeight, ScaleRule::LeastSquares],
-        |_| {
-            asked += 1;
-            Err(Error::NoInput {
-                population: "judge".into(),
-            })
-        },
-    );
-    assert!(matches!(found, Err(Error::NoInput { .. })));
-    assert_eq!(asked, 1);
 }
 
 #[test]

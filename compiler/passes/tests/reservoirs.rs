@@ -119,6 +119,38 @@ fn a_readout_with_large_weights_feels_twelve_bits() {
     assert!((0.05..0.3).contains(&nrmse), "{nrmse}");
 }
 
+/// The input and the reservoir send in different units, and each has its own scale.
+#[test]
+fn weights_of_every_source_are_near_their_reals() {
+    let network = network("reservoirpy-esn-vowels");
+    let (_, report) = quantize(&network, &config(12, None)).unwrap();
+    let names: Vec<&str> = report.projections.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["input", "recurrent", "readout"]);
+    for p in &report.projections {
+        assert!(p.weight_error > 0.0 && p.weight_error < 1e-3, "{p:?}");
+        assert_eq!((p.bits, p.clipped), (12, 0), "{p:?}");
+    }
+}
+
+/// Between units with an activation, single projections may have more than 8 bits too.
+#[test]
+fn a_projection_of_a_reservoir_may_have_its_own_width() {
+    let network = network("reservoirpy-esn-vowels");
+    let widths = |name: &str, bits| QuantizeConfig {
+        widths: [(name.to_owned(), bits)].into(),
+        ..config(10, None)
+    };
+    let (quantized, report) = quantize(&network, &widths("recurrent", 14)).unwrap();
+    let bits = report.projections.iter().map(|p| p.bits);
+    assert_eq!(bits.collect::<Vec<_>>(), [10, 14, 10]);
+    // No unit fires, and that an argument saturates is part of the function.
+    for reach in spikeloom_passes::reach(&quantized) {
+        assert!(reach.firing.is_empty() && !reach.saturates.contains(&true));
+    }
+    let error = quantize(&network, &widths("recurrent", 17)).unwrap_err();
+    assert!(matches!(error, Error::Width { found: 17, .. }), "{error}");
+}
+
 #[test]
 fn there_is_no_circuit_yet() {
     let (quantized, _) = quantize(&network("reservoirpy-esn-vowels"), &config(12, None)).unwrap();

@@ -148,6 +148,88 @@ fn four_bits_lose_at_most_a_point() {
     }
 }
 
+/// Calibration against the rule for all, on samples that nothing was chosen on.
+#[test]
+fn calibration_is_worth_most_where_bits_are_few() {
+    for case in [DIRECT, RATE, READOUT, CURRENTS, RECURRENT, TWO_RESETS] {
+        for row in case.sweep("2..4", 128) {
+            let bits = row.bits;
+            // Of 300 samples, and what the scores are still off by.
+            let (classes, scores) = match bits {
+                2 => (2.0, 0.75),
+                3 => (1.0, 0.8),
+                _ => (-2.0, 0.85),
+            };
+            let [before, after] = row.classes;
+            assert!(after >= before + classes, "{bits} bits: {}", row.text);
+            let [before, after] = row.scores;
+            assert!(after < scores * before, "{bits} bits: {}", row.text);
+            let [before, after] = row.accuracy;
+            let gain = if bits == 2 { 0.015 } else { -0.005 };
+            assert!(after > before + gain, "{bits} bits: {}", row.text);
+        }
+    }
+}
+
+#[test]
+fn calibration_loses_nothing_at_eight_bits() {
+    for case in [DIRECT, RATE, READOUT, CURRENTS, RECURRENT, TWO_RESETS] {
+        for row in case.sweep("8..8", 256) {
+            let [before, after] = row.spikes;
+            assert!(after >= before, "{}", row.text);
+            let [before, after] = row.scores;
+            assert!(after < 1.05 * before, "{}", row.text);
+            // One of 300 samples.
+            let [before, after] = row.classes;
+            assert!(after >= before - 1.0, "{}", row.text);
+            let [before, after] = row.accuracy;
+            assert!(after > before - 0.004, "{}", row.text);
+        }
+    }
+}
+
+/// What 300 samples came to with one width, uncalibrated and calibrated.
+struct Row {
+    bits: u64,
+    classes: [f64; 2],
+    spikes: [f64; 2],
+    scores: [f64; 2],
+    accuracy: [f64; 2],
+    /// All of it, with the name of the model.
+    text: String,
+}
+
+impl Case {
+    fn sweep(&self, widths: &str, calibration_samples: u32) -> Vec<Row> {
+        let found = crate::workshop().without_tools().json(&format!(
+            "quantize {} {} --sweep {widths} --calibrate {}:{calibration_samples} --data {} \
+             --samples 300 --json",
+            models().join(self.model).join("model.nir").display(),
+            self.flags,
+            data(self.data[0]).display(),
+            data(self.data[1]).display()
+        ));
+        assert_eq!(found["samples"], 300);
+        assert_eq!(found["calibration_samples"], calibration_samples);
+        let rows = found["rows"].as_array().unwrap().iter();
+        rows.map(|row| {
+            let both = |path: &str| {
+                ["uncalibrated", "calibrated"].map(|of| row[of].pointer(path).unwrap())
+            };
+            let numbers = |path: &str| both(path).map(|value| value.as_f64().unwrap());
+            Row {
+                bits: row["bits"].as_u64().unwrap(),
+                classes: numbers("/agreement/same_class"),
+                spikes: numbers("/agreement/same_spikes"),
+                scores: numbers("/agreement/score_error"),
+                accuracy: numbers("/accuracy"),
+                text: format!("{}: {row}", self.model),
+            }
+        })
+        .collect()
+    }
+}
+
 #[test]
 fn the_float_reference_makes_the_framework_s_own_spikes() {
     for case in [

@@ -10,6 +10,7 @@ mod errors;
 mod ladder;
 mod native;
 mod printed;
+mod quantize;
 mod simulate;
 mod tools;
 
