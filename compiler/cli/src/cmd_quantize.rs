@@ -80,7 +80,9 @@ impl Quantize {
             eprintln!("remark: {remark}");
         }
         let network = normalise(&network);
-        quantised::check(&network, &project)?;
+        if self.data.data.is_some() {
+            quantised::check(&network, &project)?;
+        }
         let takes_events = network.input.encoder == Encoder::Events;
         let n_channels = network.input.shape.iter().product();
         let data = self
