@@ -2,13 +2,13 @@
 
 use rust_hdl_core::prelude::*;
 use spikeloom_ir::mapped::{Mapped, MemoryKind};
-use spikeloom_ir::quantized::{Decoder, Encoder, Source};
+use spikeloom_ir::quantized::{Decoder, Source};
 use spikeloom_ir::{Init, Quantized};
 
 use crate::control::{Control, INPUT_SPACE, SCORE_SPACE, TICK_BITS};
 use crate::core::{CoreConfig, index_bits};
 use crate::decoder::{ScoreSource, Scores};
-use crate::encoder::{DirectEncoder, EventsEncoder, RateEncoder};
+use crate::encoder::{EncoderConfig, IN_FLIGHT, SampleEncoder};
 use crate::error::Error;
 use crate::event::KIND_BITS;
 use crate::image::MemoryImage;
@@ -21,9 +21,6 @@ use crate::tick_count::TickCount;
 use crate::walk::WalkPlan;
 use crate::width::{DConst, DSignal, SignalType, bit_cast, unsigned_cast};
 
-/// Events that an encoder sends after it was told that there is no room.
-const ENCODER_IN_FLIGHT: usize = 4;
-
 /// Everything that fixes a design.
 #[derive(Debug, Clone)]
 pub struct DeviceConfig {
@@ -34,12 +31,8 @@ pub struct DeviceConfig {
     pub ports: Vec<Vec<(PortConfig, u32)>>,
     /// The core that is read out.
     pub output: usize,
-    /// Number of input channels.
-    pub n_channels: usize,
-    /// Bytes of a sample.
-    pub sample_bytes: usize,
     /// How samples become events.
-    pub encoder: Encoder,
+    pub encoder: EncoderConfig,
     /// How the output becomes a class.
     pub decoder: Decoder,
     /// Width of a score, sign included.
@@ -112,9 +105,11 @@ impl DeviceConfig {
                 .map(|(position, core)| ports(network, position, core))
                 .collect(),
             output: network.output.0,
-            n_channels: network.input.n_channels,
-            sample_bytes: network.sample_bytes(),
-            encoder: network.input.encoder,
+            encoder: EncoderConfig::new(
+                network.input.n_channels,
+                network.sample_bytes(),
+                network.input.encoder.clone(),
+            )?,
             decoder: network.decoder,
             score_bits: mapped.score_bits,
             n_ticks: network.ticks.try_into().unwrap_or(u16::MAX),
@@ -124,13 +119,11 @@ impl DeviceConfig {
 
     /// The files that the design's Verilog reads.
     pub fn images(&self) -> Vec<&MemoryImage> {
-        self.cores
-            .iter()
-            .flat_map(|c| {
-                let tables = c.walk.iter().flat_map(WalkPlan::images);
-                c.weights.iter().chain([&c.parameters]).chain(tables)
-            })
-            .collect()
+        let cores = self.cores.iter().flat_map(|c| {
+            let tables = c.walk.iter().flat_map(WalkPlan::images);
+            c.weights.iter().chain([&c.parameters]).chain(tables)
+        });
+        cores.chain(self.encoder.images()).collect()
     }
 }
 
@@ -231,9 +224,7 @@ pub struct Device {
 
     link: HostLink,
     control: Control,
-    direct: Vec<DirectEncoder>,
-    rate: Vec<RateEncoder>,
-    events: Vec<EventsEncoder>,
+    encoder: SampleEncoder,
     stages: Vec<Stage>,
     /// Queues, those of the first stage first.
     ports: Vec<Port>,
@@ -255,9 +246,6 @@ pub struct Device {
     scored: Vec<BitRegister>,
     late_done: Vec<Signal<Local, Bit>>,
     is_done: Signal<Local, Bit>,
-    encoder_valid: Signal<Local, Bit>,
-    encoder_kind: DSignal<Local>,
-    encoder_index: DSignal<Local>,
     encoder_full: Signal<Local, Bit>,
     scores: Scores,
     score_select: LaneSelect,
@@ -275,9 +263,6 @@ pub struct Device {
     score_space: DConst,
     score_shift: DConst,
     zero_byte: DConst,
-    _n_direct: usize,
-    _n_rate: usize,
-    _n_events: usize,
     _n_stages: usize,
     _last_stage: usize,
     _output: usize,
@@ -320,26 +305,8 @@ impl Device {
         let n_output = cfg.cores.get(cfg.output).map_or(1, |c| c.n_post);
         let class_bits = index_bits(n_output);
         let value_bits = stages.get(cfg.output).map_or(2, |s| s.score_value.width());
-        let input_bits = index_bits(cfg.sample_bytes);
+        let input_bits = index_bits(cfg.encoder.sample_bytes);
         let byte = SignalType::unsigned(8);
-        let direct = match cfg.encoder {
-            Encoder::Direct => vec![DirectEncoder::new(cfg.n_channels, TICK_BITS)?],
-            Encoder::Rate { .. } | Encoder::Events | Encoder::Series => vec![],
-        };
-        let rate = match cfg.encoder {
-            Encoder::Rate { seed } => vec![RateEncoder::new(cfg.n_channels, TICK_BITS, seed)?],
-            Encoder::Direct | Encoder::Events | Encoder::Series => vec![],
-        };
-        let events = match cfg.encoder {
-            Encoder::Events => {
-                vec![EventsEncoder::new(
-                    cfg.n_channels,
-                    cfg.sample_bytes,
-                    TICK_BITS,
-                )?]
-            }
-            Encoder::Direct | Encoder::Rate { .. } | Encoder::Series => vec![],
-        };
         let bits = |get: fn(&Stage) -> usize| stages.iter().map(get).map(DSignal::new).collect();
         Ok(Self {
             clock: Signal::default(),
@@ -355,12 +322,7 @@ impl Device {
             trace_word: bits(|s| s.trace_word.width()),
             link: HostLink::new()?,
             control: Control::new(cfg.design_id, cfg.n_ticks, class_bits),
-            _n_direct: direct.len(),
-            _n_rate: rate.len(),
-            _n_events: events.len(),
-            direct,
-            rate,
-            events,
+            encoder: SampleEncoder::new(&cfg.encoder, TICK_BITS)?,
             _n_stages: stages.len(),
             _last_stage: stages.len() - 1,
             _output: cfg.output,
@@ -394,9 +356,6 @@ impl Device {
             late_done: (0..=net.late.len()).map(|_| Signal::default()).collect(),
             late: net.late,
             is_done: Signal::default(),
-            encoder_valid: Signal::default(),
-            encoder_kind: DSignal::new(KIND_BITS),
-            encoder_index: DSignal::new(index_bits(cfg.n_channels)),
             encoder_full: Signal::default(),
             scores: Scores::new(n_output, cfg.score_bits, value_bits, TICK_BITS)?,
             score_select: LaneSelect::new(byte, 4),
@@ -441,7 +400,7 @@ impl Net {
     fn new(cfg: &DeviceConfig, stages: &[Stage]) -> Result<Self, Error> {
         let all: Vec<&PortConfig> = cfg.ports.iter().flatten().map(|(port, _)| port).collect();
         let in_flight = |source: usize| match source.checked_sub(1) {
-            None => ENCODER_IN_FLIGHT,
+            None => IN_FLIGHT,
             Some(stage) => stages[stage].in_flight(),
         };
         let ports = all
@@ -477,7 +436,7 @@ impl Net {
             }
             stream_of[2 * n_merges + stage] = stream;
         }
-        let index_widths: Vec<usize> = std::iter::once(index_bits(cfg.n_channels))
+        let index_widths: Vec<usize> = std::iter::once(index_bits(cfg.encoder.n_channels))
             .chain(stages.iter().map(|s| s.event_out_index.width()))
             .collect();
         let stream_widths: Vec<usize> = (ports.iter().map(|p| p.event_out_index.width()))
@@ -538,7 +497,7 @@ impl Net {
 impl Logic for Device {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, link, control, scores);
+        clock!(self, clock, link, control, encoder, scores);
 
         // The byte stream.
         self.link.rx_valid.next = self.rx_valid.val();
@@ -606,50 +565,17 @@ impl Logic for Device {
 
         // The encoder.
         self.encoder_full.next = self.full.outputs[0].val();
-        for i in 0..self._n_direct {
-            self.direct[i].clock.next = self.clock.val();
-            self.direct[i].write_en.next = self.encoder_write.val();
-            self.direct[i].write_address.next =
-                bit_cast(self.link.bus_address.val(), self._input_bits);
-            self.direct[i].write_data.next = self.link.bus_write_data.val();
-            self.direct[i].start.next = self.control.start.val();
-            self.direct[i].n_ticks.next = self.control.n_ticks.val();
-            self.direct[i].event_out_nearly_full.next = self.encoder_full.val();
-            self.encoder_valid.next = self.direct[i].event_out_valid.val();
-            self.encoder_kind.next = self.direct[i].event_out_kind.val();
-            self.encoder_index.next = self.direct[i].event_out_index.val();
-        }
-        for i in 0..self._n_rate {
-            self.rate[i].clock.next = self.clock.val();
-            self.rate[i].write_en.next = self.encoder_write.val();
-            self.rate[i].write_address.next =
-                bit_cast(self.link.bus_address.val(), self._input_bits);
-            self.rate[i].write_data.next = self.link.bus_write_data.val();
-            self.rate[i].start.next = self.control.start.val();
-            self.rate[i].n_ticks.next = self.control.n_ticks.val();
-            self.rate[i].event_out_nearly_full.next = self.encoder_full.val();
-            self.encoder_valid.next = self.rate[i].event_out_valid.val();
-            self.encoder_kind.next = self.rate[i].event_out_kind.val();
-            self.encoder_index.next = self.rate[i].event_out_index.val();
-        }
-        for i in 0..self._n_events {
-            self.events[i].clock.next = self.clock.val();
-            self.events[i].write_en.next = self.encoder_write.val();
-            self.events[i].write_address.next =
-                bit_cast(self.link.bus_address.val(), self._input_bits);
-            self.events[i].write_data.next = self.link.bus_write_data.val();
-            self.events[i].start.next = self.control.start.val();
-            self.events[i].n_ticks.next = self.control.n_ticks.val();
-            self.events[i].event_out_nearly_full.next = self.encoder_full.val();
-            self.encoder_valid.next = self.events[i].event_out_valid.val();
-            self.encoder_kind.next = self.events[i].event_out_kind.val();
-            self.encoder_index.next = self.events[i].event_out_index.val();
-        }
+        self.encoder.write_en.next = self.encoder_write.val();
+        self.encoder.write_address.next = bit_cast(self.link.bus_address.val(), self._input_bits);
+        self.encoder.write_data.next = self.link.bus_write_data.val();
+        self.encoder.start.next = self.control.start.val();
+        self.encoder.n_ticks.next = self.control.n_ticks.val();
+        self.encoder.event_out_nearly_full.next = self.encoder_full.val();
 
         // From whoever sends to the queues, and back whether there is room.
-        self.sent_valid.inputs[0].next = self.encoder_valid.val();
-        self.sent_kind.inputs[0].next = self.encoder_kind.val();
-        self.sent_index.inputs[0].next = self.encoder_index.val();
+        self.sent_valid.inputs[0].next = self.encoder.event_out_valid.val();
+        self.sent_kind.inputs[0].next = self.encoder.event_out_kind.val();
+        self.sent_index.inputs[0].next = self.encoder.event_out_index.val();
         for i in 0..self._n_stages {
             self.sent_valid.inputs[i + 1].next = self.stages[i].event_out_valid.val();
             self.sent_kind.inputs[i + 1].next = self.stages[i].event_out_kind.val();

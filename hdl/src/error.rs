@@ -18,6 +18,17 @@ pub enum Error {
         name: String,
     },
 
+    /// There is no circuit for an encoder.
+    #[error("there is no circuit for the encoder {encoder}")]
+    #[diagnostic(
+        code(spikeloom::hdl::encoder),
+        help("simulate the network with the golden model")
+    )]
+    NoEncoder {
+        /// The encoder.
+        encoder: String,
+    },
+
     /// The words of an image do not fill whole rows.
     #[error("memory image {name} has {n_words} words, which is not a multiple of {n_lanes} lanes")]
     #[diagnostic(

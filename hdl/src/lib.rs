@@ -52,7 +52,7 @@ pub use datapath::{
 pub use decoder::{ScoreSource, Scores};
 pub use device::{Device, DeviceConfig, Top};
 pub use device_simulation::{DeviceSimulation, TraceRecord};
-pub use encoder::{DirectEncoder, EventsEncoder, RateEncoder};
+pub use encoder::{EncoderConfig, SampleEncoder};
 pub use error::Error;
 pub use event_fifo::EventFifo;
 pub use image::MemoryImage;

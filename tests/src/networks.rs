@@ -1,5 +1,6 @@
 //! Networks of all kinds by chance, and the smallest that still fails.
 
+use spikeloom_ir::coding::{Delta, Latency, LatencyForm};
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::network::{
     Adaptation, Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection,
@@ -31,7 +32,7 @@ impl Random {
 /// Any graph of up to four populations: chains, skips, loops, delays.
 pub fn random_network(seed: u64) -> Network {
     let mut r = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let n_channels = 3 + r.below(20) as usize;
+    let mut n_channels = 3 + r.below(20) as usize;
     let sizes: Vec<usize> = (0..1 + r.below(4))
         .map(|_| 2 + r.below(12) as usize)
         .collect();
@@ -84,13 +85,7 @@ pub fn random_network(seed: u64) -> Network {
             origin: Origin::Synthetic,
         })
         .collect();
-    let encoder = match r.below(3) {
-        0 => Encoder::Direct { scale: 1.0 / 255.0 },
-        1 => Encoder::Rate {
-            seed: 1 + r.below(1 << 31) as u32,
-        },
-        _ => Encoder::Events,
-    };
+    let encoder = random_encoder(&mut r, &mut n_channels);
     // A held input leaves no room for spikes beside it, and a readout feeds nothing.
     let is_held = matches!(encoder, Encoder::Direct { .. });
     let feeds = |i: usize| !(readout && i == output);
@@ -176,6 +171,32 @@ pub fn random_network(seed: u64) -> Network {
         } else {
             Decoder::SpikeCount
         },
+    }
+}
+
+/// Any encoder that there is a circuit for. Where spikes have a sign, channels come in pairs.
+fn random_encoder(r: &mut Random, n_channels: &mut usize) -> Encoder {
+    match r.below(5) {
+        0 => Encoder::Direct { scale: 1.0 / 255.0 },
+        1 => Encoder::Rate {
+            seed: 1 + r.below(1 << 31) as u32,
+        },
+        2 => Encoder::Latency(Latency {
+            form: [LatencyForm::Log, LatencyForm::Linear][r.below(2) as usize],
+            tau: (r.below(2) == 0).then(|| 1.0 + f64::from(r.real())),
+            threshold: [0.01, 0.2][r.below(2) as usize],
+            clip: r.below(2) == 0,
+        }),
+        3 => {
+            let off_spikes = r.below(2) == 0;
+            *n_channels += *n_channels % (1 + usize::from(off_spikes));
+            Encoder::Delta(Delta {
+                threshold: [1, 26, 128][r.below(3) as usize],
+                off_spikes,
+                padding: r.below(2) == 0,
+            })
+        }
+        _ => Encoder::Events,
     }
 }
 
@@ -273,6 +294,15 @@ pub fn random_planes(seed: u64) -> Network {
         1 + r.below(6) as usize,
         1 + r.below(6) as usize,
     ];
+    let mut n_channels = input.iter().product();
+    let encoder = loop {
+        // The number of channels is fixed here.
+        let (before, encoder) = (n_channels, random_encoder(&mut r, &mut n_channels));
+        if n_channels == before {
+            break encoder;
+        }
+        n_channels = before;
+    };
     let (first, shape) = planes(&mut r, grid(&input), "conv0");
     let (mut second, last) = planes(&mut r, grid(&shape), "conv1");
     second.source = Source::Population(PopulationId(0));
@@ -317,13 +347,7 @@ pub fn random_planes(seed: u64) -> Network {
         ticks: 3 + r.below(4) as u32,
         input: Input {
             shape: input.to_vec(),
-            encoder: match r.below(3) {
-                0 => Encoder::Direct { scale: 1.0 / 255.0 },
-                1 => Encoder::Rate {
-                    seed: 1 + r.below(1 << 31) as u32,
-                },
-                _ => Encoder::Events,
-            },
+            encoder,
             origin: Origin::Synthetic,
         },
         populations,

@@ -81,6 +81,40 @@ fn reference(network: &Network, sample: Sample<'_>) -> Result<Reference, Error> 
     })
 }
 
+/// The channels of all spikes that an encoder in time makes of a sample; none of the others.
+fn spikes_in_time(network: &Network, values: &[u8]) -> Vec<usize> {
+    match network.input.encoder {
+        Encoder::Latency(latency) => {
+            let least = latency.least(network.ticks);
+            let lowest = least.last().copied().unwrap_or(256);
+            let spikes = values.iter().enumerate();
+            let spikes = spikes.filter(|(_, value)| u16::from(**value) >= lowest);
+            spikes.map(|(channel, _)| channel).collect()
+        }
+        Encoder::Delta(delta) => {
+            let n = delta.n_values(network.input.shape.iter().product()).max(1);
+            let mut before = match values.get(..n) {
+                Some(first) if delta.padding => first.to_vec(),
+                _ => vec![0; n],
+            };
+            let mut spikes = Vec::new();
+            for tick in values.chunks(n) {
+                for (at, (&now, before)) in tick.iter().zip(&mut before).enumerate() {
+                    if now.saturating_sub(*before) >= delta.threshold {
+                        spikes.push(at);
+                    }
+                    if delta.off_spikes && before.saturating_sub(now) >= delta.threshold {
+                        spikes.push(n + at);
+                    }
+                    *before = now;
+                }
+            }
+            spikes
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// What the input and every population send a tick, as a mean over samples and ticks, in the units
 /// of the network.
 #[derive(Debug, Clone)]
@@ -102,13 +136,16 @@ impl Activity {
         let whole = match network.input.encoder {
             Encoder::Direct { scale } => f64::from(scale),
             Encoder::Rate { .. } | Encoder::Events => 1.0 / 255.0,
-            // References of such a network are refused.
-            Encoder::Series { .. } => 0.0,
+            // Spikes in time are counted below; references of a network of series are refused.
+            Encoder::Latency(_) | Encoder::Delta(_) | Encoder::Series { .. } => 0.0,
         };
         let whole = whole * share * f64::from(network.ticks);
         for sample in samples {
             match sample {
                 Sample::Values(values) => {
+                    for channel in spikes_in_time(network, values) {
+                        input[channel] += share;
+                    }
                     for (mean, &value) in input.iter_mut().zip(*values) {
                         *mean += f64::from(value) * whole;
                     }

@@ -7,7 +7,7 @@ use spikeloom::Build;
 use spikeloom::data::{self, DataSet};
 use spikeloom_bitstreams::ToolSource;
 use spikeloom_frontend::Choice;
-use spikeloom_ir::quantized::Encoder;
+use spikeloom_ir::network::Input;
 
 /// A parser of one of the names of a choice, with their meanings in `--help`.
 pub fn choice<C: Choice + Send + Sync>() -> impl TypedValueParser<Value = C> {
@@ -48,18 +48,11 @@ pub struct DataArgs {
 impl DataArgs {
     /// The samples, checked against the network of a build folder.
     pub fn read(&self, build: &Build) -> miette::Result<Option<DataSet>> {
-        let input = &build.quantized.input;
-        let takes_events = matches!(input.encoder, Encoder::Events);
-        self.read_for(takes_events, input.n_channels, build.quantized.ticks)
+        self.read_for(&build.network.input, build.network.ticks)
     }
 
-    /// The samples, checked against a network that takes so many channels.
-    pub fn read_for(
-        &self,
-        takes_events: bool,
-        n_channels: usize,
-        ticks: u32,
-    ) -> miette::Result<Option<DataSet>> {
+    /// The samples, checked against a network of that input and so many ticks.
+    pub fn read_for(&self, input: &Input, ticks: u32) -> miette::Result<Option<DataSet>> {
         let Some(path) = &self.data else {
             return Ok(None);
         };
@@ -67,7 +60,7 @@ impl DataArgs {
         if let Some(n) = self.samples {
             data.truncate(n as usize);
         }
-        data.samples.check(takes_events, n_channels, path)?;
+        data.samples.check(input, ticks, path)?;
         Ok(Some(data))
     }
 }

@@ -9,7 +9,6 @@ use spikeloom::files::Outputs;
 use spikeloom::plot::plot;
 use spikeloom::quantised::{self, Referenced};
 use spikeloom_frontend::ProjectFile;
-use spikeloom_ir::network::Encoder;
 use spikeloom_passes::normalise;
 
 use crate::args::DataArgs;
@@ -83,11 +82,7 @@ impl Quantize {
         if self.data.data.is_some() {
             quantised::check(&network, &project)?;
         }
-        let takes_events = network.input.encoder == Encoder::Events;
-        let n_channels = network.input.shape.iter().product();
-        let data = self
-            .data
-            .read_for(takes_events, n_channels, network.ticks)?;
+        let data = self.data.read_for(&network.input, network.ticks)?;
 
         let chosen_on = match &calibration {
             Some(data) => Some(quantised::calibration(&network, &project, data)?),

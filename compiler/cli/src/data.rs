@@ -1,15 +1,16 @@
 //! Data sets: samples and labels from the files people have them in.
 //!
 //! IDX files (plain or gzipped, as MNIST is distributed), NPZ archives, or a folder that holds an
-//! IDX pair. Values are bytes, one a channel; spike trains are 0/1 arrays `[n, ticks, channels]`.
+//! IDX pair. Values are bytes, one a channel, or for `--encoding delta` `[n, ticks, channels]`; spike
+//! trains are 0/1 arrays `[n, ticks, channels]`.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 use spikeloom_frontend::arrays::{Archive, ArchiveFormat, Budget, NumberArray};
-use spikeloom_ir::Quantized;
 use spikeloom_ir::quantized::Encoder;
+use spikeloom_ir::{Quantized, network};
 use thiserror::Error;
 
 use crate::files;
@@ -26,7 +27,7 @@ pub struct DataSet {
 /// Samples of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Samples {
-    /// One byte a channel.
+    /// One byte a channel; of time series, one a channel and tick.
     Values(Vec<Vec<u8>>),
     /// For every tick, the channels that spike.
     Events(Vec<Vec<Vec<u32>>>),
@@ -46,16 +47,19 @@ impl DataSet {
 }
 
 impl Samples {
-    /// Fails unless a network with that encoder and so many channels can take every sample.
+    /// Fails unless a network with that input and so many ticks can take every sample.
     ///
     /// # Errors
     /// If they are of the other kind or of another size; `path` is for messages.
     pub fn check(
         &self,
-        takes_events: bool,
-        n_channels: usize,
+        input: &network::Input,
+        ticks: u32,
         path: &Path,
     ) -> Result<(), crate::Error> {
+        let takes_events = input.encoder == network::Encoder::Events;
+        let n_channels = input.shape.iter().product();
+        let n_values = input.n_values(ticks);
         const VALUES: &str = "bytes";
         const EVENTS: &str = "spike trains";
         let kind = |found, wanted| crate::Error::DataKind {
@@ -71,7 +75,7 @@ impl Samples {
         let found = match self {
             Samples::Values(_) if takes_events => return Err(kind(VALUES, EVENTS)),
             Samples::Events(_) if !takes_events => return Err(kind(EVENTS, VALUES)),
-            Samples::Values(v) => v.iter().map(Vec::len).find(|&len| len != n_channels),
+            Samples::Values(v) => v.iter().map(Vec::len).find(|&len| len != n_values),
             // An event train does not say how many channels there are, only which were used.
             Samples::Events(e) => {
                 let channels = e.iter().flatten().flatten().map(|&c| c as usize + 1);
@@ -82,7 +86,7 @@ impl Samples {
             Some(found) => Err(crate::Error::SampleSize {
                 path: path.to_owned(),
                 found,
-                wanted: n_channels,
+                wanted: if takes_events { n_channels } else { n_values },
             }),
             None => Ok(()),
         }
@@ -132,9 +136,11 @@ impl Samples {
     /// Samples from what a device of the network takes.
     pub fn from_bytes(samples: &[Vec<u8>], network: &Quantized) -> Self {
         match network.input.encoder {
-            Encoder::Direct | Encoder::Rate { .. } | Encoder::Series => {
-                Samples::Values(samples.to_vec())
-            }
+            Encoder::Direct
+            | Encoder::Rate { .. }
+            | Encoder::Latency { .. }
+            | Encoder::Delta(_)
+            | Encoder::Series => Samples::Values(samples.to_vec()),
             Encoder::Events => {
                 let n_bytes = network.input.bytes_a_tick().max(1);
                 let events = |bytes: &[u8]| {
@@ -170,8 +176,9 @@ impl Samples {
     pub fn channel_sums(&self, n_channels: usize) -> Vec<i64> {
         let mut sums = vec![0; n_channels];
         for sample in self.to_values(n_channels) {
-            for (sum, value) in sums.iter_mut().zip(sample) {
-                *sum += i64::from(value);
+            // A time series has one value a channel and tick.
+            for (at, value) in sample.into_iter().enumerate() {
+                sums[at % n_channels.max(1)] += i64::from(value);
             }
         }
         sums

@@ -170,7 +170,15 @@ impl Fault {
         let mut sample = sample.to_vec();
         if let Fault::DroppedEvent { channel } = *self {
             match network.input.encoder {
-                Encoder::Direct | Encoder::Rate { .. } => sample[channel] = 0,
+                Encoder::Direct | Encoder::Rate { .. } | Encoder::Latency { .. } => {
+                    sample[channel] = 0;
+                }
+                Encoder::Delta(_) => {
+                    let n_values = network.input.bytes_a_tick();
+                    for tick in sample.chunks_mut(n_values) {
+                        tick[channel % n_values] = 0;
+                    }
+                }
                 Encoder::Series => {
                     for tick in sample.chunks_mut(network.input.bytes_a_tick()) {
                         tick[2 * channel..][..2].fill(0);

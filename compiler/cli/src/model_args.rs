@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use spikeloom::data::{self, DataSet};
 use spikeloom::{Given, Model};
 use spikeloom_frontend::{
-    Bits, Calibration, Choice, DecoderChoice, Encoding, LowerLimit, ProjectFile, ResetChoice,
-    SpikesPerTick, parse_bytes,
+    Bits, Calibration, Choice, Coding, DecoderChoice, Encoding, LowerLimit, ProjectFile,
+    ResetChoice, SpikesPerTick, parse_bytes,
 };
+use spikeloom_ir::coding::LatencyForm;
 use spikeloom_ir::network::{MAX_TICKS, Semantics};
 
 use crate::args::choice;
@@ -60,6 +61,8 @@ pub struct ModelArgs {
     /// What an input value of 1 means; 1/255 by default.
     #[arg(long, value_name = "FACTOR")]
     input_scale: Option<f32>,
+    #[command(flatten)]
+    coding: CodingArgs,
     /// Ticks of a sample.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TICKS)))]
     ticks: Option<u32>,
@@ -72,6 +75,42 @@ pub struct ModelArgs {
     /// How the output becomes a class.
     #[arg(long, value_name = "NAME", value_parser = choice::<DecoderChoice>())]
     decoder: Option<DecoderChoice>,
+}
+
+/// How `--encoding latency` and `--encoding delta` place spikes in time.
+#[derive(Debug, clap::Args)]
+struct CodingArgs {
+    /// Latency: what the time of a spike depends on [default: log].
+    #[arg(long, value_name = "FORM", value_parser = choice::<LatencyForm>())]
+    latency: Option<LatencyForm>,
+    /// Latency: time constant in ticks; without it the times fill the sample.
+    #[arg(long, value_name = "TICKS")]
+    latency_tau: Option<f64>,
+    /// Latency: of a value in 0 to 1 [default: 0.01]. Delta: the least change [default: 0.1].
+    #[arg(long, value_name = "VALUE")]
+    encoder_threshold: Option<f64>,
+    /// Latency: whether values below the threshold do not spike at all [default: false].
+    #[arg(long, value_name = "BOOL")]
+    latency_clip: Option<bool>,
+    /// Delta: whether a second half of the channels spikes where a value falls [default: false].
+    #[arg(long, value_name = "BOOL")]
+    delta_off: Option<bool>,
+    /// Delta: whether the first tick has no spikes, rather than follow one of zeros [default: false].
+    #[arg(long, value_name = "BOOL")]
+    delta_padding: Option<bool>,
+}
+
+impl CodingArgs {
+    fn coding(&self) -> Coding {
+        Coding {
+            form: self.latency,
+            tau: self.latency_tau,
+            threshold: self.encoder_threshold,
+            clip: self.latency_clip,
+            off_spikes: self.delta_off,
+            padding: self.delta_padding,
+        }
+    }
 }
 
 /// How a model becomes an integer network.
@@ -215,6 +254,7 @@ impl ModelArgs {
             dt: self.dt,
             encoding: self.encoding,
             input_scale: self.input_scale,
+            coding: self.coding.coding(),
             ticks: self.ticks,
             seed: self.seed,
             output_node: self.output_node.clone(),

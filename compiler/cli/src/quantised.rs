@@ -99,10 +99,8 @@ pub fn calibration<'a>(
     check(network, project)?;
     let settings = project.calibration.as_ref();
     let path = settings.and_then(|c| c.data.as_deref());
-    let takes_events = network.input.encoder == Encoder::Events;
-    let n_channels = network.input.shape.iter().product();
     let path = Path::new(path.unwrap_or("the calibration data"));
-    data.samples.check(takes_events, n_channels, path)?;
+    data.samples.check(&network.input, network.ticks, path)?;
     let n = settings.and_then(|c| c.samples);
     Referenced::new(
         network,

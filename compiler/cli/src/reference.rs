@@ -2,7 +2,7 @@
 //!
 //! | array | content |
 //! | --- | --- |
-//! | `input` | bytes `[n, channels]`, or 0/1 spikes `[n, ticks, channels]` |
+//! | `input` | bytes `[n, channels]` or, of time series, `[n, ticks, values]`, or 0/1 spikes `[n, ticks, channels]` |
 //! | `spikes_NODE` | spikes `[m, ticks, neurons]` of the node called NODE in the first m samples |
 //! | `labels`, `pred` | classes `[n]`, true and the framework's; optional |
 
@@ -45,7 +45,7 @@ impl Reference {
         let mut archive = data::open_npz(path, bytes)?;
         let (samples, _) = data::read_npz(path, &mut archive, ticks)?;
         if let Samples::Values(values) = &samples {
-            let wanted: usize = network.input.shape.iter().product();
+            let wanted = network.input.n_values(ticks);
             let found = values.iter().map(Vec::len).find(|&len| len != wanted);
             if let Some(found) = found {
                 return Err(array_error(format!(

@@ -19,6 +19,7 @@ use spikeloom_cosim::{
 use spikeloom_emit::{Emitted, VERILATOR_WAIVERS, emit_device, emit_top};
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::{Device, DeviceConfig, Top};
+use spikeloom_ir::coding::{Delta, Latency, LatencyForm};
 use spikeloom_ir::mapped::{Limits, MemoryKind};
 use spikeloom_ir::network::{
     Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection, Reset,
@@ -53,7 +54,7 @@ struct Shape {
 }
 
 /// Every encoder, decoder, reset and memory once.
-const SHAPES: [Shape; 4] = [
+const SHAPES: [Shape; 6] = [
     Shape {
         seed: 1,
         encoder: Encoder::Direct { scale: 1.0 / 255.0 },
@@ -98,6 +99,37 @@ const SHAPES: [Shape; 4] = [
         lanes: 2,
         is_loaded: true,
     },
+    Shape {
+        seed: 5,
+        encoder: Encoder::Latency(Latency {
+            form: LatencyForm::Linear,
+            tau: None,
+            threshold: 0.2,
+            clip: true,
+        }),
+        decoder: Decoder::MembraneSum,
+        reset: Reset::Subtract,
+        reset_at: ResetAt::SameTick,
+        synapse: None,
+        is_recurrent: false,
+        lanes: 2,
+        is_loaded: false,
+    },
+    Shape {
+        seed: 6,
+        encoder: Encoder::Delta(Delta {
+            threshold: 40,
+            off_spikes: true,
+            padding: false,
+        }),
+        decoder: Decoder::SpikeCount,
+        reset: Reset::Subtract,
+        reset_at: ResetAt::NextTick,
+        synapse: None,
+        is_recurrent: false,
+        lanes: 4,
+        is_loaded: false,
+    },
 ];
 
 fn real(random: &mut Random) -> f32 {
@@ -108,11 +140,15 @@ fn real(random: &mut Random) -> f32 {
 fn network(shape: &Shape) -> Network {
     let mut random = Random(shape.seed);
     let r = &mut random;
-    let sizes = [
+    let mut sizes = [
         5 + r.next() as usize % 12,
         4 + r.next() as usize % 8,
         3 + r.next() as usize % 4,
     ];
+    if matches!(shape.encoder, Encoder::Delta(_)) {
+        // Channels for rising and falling values come in pairs.
+        sizes[0] += sizes[0] % 2;
+    }
     let populations = (0..2)
         .map(|i| {
             let n = sizes[i + 1];

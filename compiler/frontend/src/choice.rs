@@ -113,6 +113,10 @@ pub enum Encoding {
     Direct,
     /// Random spikes with a probability in proportion to the value.
     Rate,
+    /// One spike a channel, the earlier the greater the value.
+    Latency,
+    /// A spike where a time series of values changes.
+    Delta,
     /// The sample is a spike train already.
     Events,
     /// The sample is a time series of real values.
@@ -130,6 +134,16 @@ impl Choice for Encoding {
             Encoding::Rate,
             "rate",
             "a spike with probability value/255 in every tick",
+        ),
+        (
+            Encoding::Latency,
+            "latency",
+            "one spike, the earlier the greater the value",
+        ),
+        (
+            Encoding::Delta,
+            "delta",
+            "a spike where a value has changed since the tick before",
         ),
         (Encoding::Events, "events", "the samples are spike trains"),
         (
@@ -225,6 +239,8 @@ impl Choice for DecoderChoice {
 
 #[cfg(test)]
 mod tests {
+    use spikeloom_ir::coding::LatencyForm;
+
     use super::*;
 
     fn check<C: Choice + std::fmt::Debug>() {
@@ -254,6 +270,7 @@ mod tests {
         check::<Semantics>();
         check::<ResetChoice>();
         check::<Encoding>();
+        check::<LatencyForm>();
         check::<SpikesPerTick>();
         check::<DecoderChoice>();
     }

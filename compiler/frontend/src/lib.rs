@@ -21,6 +21,7 @@
 pub mod arrays;
 mod bits;
 mod choice;
+mod coding;
 mod error;
 mod excerpt;
 mod fields;
@@ -37,6 +38,7 @@ mod yaml;
 
 pub use bits::{Bits, parse_bytes};
 pub use choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
+pub use coding::Coding;
 pub use error::{Error, Limit};
 pub use excerpt::Excerpt;
 pub use inspect::{EdgeSummary, Inspection, NodeSummary, ParameterSummary, inspect};

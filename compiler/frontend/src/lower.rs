@@ -29,10 +29,12 @@ mod wiring;
 use std::collections::BTreeMap;
 
 use spikeloom_ir::Origin;
+use spikeloom_ir::coding::{Delta, Latency};
 use spikeloom_ir::network::{Encoder, MAX_TICKS, Network, Semantics};
 
 use crate::Remark;
 use crate::choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
+use crate::coding::Coding;
 use crate::error::{Error, nearest, together};
 use crate::nir::Model;
 use crate::project::{ProjectFile, merged};
@@ -76,6 +78,8 @@ pub struct Options {
     pub encoding: Option<Encoding>,
     /// What a sample's value of 1 means under [`Encoding::Direct`]; 1/255 by default.
     pub input_scale: Option<f32>,
+    /// Settings of [`Encoding::Latency`] and [`Encoding::Delta`].
+    pub coding: Coding,
     /// Number of ticks in one inference.
     pub ticks: Option<u32>,
     /// Seed of [`Encoding::Rate`]'s generator; 1 by default.
@@ -117,6 +121,10 @@ impl Options {
             input_scale: match self.encoding {
                 Some(encoding) if file.encoding != Some(encoding) => self.input_scale,
                 _ => self.input_scale.or(file.input_scale),
+            },
+            coding: match self.encoding {
+                Some(encoding) if file.encoding != Some(encoding) => self.coding,
+                _ => file.coding.overridden_by(self.coding),
             },
             ticks: self.ticks.or(file.ticks),
             seed: self.seed.or(file.seed),
@@ -278,7 +286,13 @@ fn encoder(options: &Options, problems: &mut Vec<Error>) -> Option<Encoder> {
         });
         return None;
     }
+    if let Some(problem) = options.coding.problem(encoding) {
+        problems.push(problem);
+        return None;
+    }
     Some(match encoding {
+        Encoding::Latency => Encoder::Latency(options.coding.latency(Latency::default())),
+        Encoding::Delta => Encoder::Delta(options.coding.delta(Delta::default())),
         Encoding::Direct => Encoder::Direct {
             scale: options.input_scale.unwrap_or(1.0 / 255.0),
         },

@@ -9,6 +9,7 @@ use spikeloom_ir::network::{MAX_TICKS, Semantics};
 
 use crate::bits::{ALL, Bits, parse_bytes};
 use crate::choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
+use crate::coding::Coding;
 use crate::error::Error;
 use crate::fields::{Entry, Reader};
 use crate::lower::Options;
@@ -32,6 +33,12 @@ pub const KEYS: &[&str] = &[
     "dt",
     "encoding",
     "input_scale",
+    "latency",
+    "latency_tau",
+    "encoder_threshold",
+    "latency_clip",
+    "delta_off",
+    "delta_padding",
     "ticks",
     "seed",
     "output_node",
@@ -84,6 +91,8 @@ pub struct ProjectFile {
     pub encoding: Option<Encoding>,
     /// See [`Options::input_scale`].
     pub input_scale: Option<f32>,
+    /// See [`Options::coding`].
+    pub coding: Coding,
     /// See [`Options::ticks`].
     pub ticks: Option<u32>,
     /// See [`Options::seed`].
@@ -158,6 +167,7 @@ impl ProjectFile {
             dt: flags.dt.or(self.dt),
             encoding: flags.encoding.or(self.encoding),
             input_scale: flags.input_scale.or(self.input_scale),
+            coding: self.coding.overridden_by(flags.coding),
             ticks: flags.ticks.or(self.ticks),
             seed: flags.seed.or(self.seed),
             output_node: flags.output_node.or(self.output_node),
@@ -191,6 +201,7 @@ impl ProjectFile {
             dt: self.dt,
             encoding: self.encoding,
             input_scale: self.input_scale,
+            coding: self.coding,
             ticks: self.ticks,
             seed: self.seed,
             output_node: self.output_node.clone(),
@@ -226,6 +237,16 @@ impl ProjectFile {
         line("dt", self.dt.map(|v| format!("{v:?}")));
         line("encoding", self.encoding.map(|v| v.name().to_owned()));
         line("input_scale", self.input_scale.map(|v| format!("{v:?}")));
+        let coding = &self.coding;
+        line("latency", coding.form.map(|v| v.name().to_owned()));
+        line("latency_tau", coding.tau.map(|v| format!("{v:?}")));
+        line(
+            "encoder_threshold",
+            coding.threshold.map(|v| format!("{v:?}")),
+        );
+        line("latency_clip", coding.clip.map(|v| v.to_string()));
+        line("delta_off", coding.off_spikes.map(|v| v.to_string()));
+        line("delta_padding", coding.padding.map(|v| v.to_string()));
         line("ticks", self.ticks.map(|v| v.to_string()));
         line("seed", self.seed.map(|v| v.to_string()));
         line("output_node", word(&self.output_node));
@@ -292,6 +313,12 @@ impl Reader {
                 "dt" => project.dt = self.positive(entry),
                 "encoding" => project.encoding = self.choice(entry),
                 "input_scale" => project.input_scale = self.positive(entry),
+                "latency" => project.coding.form = self.choice(entry),
+                "latency_tau" => project.coding.tau = self.positive(entry),
+                "encoder_threshold" => project.coding.threshold = self.positive(entry),
+                "latency_clip" => project.coding.clip = self.flag(entry),
+                "delta_off" => project.coding.off_spikes = self.flag(entry),
+                "delta_padding" => project.coding.padding = self.flag(entry),
                 "ticks" => project.ticks = self.count_in(1..=MAX_TICKS, entry),
                 "seed" => project.seed = self.count(entry),
                 "output_node" => project.output_node = self.word(entry),
@@ -418,7 +445,8 @@ mod tests {
                     ticks: 25\nbits: 4\ntarget: \"up5k\"\ndt: 0.0001\nreset_delay: true\n\
                     resets: {1.lif: zero, 3: subtract}\nspikes_of: {1: multi}\nv_min: threshold\n\
                     v_min_of: {1: -0.5, x: none}\nnorm_input: true\nnorm_input_of: {1: false}\n\
-                    delay_shift: true\noutput_node: \"7\"\n";
+                    delay_shift: true\noutput_node: \"7\"\nlatency: linear\nlatency_tau: 5.5\n\
+                    encoder_threshold: 0.02\nlatency_clip: true\ndelta_off: true\ndelta_padding: false\n";
         let project = ProjectFile::parse(text, "a.yaml").unwrap();
         assert_eq!(
             ProjectFile::parse(&project.to_yaml(), "b.yaml").unwrap(),

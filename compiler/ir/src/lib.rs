@@ -2,12 +2,14 @@
 //!
 //! One level a file: [`network`] (real-valued), [`quantized`] (the integer network, which fixes
 //! every bit, with its neuron [`program`]s), [`mapped`] (placed on cores and memories); the
-//! [`geometry`] of convolutions is the same on all. A level
+//! [`geometry`] of convolutions and the parameters of
+//! encoders in time ([`coding`]) are the same on all. A level
 //! holds no behaviour beyond checks of its own shape: passes are in `spikeloom-passes`,
 //! executors in `sim/`. Start reading at [`quantized`].
 
 #![deny(clippy::as_conversions)]
 
+pub mod coding;
 pub mod geometry;
 mod ids;
 pub mod mapped;

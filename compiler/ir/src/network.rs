@@ -29,6 +29,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::coding::{Delta, Latency};
 use crate::geometry::{AxisOrder, Connectivity, Pooling};
 use crate::{Origin, PopulationId};
 
@@ -93,6 +94,20 @@ pub struct Input {
     pub origin: Origin,
 }
 
+impl Input {
+    /// Bytes of a sample of so many ticks, where its encoder takes bytes.
+    pub fn n_values(&self, ticks: u32) -> usize {
+        let n_channels: usize = self.shape.iter().product();
+        match self.encoder {
+            Encoder::Delta(delta) => {
+                let ticks = usize::try_from(ticks).expect("usize has at least 32 bits");
+                delta.n_values(n_channels).saturating_mul(ticks)
+            }
+            _ => n_channels,
+        }
+    }
+}
+
 /// How one sample (u8 values, one per channel, unless said otherwise) becomes events.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -107,6 +122,11 @@ pub enum Encoder {
         /// Seed of the generator; every sample starts from it.
         seed: u32,
     },
+    /// At most one spike a channel, the earlier the greater its value.
+    Latency(Latency),
+    /// A spike where a value has changed since the tick before; samples are time series of bytes,
+    /// `[tick, value]`.
+    Delta(Delta),
     /// Spike trains are given, one bit a channel and tick.
     Events,
     /// A time series of real values, `[tick, channel]`, each a signed 16-bit integer times
@@ -410,6 +430,8 @@ impl fmt::Display for Network {
         let encoder = match self.input.encoder {
             Encoder::Direct { scale } => format!("direct, scale {scale}"),
             Encoder::Rate { seed } => format!("rate, seed {seed:#010x}"),
+            Encoder::Latency(latency) => format!("latency, {latency}"),
+            Encoder::Delta(delta) => format!("delta, {delta}"),
             Encoder::Events => "events".to_owned(),
             Encoder::Series { scale } => format!("series, scale {scale}"),
         };

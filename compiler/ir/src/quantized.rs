@@ -19,6 +19,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use spikeloom_fixed::BitWidth;
 
+use crate::coding::Delta;
 use crate::geometry::{self, AxisOrder, Connectivity, Grid, Pooling};
 pub use crate::network::Source;
 use crate::{Origin, PopulationId, Program};
@@ -69,17 +70,19 @@ pub struct Input {
 }
 
 impl Input {
-    /// Bytes of one tick of a sample of [`Encoder::Events`] or [`Encoder::Series`].
+    /// Bytes of one tick of a sample of [`Encoder::Delta`], [`Encoder::Events`] or
+    /// [`Encoder::Series`].
     pub fn bytes_a_tick(&self) -> usize {
         match self.encoder {
             Encoder::Series => 2 * self.n_channels,
+            Encoder::Delta(delta) => delta.n_values(self.n_channels),
             _ => self.n_channels.div_ceil(8),
         }
     }
 }
 
 /// How one sample becomes events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoder {
     /// Before the first tick, every channel whose byte is not 0 sends one event whose payload
@@ -92,6 +95,15 @@ pub enum Encoder {
         /// Start value, not 0.
         seed: u32,
     },
+    /// A channel spikes once, in the first tick whose entry in `least` is not above its byte.
+    Latency {
+        /// The lowest byte that has spiked, after each tick; 256 where none has. Never increases.
+        least: Vec<u16>,
+    },
+    /// The sample is a time series of bytes, `[tick][value]`: at every tick, a channel spikes if its
+    /// byte is at least `threshold` above that of the tick before. See [`Delta`] for the first tick
+    /// and for channels that spike where it is as much below.
+    Delta(Delta),
     /// The sample is a list of events for every tick. As bytes it has one bit a channel and tick:
     /// [`Input::bytes_a_tick`] for each tick, the first channel in the lowest bit of the first.
     Events,
@@ -246,6 +258,18 @@ pub enum QuantizedError {
         /// Its value.
         found: i64,
     },
+    /// The encoder breaks a rule of its own.
+    #[error("the {what} is {found}, which is out of range")]
+    #[diagnostic(
+        code(spikeloom::ir::quantized::input),
+        help("the network file was edited or damaged; compile the model again")
+    )]
+    Input {
+        /// Which field.
+        what: &'static str,
+        /// Its value.
+        found: usize,
+    },
     /// The output names a population or state that does not exist.
     #[error("the {what} is {found}, which is out of range")]
     #[diagnostic(
@@ -341,6 +365,7 @@ impl Quantized {
                 });
             }
         }
+        self.check_encoder()?;
         let Some(output) = self.populations.get(self.output.0) else {
             return Err(QuantizedError::Output {
                 what: "output population",
@@ -358,15 +383,36 @@ impl Quantized {
         }
     }
 
+    fn check_encoder(&self) -> Result<(), QuantizedError> {
+        let wrong = |what, found| Err(QuantizedError::Input { what, found });
+        match &self.input.encoder {
+            Encoder::Latency { least } => {
+                let ticks = usize::try_from(self.ticks).expect("usize has at least 32 bits");
+                if least.len() != ticks {
+                    return wrong("number of ticks of the latency code", least.len());
+                }
+                let grows = least.windows(2).find(|pair| pair[1] > pair[0]);
+                let highest = least.first().filter(|&&byte| byte > 256);
+                match grows.map(|pair| &pair[1]).or(highest) {
+                    Some(&byte) => wrong("lowest byte of a tick", byte.into()),
+                    None => Ok(()),
+                }
+            }
+            Encoder::Delta(delta) if delta.threshold == 0 => wrong("threshold of changes", 0),
+            Encoder::Delta(delta) if delta.off_spikes && self.input.n_channels % 2 == 1 => {
+                wrong("number of channels", self.input.n_channels)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Bytes of one sample; the most, where samples may have fewer ticks.
     pub fn sample_bytes(&self) -> usize {
         match self.input.encoder {
-            Encoder::Direct | Encoder::Rate { .. } => self.input.n_channels,
-            Encoder::Events => {
-                let ticks = usize::try_from(self.ticks).expect("usize has at least 32 bits");
-                self.input.bytes_a_tick() * ticks
+            Encoder::Direct | Encoder::Rate { .. } | Encoder::Latency { .. } => {
+                self.input.n_channels
             }
-            Encoder::Series => {
+            Encoder::Delta(_) | Encoder::Events | Encoder::Series => {
                 let ticks = usize::try_from(self.ticks).expect("usize has at least 32 bits");
                 self.input.bytes_a_tick() * ticks
             }
@@ -392,9 +438,11 @@ impl Quantized {
 
 impl fmt::Display for Quantized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let encoder = match self.input.encoder {
+        let encoder = match &self.input.encoder {
             Encoder::Direct => "direct".to_owned(),
             Encoder::Rate { seed } => format!("rate, seed {seed:#010x}"),
+            Encoder::Latency { least } => format!("latency, lowest bytes {least:?}"),
+            Encoder::Delta(delta) => format!("delta, {delta}"),
             Encoder::Events => "events".to_owned(),
             Encoder::Series => "series".to_owned(),
         };

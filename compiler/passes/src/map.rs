@@ -23,6 +23,8 @@ pub struct MapConfig {
 pub const MAX_LANES: usize = 64;
 /// Lanes tried, most first, where the user leaves the choice to the mapper.
 const LANES_TRIED: [usize; 5] = [16, 8, 4, 2, 1];
+/// A byte, or one more than the greatest.
+const LATENCY_BITS: usize = 9;
 /// Events that a queue holds, as bits of its address: one block RAM.
 const FIFO_ADDRESS_BITS: usize = 8;
 
@@ -471,6 +473,16 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
         });
     }
     memories.push(block("input".into(), network.sample_bytes(), 8));
+    match &network.input.encoder {
+        Encoder::Latency { least } if least.len() > TABLE_ROWS => {
+            memories.push(block("input.latency".into(), least.len(), LATENCY_BITS));
+        }
+        Encoder::Delta(_) => {
+            let n_values = network.input.bytes_a_tick();
+            memories.push(block("input.before".into(), n_values, 8));
+        }
+        _ => {}
+    }
     let n_output = network.populations[network.output.0].n_neurons;
     memories.push(block("scores".into(), n_output, score_bits(network)));
     memories.push(block("frames".into(), 512, 8));
@@ -493,11 +505,10 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
                 .max()
                 .unwrap_or(0),
             event_cycles: cores.iter().map(|c| event_cycles(network, c)).collect(),
-            encode_cycles: match network.input.encoder {
+            encode_cycles: match &network.input.encoder {
                 Encoder::Direct => 8 * wide(network.input.n_channels),
-                Encoder::Rate { .. } | Encoder::Events | Encoder::Series => {
-                    wide(network.input.n_channels)
-                }
+                Encoder::Delta(_) => wide(network.input.bytes_a_tick()),
+                _ => wide(network.input.n_channels),
             },
         },
         cores,

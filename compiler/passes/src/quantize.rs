@@ -158,7 +158,10 @@ fn sent_over(
     let Source::Population(id) = p.source else {
         return Ok(match network.input.encoder {
             network::Encoder::Direct { scale } => up_to(scale.into(), 255),
-            network::Encoder::Rate { .. } | network::Encoder::Events => up_to(1.0, 1),
+            network::Encoder::Rate { .. }
+            | network::Encoder::Latency(_)
+            | network::Encoder::Delta(_)
+            | network::Encoder::Events => up_to(1.0, 1),
             network::Encoder::Series { scale } => Sent {
                 unit: scale.into(),
                 range: Interval::new(i16::MIN.into(), i16::MAX.into()),
@@ -188,6 +191,16 @@ pub fn quantize(
     network: &Network,
     cfg: &QuantizeConfig,
 ) -> Result<(Quantized, QuantizeReport), Error> {
+    let n_channels: usize = network.input.shape.iter().product();
+    if let network::Encoder::Delta(delta) = network.input.encoder
+        && delta.off_spikes
+        && !n_channels.is_multiple_of(2)
+    {
+        return Err(Error::NoCircuit {
+            feature: format!("`--delta-off` with {n_channels} input channels"),
+            advice: "it takes an even number: one half for rising values, the other for falling ones",
+        });
+    }
     let series = matches!(network.input.encoder, network::Encoder::Series { .. });
     let is_read = |index: usize| {
         let source = Source::Population(PopulationId(index));
@@ -227,6 +240,10 @@ pub fn quantize(
     let encoder = match network.input.encoder {
         network::Encoder::Direct { .. } => Encoder::Direct,
         network::Encoder::Rate { seed } => Encoder::Rate { seed },
+        network::Encoder::Latency(latency) => Encoder::Latency {
+            least: latency.least(network.ticks),
+        },
+        network::Encoder::Delta(delta) => Encoder::Delta(delta),
         network::Encoder::Events => Encoder::Events,
         network::Encoder::Series { .. } => Encoder::Series,
     };

@@ -126,9 +126,12 @@ fn inputs(network: &Quantized, id: PopulationId, population: &Population) -> Vec
     let mut inputs = vec![none; population.accumulators.len()];
     for p in network.incoming(id) {
         let sent = match p.source {
-            Source::Input => match network.input.encoder {
+            Source::Input => match &network.input.encoder {
                 Encoder::Direct => Interval::new(0, 255),
-                Encoder::Rate { .. } | Encoder::Events => Interval::new(0, 1),
+                Encoder::Rate { .. }
+                | Encoder::Latency { .. }
+                | Encoder::Delta(_)
+                | Encoder::Events => Interval::new(0, 1),
                 Encoder::Series => Interval::new(i16::MIN.into(), i16::MAX.into()),
             },
             Source::Population(id) => sent(&network.populations[id.0].program),

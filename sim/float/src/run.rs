@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use spikeloom_ir::coding::Delta;
 use spikeloom_ir::geometry::{self, Connectivity};
 use spikeloom_ir::network::{
     Activation as Function, Compare, Decoder, Encoder, Firing, Network, Neuron, Population,
@@ -396,10 +397,14 @@ impl<'a> Input<'a> {
     ) -> Result<Self, Error> {
         match sample {
             Sample::Values(values) => {
-                if values.len() != n_channels {
+                let expected = match network.input.encoder {
+                    Encoder::Delta(delta) => delta.n_values(n_channels) * ticks,
+                    _ => n_channels,
+                };
+                if values.len() != expected {
                     return Err(Error::SampleLength {
                         found: values.len(),
-                        expected: n_channels,
+                        expected,
                     });
                 }
                 match network.input.encoder {
@@ -410,6 +415,22 @@ impl<'a> Input<'a> {
                         values,
                         state: seed,
                     }),
+                    Encoder::Latency(latency) => {
+                        let least = latency.least(network.ticks);
+                        let mut spikes = vec![Vec::new(); ticks];
+                        for (channel, &value) in values.iter().enumerate() {
+                            let tick = least.iter().position(|&least| least <= value.into());
+                            if let Some(tick) = tick {
+                                spikes[tick].push((channel, 1.0));
+                            }
+                        }
+                        Ok(Input::Events(spikes))
+                    }
+                    Encoder::Delta(delta) => Ok(Input::Events(changes(
+                        &delta,
+                        values,
+                        delta.n_values(n_channels),
+                    ))),
                     Encoder::Events | Encoder::Series { .. } => Err(Error::SampleKind),
                 }
             }
@@ -464,6 +485,32 @@ impl<'a> Input<'a> {
             }
         }
     }
+}
+
+/// The spikes of a time series of `n` values a tick.
+fn changes(delta: &Delta, values: &[u8], n: usize) -> Vec<Vec<(usize, f32)>> {
+    let least = i16::from(delta.threshold);
+    let mut before: Option<&[u8]> = None;
+    let mut ticks = Vec::new();
+    for now in values.chunks(n.max(1)) {
+        let mut spikes = Vec::new();
+        for (at, &value) in now.iter().enumerate() {
+            let old = match before {
+                Some(before) => before[at],
+                None if delta.padding => value,
+                None => 0,
+            };
+            let change = i16::from(value) - i16::from(old);
+            if change >= least {
+                spikes.push((at, 1.0));
+            } else if delta.off_spikes && change <= -least {
+                spikes.push((n + at, 1.0));
+            }
+        }
+        ticks.push(spikes);
+        before = Some(now);
+    }
+    ticks
 }
 
 fn check(network: &Network) -> Result<(), Error> {

@@ -6,8 +6,9 @@ mod support;
 
 use ndarray::{Array1, Array2, ArrayD, Axis};
 use spikeloom_float::Record;
-use spikeloom_frontend::{Encoding, Options, ResetChoice, SpikesPerTick};
+use spikeloom_frontend::{Coding, Encoding, Options, ResetChoice, SpikesPerTick};
 use spikeloom_ir::Network;
+use spikeloom_ir::coding::LatencyForm;
 use spikeloom_ir::network::Semantics;
 use support::{Reference, differing, largest_error, run_events, run_values};
 
@@ -25,11 +26,12 @@ fn snntorch(encoding: Encoding) -> Options {
     }
 }
 
-fn check_snntorch(name: &str, records: &[Record], reference: &mut Reference) {
+/// `n_spikes` are the places for spikes of the hidden and the output neurons.
+fn check_snntorch(name: &str, n_spikes: [usize; 2], records: &[Record], reference: &mut Reference) {
     let hidden = differing(records, 0, reference.bytes("spikes_1"));
     let output = differing(records, 1, reference.bytes("spikes_3"));
-    assert_eq!(hidden, (0, 204_800), "{name}: hidden spike bits");
-    assert_eq!(output, (0, 16_000), "{name}: output spike bits");
+    assert_eq!(hidden, (0, n_spikes[0]), "{name}: hidden spike bits");
+    assert_eq!(output, (0, n_spikes[1]), "{name}: output spike bits");
     let counts: Array2<u8> = reference.array("out_counts");
     let classes: Array1<u8> = reference.array("pred");
     for ((record, counts), class) in records.iter().zip(counts.outer_iter()).zip(&classes) {
@@ -54,7 +56,7 @@ fn snntorch_direct_gives_the_frameworks_spikes() {
     }));
     let mut reference = Reference::open(&format!("{name}/reference.npz"));
     let records = run_values(&network, &reference.bytes("input"));
-    check_snntorch(name, &records, &mut reference);
+    check_snntorch(name, [204_800, 16_000], &records, &mut reference);
 }
 
 #[test]
@@ -63,7 +65,45 @@ fn snntorch_rate_gives_the_frameworks_spikes() {
     let network = network(name, &snntorch(Encoding::Rate));
     let mut reference = Reference::open(&format!("{name}/reference.npz"));
     let records = run_events(&network, &reference.bytes("input"));
-    check_snntorch(name, &records, &mut reference);
+    check_snntorch(name, [204_800, 16_000], &records, &mut reference);
+}
+
+#[test]
+fn snntorch_latency_gives_the_frameworks_spikes() {
+    // `spikegen.latency(x, num_steps=16, threshold=0.05, clip=True, normalize=True, linear=True)`.
+    let name = "snntorch-leaky-mnist-latency";
+    let options = Options {
+        ticks: Some(16),
+        coding: Coding {
+            form: Some(LatencyForm::Linear),
+            threshold: Some(0.05),
+            clip: Some(true),
+            ..Coding::default()
+        },
+        ..snntorch(Encoding::Latency)
+    };
+    let network = network(name, &options);
+    let mut reference = Reference::open(&format!("{name}/reference.npz"));
+    let records = run_values(&network, &reference.bytes("input"));
+    check_snntorch(name, [65_536, 10_240], &records, &mut reference);
+}
+
+#[test]
+fn snntorch_delta_gives_the_frameworks_spikes() {
+    // `spikegen.delta(rows, threshold=0.1, off_spike=True)`, the rows of a picture one after the other.
+    let name = "snntorch-leaky-mnist-delta";
+    let options = Options {
+        ticks: Some(28),
+        coding: Coding {
+            off_spikes: Some(true),
+            ..Coding::default()
+        },
+        ..snntorch(Encoding::Delta)
+    };
+    let network = network(name, &options);
+    let mut reference = Reference::open(&format!("{name}/reference.npz"));
+    let records = run_values(&network, &reference.bytes("input"));
+    check_snntorch(name, [229_376, 17_920], &records, &mut reference);
 }
 
 #[test]

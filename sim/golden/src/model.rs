@@ -159,7 +159,7 @@ impl Golden {
                 };
                 (0..ticks * network.input.n_channels).map(draw).collect()
             }
-            Encoder::Direct | Encoder::Events | Encoder::Series => Vec::new(),
+            _ => Vec::new(),
         };
         let sums = |(id, p): (usize, &Population)| {
             let mut incoming = network.incoming(PopulationId(id));
@@ -174,7 +174,7 @@ impl Golden {
             n_channels: network.input.n_channels,
             sample_bytes: network.sample_bytes(),
             ticks,
-            encoder: network.input.encoder,
+            encoder: network.input.encoder.clone(),
             decoder: network.decoder,
             output: network.output,
             n_outputs: network.populations[network.output.0].n_neurons,
@@ -279,7 +279,7 @@ impl Golden {
             synaptic_operations: 0,
             operations_into: vec![0; self.engines.len()],
         };
-        if let (Sample::Values(values), Encoder::Direct) = (sample, self.encoder) {
+        if let (Sample::Values(values), Encoder::Direct) = (sample, &self.encoder) {
             self.accumulate_values(values, &mut outcome);
         }
         for (e, inputs) in self.engines.iter_mut().zip(&self.accumulators) {
@@ -362,11 +362,38 @@ impl Golden {
     fn encode(&mut self, sample: Sample<'_>, tick: usize, now: usize, outcome: &mut Outcome) {
         let events = &mut self.input_history[now];
         events.clear();
-        match (sample, self.encoder) {
+        match (sample, &self.encoder) {
             (Sample::Values(values), Encoder::Rate { .. }) => {
                 let draws = &self.draws[tick * self.n_channels..][..self.n_channels];
                 let fires = |(&value, &draw): (&u8, &u16)| u16::from(value) * 0x101 > draw;
                 append_indices(values.iter().zip(draws).map(fires), events);
+            }
+            (Sample::Values(values), Encoder::Latency { least }) => {
+                let before = tick.checked_sub(1).map_or(256, |before| least[before]);
+                let spiking = least[tick]..before;
+                let fires = |&value: &u8| spiking.contains(&value.into());
+                append_indices(values.iter().map(fires), events);
+            }
+            (Sample::Values(bytes), Encoder::Delta(delta)) => {
+                let n = delta.n_values(self.n_channels);
+                let bytes = |tick: usize| &bytes[tick * n..][..n];
+                let now = bytes(tick);
+                let nothing = vec![0; n];
+                let before = match tick {
+                    0 if delta.padding => now,
+                    0 => &nothing,
+                    _ => bytes(tick - 1),
+                };
+                let least = delta.threshold;
+                let rises = |(&now, &before): (&u8, &u8)| now.saturating_sub(before) >= least;
+                let falls = |(&now, &before): (&u8, &u8)| before.saturating_sub(now) >= least;
+                let changes = || now.iter().zip(before);
+                append_indices(changes().map(rises), events);
+                if delta.off_spikes {
+                    let second_half = u32::try_from(n).expect("channels have 32-bit numbers");
+                    let falling = (second_half..).zip(changes().map(falls));
+                    events.extend(falling.filter(|(_, falls)| *falls).map(|(c, _)| c));
+                }
             }
             (Sample::Events(ticks), _) => events.extend(ticks.get(tick).into_iter().flatten()),
             (Sample::Values(bytes), Encoder::Events) => {

@@ -9,6 +9,7 @@
 use proptest::prelude::*;
 use spikeloom_fixed::{BitWidth, Rounding};
 use spikeloom_golden::{Golden, Sample};
+use spikeloom_ir::coding::Delta;
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::network::Compare;
 use spikeloom_ir::quantized::{
@@ -155,13 +156,13 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
     // The input's (channel, payload) pairs, before the first tick and in every tick.
     let mut first = Vec::new();
     let mut inputs: Vec<Vec<(usize, i128)>> = vec![Vec::new(); network.ticks as usize];
-    match (sample, network.input.encoder) {
+    match (sample, &network.input.encoder) {
         (Sample::Values(values), Encoder::Direct) => {
             let pairs = values.iter().map(|&v| i128::from(v)).enumerate();
             first = pairs.filter(|(_, v)| *v != 0).collect();
         }
         (Sample::Values(values), Encoder::Rate { seed }) => {
-            let mut state = u64::from(seed);
+            let mut state = u64::from(*seed);
             for tick in &mut inputs {
                 for (channel, &value) in values.iter().enumerate() {
                     state = (state ^ (state << 13)) & 0xffff_ffff;
@@ -169,6 +170,34 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
                     state = (state ^ (state << 5)) & 0xffff_ffff;
                     if u64::from(value) * 256 + u64::from(value) > state >> 16 {
                         tick.push((channel, 1));
+                    }
+                }
+            }
+        }
+        (Sample::Values(values), Encoder::Latency { least }) => {
+            for (channel, &value) in values.iter().enumerate() {
+                let first = least.iter().position(|&least| least <= u16::from(value));
+                if let Some(tick) = first {
+                    inputs[tick].push((channel, 1));
+                }
+            }
+        }
+        (Sample::Values(values), Encoder::Delta(delta)) => {
+            let n_channels = network.input.n_channels;
+            let n = n_channels / (1 + usize::from(delta.off_spikes));
+            let value = |tick: usize, at: usize| i32::from(values[tick * n + at]);
+            for (tick, events) in inputs.iter_mut().enumerate() {
+                for at in 0..n {
+                    let change = match tick.checked_sub(1) {
+                        Some(before) => value(tick, at) - value(before, at),
+                        None if delta.padding => 0,
+                        None => value(tick, at),
+                    };
+                    if change >= delta.threshold.into() {
+                        events.push((at, 1));
+                    }
+                    if delta.off_spikes && -change >= delta.threshold.into() {
+                        events.push((n + at, 1));
                     }
                 }
             }
@@ -589,13 +618,30 @@ fn geometry(r: &mut Random, n_pre: usize, n_post: usize) -> (Vec<Pooling>, Conne
 /// on both sides of the golden model's tile sizes.
 fn network(seed: u64) -> Quantized {
     let r = &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let n_channels = r.count(1, 40);
-    let encoder = match r.below(4) {
+    let mut n_channels = r.count(1, 40);
+    let ticks = r.count(1, 8) as u32;
+    let encoder = match r.below(6) {
         0 => Encoder::Direct,
         2 => Encoder::Series,
         1 => Encoder::Rate {
             seed: 1 + r.below(u64::from(u32::MAX)) as u32,
         },
+        3 => Encoder::Latency {
+            least: {
+                let mut least: Vec<u16> = (0..ticks).map(|_| r.below(257) as u16).collect();
+                least.sort_by(|a, b| b.cmp(a));
+                least
+            },
+        },
+        4 => {
+            let off_spikes = r.below(2) == 0;
+            n_channels *= 1 + usize::from(off_spikes);
+            Encoder::Delta(Delta {
+                threshold: 1 + r.below(255) as u8,
+                off_spikes,
+                padding: r.below(2) == 0,
+            })
+        }
         _ => Encoder::Events,
     };
     let sizes: Vec<usize> = (0..r.count(1, 3))
@@ -686,7 +732,7 @@ fn network(seed: u64) -> Quantized {
     let output = PopulationId(r.below(sizes.len() as u64) as usize);
     Quantized {
         name: format!("seed {seed}"),
-        ticks: r.count(1, 8) as u32,
+        ticks,
         input: Input {
             n_channels,
             encoder,
@@ -723,7 +769,7 @@ proptest! {
                     (0..network.input.n_channels as u32).filter(|_| r.below(10) < density).collect()
                 })
                 .collect();
-            match network.input.encoder {
+            match &network.input.encoder {
                 Encoder::Direct => check(&network, Sample::Values(&values)),
                 Encoder::Events => check(&network, Sample::Events(&events)),
                 Encoder::Series => {
@@ -741,7 +787,14 @@ proptest! {
                     let of_bytes = golden.trace(Sample::Values(&bytes)).unwrap();
                     assert_eq!(of_bytes, golden.trace(Sample::Series(&series)).unwrap());
                 }
-                Encoder::Rate { .. } => {
+                Encoder::Delta(_) => {
+                    let bytes: Vec<u8> = (0..network.sample_bytes())
+                        .map(|_| r.below(256) as u8 * u8::from(r.below(10) < density))
+                        .collect();
+                    check(&network, Sample::Values(&bytes));
+                    check(&network, Sample::Events(&events));
+                }
+                Encoder::Rate { .. } | Encoder::Latency { .. } => {
                     check(&network, Sample::Values(&values));
                     check(&network, Sample::Events(&events));
                 }

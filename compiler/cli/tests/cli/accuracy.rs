@@ -81,6 +81,23 @@ const PLANES: Case = Case {
     ..DIRECT
 };
 
+/// One spike a pixel.
+const LATENCY: Case = Case {
+    model: "snntorch-leaky-mnist-latency",
+    flags: "--semantics snntorch --reset subtract --encoding latency --latency linear \
+            --encoder-threshold 0.05 --latency-clip true --ticks 16",
+    accuracy: 0.92,
+    ..DIRECT
+};
+
+/// Changes from row to row, up and down.
+const DELTA: Case = Case {
+    model: "snntorch-leaky-mnist-delta",
+    flags: "--semantics snntorch --reset subtract --encoding delta --delta-off true --ticks 28",
+    accuracy: 0.804,
+    ..DIRECT
+};
+
 impl Case {
     fn compiled(&self, bits: u32) -> Workshop {
         let workshop = crate::workshop().without_tools();
@@ -135,7 +152,7 @@ impl Case {
 #[test]
 fn eight_bits_lose_at_most_three_tenths_of_a_point() {
     for case in [
-        DIRECT, RATE, READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES,
+        DIRECT, RATE, READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES, LATENCY, DELTA,
     ] {
         case.check(8, 0.003);
     }
@@ -233,7 +250,7 @@ impl Case {
 #[test]
 fn the_float_reference_makes_the_framework_s_own_spikes() {
     for case in [
-        DIRECT, RATE, READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES,
+        DIRECT, RATE, READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES, LATENCY, DELTA,
     ] {
         case.check_spikes();
     }
@@ -245,7 +262,9 @@ fn real_networks_of_every_kind_are_equal_in_verilog() {
     if tools::toolchain().is_none() {
         return;
     }
-    for case in [READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES] {
+    for case in [
+        READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES, LATENCY, DELTA,
+    ] {
         let model = models().join(case.model).join("model.nir");
         let workshop = crate::workshop();
         workshop.succeeds(&format!(

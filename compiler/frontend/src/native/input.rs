@@ -1,9 +1,11 @@
 //! `input:`, and the encoder in it.
 
+use spikeloom_ir::coding::{Delta, Latency};
 use spikeloom_ir::network::{Encoder, Input};
 
 use super::Loader;
 use crate::choice::{Choice, Encoding};
+use crate::coding::Coding;
 use crate::error::Error;
 use crate::fields::Entry;
 use crate::project::ProjectFile;
@@ -11,7 +13,18 @@ use crate::project::ProjectFile;
 /// What projections call the input; no population may be called so.
 pub(super) const NAME: &str = "input";
 
-const KEYS: &[&str] = &["shape", "encoding", "scale", "seed"];
+const KEYS: &[&str] = &[
+    "shape",
+    "encoding",
+    "scale",
+    "seed",
+    "form",
+    "tau",
+    "threshold",
+    "clip",
+    "off_spikes",
+    "padding",
+];
 
 /// What a value of 1 means unless the text says it: samples are bytes.
 const DEFAULT_SCALE: f32 = 1.0 / 255.0;
@@ -27,6 +40,7 @@ impl Loader<'_> {
             "write `shape:` and `encoding:` below it",
         )?;
         let (mut shape, mut encoding, mut scale, mut seed) = (None, None, None, None);
+        let mut coding = Coding::default();
         let n_before = self.reader.n_problems();
         for member in members {
             match member.0.text.as_str() {
@@ -39,6 +53,34 @@ impl Loader<'_> {
                 "seed" => {
                     seed = self.reader.count(member);
                     self.only_with(member, &[Encoding::Rate], members);
+                }
+                "form" => {
+                    coding.form = self.reader.choice(member);
+                    self.only_with(member, &[Encoding::Latency], members);
+                }
+                "tau" => {
+                    coding.tau = self.reader.positive(member);
+                    self.only_with(member, &[Encoding::Latency], members);
+                }
+                "threshold" => {
+                    coding.threshold = self.reader.positive(member);
+                    if coding.threshold.is_some_and(|threshold| threshold > 1.0) {
+                        let help = "write `threshold:` with a number such as 0.01";
+                        self.reader.bad(member, "a number of at most 1", help);
+                    }
+                    self.only_with(member, &[Encoding::Latency, Encoding::Delta], members);
+                }
+                "clip" => {
+                    coding.clip = self.reader.flag(member);
+                    self.only_with(member, &[Encoding::Latency], members);
+                }
+                "off_spikes" => {
+                    coding.off_spikes = self.reader.flag(member);
+                    self.only_with(member, &[Encoding::Delta], members);
+                }
+                "padding" => {
+                    coding.padding = self.reader.flag(member);
+                    self.only_with(member, &[Encoding::Delta], members);
                 }
                 _ => self.reader.unknown(&member.0, KEYS),
             }
@@ -60,6 +102,8 @@ impl Loader<'_> {
                 Encoding::Rate => Encoder::Rate {
                     seed: seed.unwrap_or(DEFAULT_SEED),
                 },
+                Encoding::Latency => Encoder::Latency(coding.latency(Latency::default())),
+                Encoding::Delta => Encoder::Delta(coding.delta(Delta::default())),
                 Encoding::Events => Encoder::Events,
                 Encoding::Series => Encoder::Series {
                     scale: scale.unwrap_or(DEFAULT_SERIES_SCALE),
@@ -92,6 +136,8 @@ pub(super) fn overridden(encoder: &mut Encoder, project: &ProjectFile, problems:
     let encoding = project.encoding.unwrap_or(match encoder {
         Encoder::Direct { .. } => Encoding::Direct,
         Encoder::Rate { .. } => Encoding::Rate,
+        Encoder::Latency(_) => Encoding::Latency,
+        Encoder::Delta(_) => Encoding::Delta,
         Encoder::Events => Encoding::Events,
         Encoder::Series { .. } => Encoding::Series,
     });
@@ -108,7 +154,17 @@ pub(super) fn overridden(encoder: &mut Encoder, project: &ProjectFile, problems:
         });
         return;
     }
+    if let Some(problem) = project.coding.problem(encoding) {
+        problems.push(problem);
+        return;
+    }
     *encoder = match (encoding, *encoder) {
+        (Encoding::Latency, Encoder::Latency(base)) => {
+            Encoder::Latency(project.coding.latency(base))
+        }
+        (Encoding::Latency, _) => Encoder::Latency(project.coding.latency(Latency::default())),
+        (Encoding::Delta, Encoder::Delta(base)) => Encoder::Delta(project.coding.delta(base)),
+        (Encoding::Delta, _) => Encoder::Delta(project.coding.delta(Delta::default())),
         (Encoding::Direct, Encoder::Direct { scale }) => Encoder::Direct {
             scale: project.input_scale.unwrap_or(scale),
         },
@@ -136,6 +192,22 @@ pub(super) fn write(input: &Input) -> String {
     let encoding = match input.encoder {
         Encoder::Direct { scale } => format!("direct\n  scale: {scale:?}"),
         Encoder::Rate { seed } => format!("rate\n  seed: {seed}"),
+        Encoder::Latency(latency) => {
+            let tau = latency.tau.map(|tau| format!("\n  tau: {tau:?}"));
+            format!(
+                "latency\n  form: {}{}\n  threshold: {:?}\n  clip: {}",
+                latency.form.name(),
+                tau.unwrap_or_default(),
+                latency.threshold,
+                latency.clip
+            )
+        }
+        Encoder::Delta(delta) => format!(
+            "delta\n  threshold: {:?}\n  off_spikes: {}\n  padding: {}",
+            f64::from(delta.threshold) / 255.0,
+            delta.off_spikes,
+            delta.padding
+        ),
         Encoder::Events => "events".to_owned(),
         Encoder::Series { scale } => format!("series\n  scale: {scale:?}"),
     };

@@ -89,6 +89,8 @@ pub fn inspect(network: &Network, remarks: Vec<Remark>) -> NetworkInspection {
         encoding: match network.input.encoder {
             Encoder::Direct { .. } => Encoding::Direct.name(),
             Encoder::Rate { .. } => Encoding::Rate.name(),
+            Encoder::Latency(_) => Encoding::Latency.name(),
+            Encoder::Delta(_) => Encoding::Delta.name(),
             Encoder::Events => Encoding::Events.name(),
             Encoder::Series { .. } => Encoding::Series.name(),
         },

@@ -20,6 +20,7 @@ use spikeloom_ir::{Origin, PopulationId};
 
 use super::{Conv, Edge, NirGraph, Node, Padding, Primitive};
 use crate::choice::{Choice, DecoderChoice, Encoding};
+use crate::coding::Coding;
 use crate::error::Error;
 use crate::hdf5::{Array, Content, Group, Object};
 use crate::project::ProjectFile;
@@ -195,6 +196,14 @@ impl<'a> Writer<'a> {
             Encoder::Rate { seed } => {
                 settings.encoding = Some(Encoding::Rate);
                 settings.seed = Some(seed);
+            }
+            Encoder::Latency(latency) => {
+                settings.encoding = Some(Encoding::Latency);
+                settings.coding = Coding::of_latency(latency);
+            }
+            Encoder::Delta(delta) => {
+                settings.encoding = Some(Encoding::Delta);
+                settings.coding = Coding::of_delta(delta);
             }
             Encoder::Events => settings.encoding = Some(Encoding::Events),
             Encoder::Series { scale } => {

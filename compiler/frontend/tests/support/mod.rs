@@ -5,6 +5,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use spikeloom_ir::coding::{Delta, Latency, LatencyForm};
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::network::{
     Activation, Adaptation, Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population,
@@ -136,6 +137,29 @@ fn encoder() -> impl Strategy<Value = Encoder> {
     prop_oneof![
         positive().prop_map(|scale| Encoder::Direct { scale }),
         (1_u32..).prop_map(|seed| Encoder::Rate { seed }),
+        (
+            any::<bool>(),
+            proptest::option::of(0.1_f64..20.0),
+            0.001_f64..0.9,
+            any::<bool>()
+        )
+            .prop_map(|(is_log, tau, threshold, clip)| Encoder::Latency(Latency {
+                form: if is_log {
+                    LatencyForm::Log
+                } else {
+                    LatencyForm::Linear
+                },
+                tau,
+                threshold,
+                clip,
+            })),
+        (1_u8.., any::<bool>(), any::<bool>()).prop_map(|(threshold, off_spikes, padding)| {
+            Encoder::Delta(Delta {
+                threshold,
+                off_spikes,
+                padding,
+            })
+        }),
         Just(Encoder::Events),
         positive().prop_map(|scale| Encoder::Series { scale }),
     ]

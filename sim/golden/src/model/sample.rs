@@ -7,7 +7,8 @@ use super::{Golden, index};
 /// One sample in the form that the network's encoder takes.
 #[derive(Debug, Clone, Copy)]
 pub enum Sample<'a> {
-    /// One byte a channel, or the packed spike trains of [`Encoder::Events`], or the values of
+    /// One byte a channel, or for every tick those of [`Encoder::Delta`], or the packed spike trains
+    /// of [`Encoder::Events`], or the values of
     /// [`Encoder::Series`] as bytes.
     Values(&'a [u8]),
     /// For every tick the channels that spike, ascending; works with every encoder but
@@ -79,7 +80,7 @@ impl Golden {
 
     /// How many ticks a sample has.
     pub(super) fn check_sample(&self, sample: Sample<'_>) -> Result<usize, SampleError> {
-        match (sample, self.encoder) {
+        match (sample, &self.encoder) {
             (Sample::Series(values), Encoder::Series) => self.ticks_of(2 * values.len()),
             (Sample::Values(bytes), Encoder::Series) => self.ticks_of(bytes.len()),
             (Sample::Series(_), _) => Err(SampleError::Kind {
