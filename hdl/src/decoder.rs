@@ -2,4 +2,4 @@
 
 mod scores;
 
-pub use scores::{ScoreSource, Scores};
+pub use scores::{ScoreRule, ScoreSource, Scores};

@@ -7,7 +7,7 @@ use spikeloom_ir::{Init, Quantized};
 
 use crate::control::{Control, INPUT_SPACE, SCORE_SPACE, TICK_BITS};
 use crate::core::{CoreConfig, index_bits};
-use crate::decoder::{ScoreSource, Scores};
+use crate::decoder::{ScoreRule, ScoreSource, Scores};
 use crate::encoder::{EncoderConfig, IN_FLIGHT, SampleEncoder};
 use crate::error::Error;
 use crate::event::KIND_BITS;
@@ -287,9 +287,11 @@ impl Device {
     /// # Errors
     /// If a width is out of range.
     pub fn new(cfg: &DeviceConfig) -> Result<Self, Error> {
-        let score = match cfg.decoder {
-            Decoder::SpikeCount => ScoreSource::Spikes,
-            Decoder::StateSum { state } => ScoreSource::State(state),
+        let (score, rule) = match cfg.decoder {
+            Decoder::SpikeCount => (ScoreSource::Spikes, ScoreRule::Sum),
+            Decoder::FirstSpike => (ScoreSource::Spikes, ScoreRule::First),
+            Decoder::StateSum { state } => (ScoreSource::State(state), ScoreRule::Sum),
+            Decoder::StateMax { state } => (ScoreSource::State(state), ScoreRule::Max),
         };
         let mut stages = Vec::new();
         for (position, core) in cfg.cores.iter().enumerate() {
@@ -357,7 +359,7 @@ impl Device {
             late: net.late,
             is_done: Signal::default(),
             encoder_full: Signal::default(),
-            scores: Scores::new(n_output, cfg.score_bits, value_bits, TICK_BITS)?,
+            scores: Scores::new(rule, n_output, cfg.score_bits, value_bits, TICK_BITS)?,
             score_select: LaneSelect::new(byte, 4),
             encoder_write: Signal::default(),
             input_hit: Signal::default(),

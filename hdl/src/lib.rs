@@ -49,7 +49,7 @@ pub use control::{CONTROL_SPACE, Control, INPUT_SPACE, PROTOCOL_VERSION, SCORE_S
 pub use datapath::{
     Comparison, DataInput, DataKind, DataOp, DataOutput, DataPath, DataPathSpec, DataStep, ValueId,
 };
-pub use decoder::{ScoreSource, Scores};
+pub use decoder::{ScoreRule, ScoreSource, Scores};
 pub use device::{Device, DeviceConfig, Top};
 pub use device_simulation::{DeviceSimulation, TraceRecord};
 pub use encoder::{EncoderConfig, SampleEncoder};

@@ -349,6 +349,7 @@ impl Logic for Stage {
         }
         self.spike_number.next = bit_cast(self.core.spikes.val(), self._number_bits);
         for _i in 0..self._n_number_scores {
+            self.score_en.next = self.core.trace_valid.val() & self.core.spikes.val().any();
             self.score_value.next = signed_cast(self.spike_number.val());
         }
         for i in self._score_state..self._score_state_end {

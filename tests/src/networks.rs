@@ -166,10 +166,11 @@ pub fn random_network(seed: u64) -> Network {
         populations,
         projections,
         output: PopulationId(output),
-        decoder: if readout {
-            Decoder::MembraneSum
-        } else {
-            Decoder::SpikeCount
+        decoder: match (readout, r.below(3)) {
+            (true, 0) | (false, 2) => Decoder::MembraneMax,
+            (true, _) => Decoder::MembraneSum,
+            (false, 0) => Decoder::SpikeCount,
+            (false, _) => Decoder::FirstSpike,
         },
     }
 }
@@ -353,7 +354,12 @@ pub fn random_planes(seed: u64) -> Network {
         populations,
         projections: vec![first, second],
         output: PopulationId(1),
-        decoder: [Decoder::SpikeCount, Decoder::MembraneSum][r.below(2) as usize],
+        decoder: [
+            Decoder::SpikeCount,
+            Decoder::FirstSpike,
+            Decoder::MembraneSum,
+            Decoder::MembraneMax,
+        ][r.below(4) as usize],
     }
 }
 

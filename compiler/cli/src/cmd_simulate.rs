@@ -27,6 +27,10 @@ pub struct Simulate {
     /// What executes the network.
     #[arg(long, value_name = "ENGINE", default_value = "golden")]
     engine: Engine,
+    /// End each sample as soon as the best score is so far above all others: spikes, ticks, or the
+    /// integer membrane, as the decoder has it.
+    #[arg(long, value_name = "MARGIN", value_parser = clap::value_parser!(i64).range(1..), conflicts_with_all = ["wave", "trace"])]
+    until: Option<i64>,
     /// Write a wave file (`.fst` or `.vcd`) of one sample in Verilator, and stop.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["trace", "json"])]
     wave: Option<PathBuf>,
@@ -57,14 +61,15 @@ impl Simulate {
             return Ok(());
         }
         let summary = match self.engine {
-            Engine::Golden => simulate_golden(&build, &data)?,
+            Engine::Golden => simulate_golden(&build, &data, self.until)?,
             Engine::Verilator => {
                 let bar = bar("verilator");
                 let progress = |done, total| {
                     bar.set_length(total);
                     bar.set_position(done);
                 };
-                let summary = simulate_verilator(&build, &data, self.tools.from, &progress);
+                let summary =
+                    simulate_verilator(&build, &data, self.until, self.tools.from, &progress);
                 bar.finish_and_clear();
                 summary?
             }
@@ -86,6 +91,15 @@ fn print(build: &Build, summary: &Summary) {
     line("samples", grouped(summary.samples));
     if let Some(accuracy) = summary.accuracy {
         line("accuracy", percent(accuracy));
+    }
+    if let Some(early) = &summary.early_exit {
+        if let Some(accuracy) = early.full_accuracy {
+            line("accuracy with all ticks", percent(accuracy));
+        }
+        line(
+            &format!("ticks a sample, mean (of {})", early.all_ticks),
+            format!("{:.2}", early.ticks),
+        );
     }
     line(
         "input events a sample",

@@ -73,7 +73,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "NODE")]
     output_node: Option<String>,
     /// How the output becomes a class.
-    #[arg(long, value_name = "NAME", value_parser = choice::<DecoderChoice>())]
+    #[arg(long, visible_alias = "decode", value_name = "NAME", value_parser = choice::<DecoderChoice>())]
     decoder: Option<DecoderChoice>,
 }
 

@@ -25,6 +25,8 @@ pub struct Summary {
     pub samples: u64,
     /// Share of samples whose class is the label; `None` without labels.
     pub accuracy: Option<f64>,
+    /// What ending samples early came to, where it was asked for.
+    pub early_exit: Option<EarlyExit>,
     /// Input events of a sample, mean.
     pub input_events: f64,
     /// Spikes of a sample, mean, one entry a population.
@@ -35,6 +37,19 @@ pub struct Summary {
     pub hardware: Option<Hardware>,
     /// The class of every sample.
     pub classes: Vec<usize>,
+}
+
+/// What ending samples early came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EarlyExit {
+    /// A sample ends when the best score is so far above all others.
+    pub margin: i64,
+    /// Ticks of a sample, mean.
+    pub ticks: f64,
+    /// Ticks of a sample that runs to its end.
+    pub all_ticks: u32,
+    /// The accuracy with all ticks; `None` without labels.
+    pub full_accuracy: Option<f64>,
 }
 
 /// Spikes of one population.
@@ -76,30 +91,42 @@ pub struct CoreUse {
     pub operations_per_lane_cycle: f64,
 }
 
-/// Runs samples through the golden model.
+/// Runs samples through the golden model; with a margin, each ends as soon as its best score is so far
+/// above all others.
 ///
 /// # Errors
 /// If a sample does not fit the network.
-pub fn simulate_golden(build: &Build, data: &DataSet) -> miette::Result<Summary> {
-    let outcomes = golden_outcomes(build, &data.samples)?;
-    Ok(summary(build, "golden", data, &outcomes, None))
+pub fn simulate_golden(
+    build: &Build,
+    data: &DataSet,
+    margin: Option<i64>,
+) -> miette::Result<Summary> {
+    let outcomes = golden_outcomes(build, &data.samples, margin)?;
+    let early_exit = early_exit(build, data, margin, &outcomes)?;
+    Ok(Summary {
+        early_exit,
+        ..summary(build, "golden", data, &outcomes, None)
+    })
 }
 
 /// Runs samples through the Verilog in Verilator.
 ///
-/// Every result is compared with the golden model's on the way.
+/// Every result is compared with the golden model's on the way. With a margin, the circuit runs each
+/// sample for as many ticks as the golden model needed.
 ///
 /// # Errors
 /// If a sample does not fit the network, the design cannot be simulated, or a result differs.
 pub fn simulate_verilator(
     build: &Build,
     data: &DataSet,
+    margin: Option<i64>,
     tools: ToolSource,
     progress: Progress<'_>,
 ) -> miette::Result<Summary> {
     let tools = Toolchain::find(tools)?;
     let samples = &data.samples.to_bytes(&build.quantized);
-    let outcomes = golden_outcomes(build, &data.samples)?;
+    let outcomes = golden_outcomes(build, &data.samples, margin)?;
+    let early_exit = early_exit(build, data, margin, &outcomes)?;
     let model = Simulator::new(&tools)?.device(build, false)?;
     let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
     let case = Case {
@@ -122,13 +149,30 @@ pub fn simulate_verilator(
         ))
         .into());
     }
-    Ok(summary(
-        build,
-        "verilator",
-        data,
-        &expected.outcomes,
-        Some(&run),
-    ))
+    Ok(Summary {
+        early_exit,
+        ..summary(build, "verilator", data, &expected.outcomes, Some(&run))
+    })
+}
+
+fn early_exit(
+    build: &Build,
+    data: &DataSet,
+    margin: Option<i64>,
+    outcomes: &[Outcome],
+) -> miette::Result<Option<EarlyExit>> {
+    let Some(margin) = margin else {
+        return Ok(None);
+    };
+    let ticks: f64 = outcomes.iter().map(|o| f64::from(o.ticks)).sum();
+    let full = golden_outcomes(build, &data.samples, None)?;
+    let classes: Vec<usize> = full.iter().map(|o| o.class).collect();
+    Ok(Some(EarlyExit {
+        margin,
+        ticks: ticks / outcomes.len().max(1) as f64,
+        all_ticks: build.quantized.ticks,
+        full_accuracy: accuracy(&classes, data.labels.as_deref()),
+    }))
 }
 
 /// Writes a wave file of one sample.
@@ -204,9 +248,13 @@ fn sample(samples: &[Vec<u8>], number: usize) -> Result<&[u8], Error> {
 }
 
 /// The golden model's results, on all processors.
-fn golden_outcomes(build: &Build, samples: &Samples) -> miette::Result<Vec<Outcome>> {
+fn golden_outcomes(
+    build: &Build,
+    samples: &Samples,
+    margin: Option<i64>,
+) -> miette::Result<Vec<Outcome>> {
     let samples = samples.to_bytes(&build.quantized);
-    Ok(spikeloom_ladder::Expected::new(&build.quantized, &samples)?.outcomes)
+    Ok(spikeloom_ladder::Expected::until(&build.quantized, &samples, margin)?.outcomes)
 }
 
 /// Share of results that are the labels.
@@ -243,6 +291,7 @@ fn summary(
         engine,
         samples: outcomes.len() as u64,
         accuracy: accuracy(&classes, data.labels.as_deref()),
+        early_exit: None,
         input_events: mean(&|o| o.input_events),
         spikes,
         synaptic_operations: mean(&|o| o.synaptic_operations),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use spikeloom_ir::network::Semantics;
+use spikeloom_ir::network::{Decoder, Semantics};
 
 /// A choice with one name for each of its values.
 pub trait Choice: Copy + PartialEq + Sized + 'static {
@@ -222,17 +222,53 @@ impl fmt::Display for LowerLimit {
 pub enum DecoderChoice {
     /// Most spikes.
     SpikeCount,
+    /// First spike.
+    FirstSpike,
     /// Largest membrane, summed over the ticks.
     MembraneSum,
+    /// Largest membrane of all ticks.
+    MembraneMax,
+}
+
+impl DecoderChoice {
+    /// The choice of a decoder.
+    pub fn of(decoder: Decoder) -> Self {
+        match decoder {
+            Decoder::SpikeCount => Self::SpikeCount,
+            Decoder::FirstSpike => Self::FirstSpike,
+            Decoder::MembraneSum => Self::MembraneSum,
+            Decoder::MembraneMax => Self::MembraneMax,
+        }
+    }
+
+    /// The decoder of the choice.
+    pub fn decoder(self) -> Decoder {
+        match self {
+            Self::SpikeCount => Decoder::SpikeCount,
+            Self::FirstSpike => Decoder::FirstSpike,
+            Self::MembraneSum => Decoder::MembraneSum,
+            Self::MembraneMax => Decoder::MembraneMax,
+        }
+    }
 }
 
 impl Choice for DecoderChoice {
     const ALL: &'static [(Self, &'static str, &'static str)] = &[
         (DecoderChoice::SpikeCount, "spike-count", "most spikes wins"),
         (
+            DecoderChoice::FirstSpike,
+            "first-spike",
+            "the first spike wins",
+        ),
+        (
             DecoderChoice::MembraneSum,
             "membrane-sum",
             "the largest membrane, summed over all ticks, wins",
+        ),
+        (
+            DecoderChoice::MembraneMax,
+            "membrane-max",
+            "the largest membrane of all ticks wins",
         ),
     ];
 }

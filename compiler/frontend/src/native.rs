@@ -169,17 +169,16 @@ impl Loader<'_> {
     }
 
     fn decoder(&mut self, entry: &Entry, output_fires: bool) -> Option<Decoder> {
-        match self.reader.choice(entry)? {
-            DecoderChoice::SpikeCount if output_fires => Some(Decoder::SpikeCount),
-            DecoderChoice::SpikeCount => {
+        match self.reader.choice::<DecoderChoice>(entry)? {
+            choice if output_fires || !choice.decoder().needs_spikes() => Some(choice.decoder()),
+            _ => {
                 self.reader.bad(
                     entry,
-                    "`membrane-sum` for an output without `v_threshold`, which never spikes",
+                    "`membrane-sum` or `membrane-max` for an output without `v_threshold`, which never spikes",
                     "leave it out, or give the output population a `v_threshold`",
                 );
                 None
             }
-            DecoderChoice::MembraneSum => Some(Decoder::MembraneSum),
         }
     }
 
@@ -241,21 +240,21 @@ fn overridden(network: &mut Network, project: &ProjectFile) -> Result<(), Error>
     }
     input::overridden(&mut network.input.encoder, project, &mut problems);
     match project.decoder {
-        Some(DecoderChoice::SpikeCount)
-            if network.populations[network.output.0]
-                .neuron
-                .firing
-                .is_none() =>
+        Some(choice)
+            if choice.decoder().needs_spikes()
+                && network.populations[network.output.0]
+                    .neuron
+                    .firing
+                    .is_none() =>
         {
             problems.push(Error::OptionConflict {
                 flag: "decoder",
-                value: DecoderChoice::SpikeCount.name().to_owned(),
+                value: choice.name().to_owned(),
                 reason: "an output that never spikes".to_owned(),
                 help: "give `--decoder membrane-sum`, or leave it out".to_owned(),
             });
         }
-        Some(DecoderChoice::SpikeCount) => network.decoder = Decoder::SpikeCount,
-        Some(DecoderChoice::MembraneSum) => network.decoder = Decoder::MembraneSum,
+        Some(choice) => network.decoder = choice.decoder(),
         None => {}
     }
     crate::error::report(problems)
@@ -303,10 +302,7 @@ pub fn write(network: &Network, format: ArchiveFormat, archive: &str) -> Result<
     }
     text += &format!("\ninput:\n{input}\npopulations:\n{populations}\nprojections:\n{projections}");
     let output = &network.populations[network.output.0].name;
-    let decoder = match network.decoder {
-        Decoder::SpikeCount => DecoderChoice::SpikeCount,
-        Decoder::MembraneSum => DecoderChoice::MembraneSum,
-    };
+    let decoder = DecoderChoice::of(network.decoder);
     text += &format!(
         "\noutput: {}\ndecoder: {}\n",
         yaml::quoted(output),

@@ -143,8 +143,19 @@ pub enum Encoder {
 pub enum Decoder {
     /// Most spikes over all ticks; the lowest index wins a tie.
     SpikeCount,
+    /// First spike; the lowest index wins a tie.
+    FirstSpike,
     /// Largest membrane summed over all ticks; the lowest index wins a tie.
     MembraneSum,
+    /// Largest membrane of all ticks; the lowest index wins a tie.
+    MembraneMax,
+}
+
+impl Decoder {
+    /// Whether it looks at spikes.
+    pub fn needs_spikes(self) -> bool {
+        matches!(self, Self::SpikeCount | Self::FirstSpike)
+    }
 }
 
 /// Neurons that share one model.
@@ -536,7 +547,9 @@ impl fmt::Display for Network {
         }
         let decoder = match self.decoder {
             Decoder::SpikeCount => "spike count",
+            Decoder::FirstSpike => "first spike",
             Decoder::MembraneSum => "sum of v_mem",
+            Decoder::MembraneMax => "maximum of v_mem",
         };
         writeln!(f, "\noutput: population {}, {decoder}", self.output)
     }

@@ -129,9 +129,18 @@ pub const fn xorshift32(mut state: u32) -> u32 {
 pub enum Decoder {
     /// The neuron with most spikes over all ticks; the lowest index wins a tie.
     SpikeCount,
+    /// The neuron that spikes first; the lowest index wins a tie. Its score is the number of ticks
+    /// from that spike's to the last of the inference, both included, and 0 where it never spikes.
+    FirstSpike,
     /// The neuron whose state variable `state`, summed over all ticks after each tick's program,
     /// is largest; the lowest index wins a tie.
     StateSum {
+        /// Number of the state variable.
+        state: usize,
+    },
+    /// The neuron whose state variable `state` is largest after any tick's program; the lowest index
+    /// wins a tie.
+    StateMax {
         /// Number of the state variable.
         state: usize,
     },
@@ -373,7 +382,9 @@ impl Quantized {
             });
         };
         match self.decoder {
-            Decoder::StateSum { state } if state >= output.program.states.len() => {
+            Decoder::StateSum { state } | Decoder::StateMax { state }
+                if state >= output.program.states.len() =>
+            {
                 Err(QuantizedError::Output {
                     what: "decoder's state",
                     found: state,
@@ -489,14 +500,12 @@ impl fmt::Display for Quantized {
                 writeln!(f, "  convolution {height}x{width}, {input} to {output}")?;
             }
         }
+        let name = |state: usize| &self.populations[self.output.0].program.states[state].name;
         let decoder = match self.decoder {
             Decoder::SpikeCount => "spike count".to_owned(),
-            Decoder::StateSum { state } => {
-                format!(
-                    "sum of {}",
-                    self.populations[self.output.0].program.states[state].name
-                )
-            }
+            Decoder::FirstSpike => "first spike".to_owned(),
+            Decoder::StateSum { state } => format!("sum of {}", name(state)),
+            Decoder::StateMax { state } => format!("maximum of {}", name(state)),
         };
         writeln!(f, "\noutput: population {}, {decoder}", self.output)
     }

@@ -561,18 +561,18 @@ fn event_cycles(network: &Quantized, core: &Core) -> u64 {
 /// Width of an output neuron's score, sign included.
 fn score_bits(network: &Quantized) -> usize {
     let tick_bits = index_bits(wide_index(network.ticks) + 1);
+    let output = &network.populations[network.output.0].program;
+    let state_bits = |state: usize| output.states[state].bits.index();
     match network.decoder {
         Decoder::SpikeCount => {
-            let spikes = network.populations[network.output.0].program.spike_bits();
+            let spikes = output.spike_bits();
             let most = wide_index(network.ticks).saturating_mul((1 << spikes) - 1);
             index_bits(most.saturating_add(1)) + 1
         }
-        Decoder::StateSum { state } => {
-            network.populations[network.output.0].program.states[state]
-                .bits
-                .index()
-                + tick_bits
-        }
+        // What arrives is a number of spikes, though only that there is one counts.
+        Decoder::FirstSpike => tick_bits.max(output.spike_bits()) + 1,
+        Decoder::StateSum { state } => state_bits(state) + tick_bits,
+        Decoder::StateMax { state } => state_bits(state),
     }
 }
 

@@ -468,7 +468,9 @@ pub fn quantize(
         output: network.output,
         decoder: match network.decoder {
             network::Decoder::SpikeCount => Decoder::SpikeCount,
+            network::Decoder::FirstSpike => Decoder::FirstSpike,
             network::Decoder::MembraneSum => Decoder::StateSum { state: 0 },
+            network::Decoder::MembraneMax => Decoder::StateMax { state: 0 },
         },
     };
     quantized.check()?;

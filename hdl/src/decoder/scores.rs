@@ -6,9 +6,9 @@ use crate::core::index_bits;
 use crate::error::Error;
 use crate::event::{BEGIN, EVENT, KIND_BITS, TICK};
 use crate::leaf::{BitRegister, Register, RowMemory, StateRegister};
-use crate::width::{DConst, DSignal, SignalType, signed_bit_cast};
+use crate::width::{DConst, DSignal, SignalType, bit_cast, signed_bit_cast, signed_cast};
 
-/// What is summed.
+/// What arrives for a neuron.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum ScoreSource {
     /// Spikes.
@@ -17,12 +17,23 @@ pub enum ScoreSource {
     State(usize),
 }
 
+/// What becomes of a neuron's values.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum ScoreRule {
+    /// They are added.
+    Sum,
+    /// The first one counts: the number of ticks from it on.
+    First,
+    /// The largest one counts.
+    Max,
+}
+
 /// What the decoder does.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, LogicState)]
 pub enum ScoreState {
     /// Adds what arrives; idle when no sample runs.
     Add,
-    /// Writes 0 to all scores.
+    /// Writes the least value to all scores.
     Clear,
     /// Waits for the last score to be written.
     Settle,
@@ -32,20 +43,20 @@ pub enum ScoreState {
     Last,
 }
 
-/// Sums a score for every output neuron and finds the highest.
+/// Keeps a score for every output neuron and finds the highest.
 ///
 /// | port | direction | meaning |
 /// | --- | --- | --- |
 /// | `clock` | in | rising edge |
 /// | `token_valid`, `token_kind` | in | tokens of the output population, and its spikes' kind |
-/// | `add_en`, `add_index`, `add_value` | in | add this to a score |
+/// | `add_en`, `add_index`, `add_value` | in | a value for a score |
 /// | `n_ticks` | in | ticks of a sample |
 /// | `nearly_full` | out | nothing may arrive: scores are being cleared or compared |
 /// | `done` | out | one cycle: the class is there |
 /// | `class_index` | out | the neuron with the highest score; the lowest index wins a tie |
 /// | `read_address`, `read_data` | in, out | a score, two cycles later, while idle |
 ///
-/// Protocol: `BEGIN` clears the scores. Each value is added one cycle after it arrives, so the same
+/// Protocol: `BEGIN` clears the scores. Each value is taken up one cycle after it arrives, so the same
 /// neuron may not arrive in two cycles in a row, which a population's ascending order rules out.
 /// After `n_ticks` times `TICK` the scores are compared, one a cycle.
 ///
@@ -88,14 +99,19 @@ pub struct Scores {
     best: Register,
     best_class: Register,
     ticks_left: Register,
+    left1: Register,
     wide_value: DSignal<Local>,
+    old_score: DSignal<Local>,
+    new_score: DSignal<Local>,
     neuron_last: Signal<Local, Bit>,
     begins: Signal<Local, Bit>,
     ticks_once: Signal<Local, Bit>,
     ticks_step: DSignal<Local>,
     ticks_counted: DSignal<Local>,
     ticks_next: DSignal<Local>,
-    score_zero: DConst,
+    score_least: DConst,
+    keeps_first: DConst,
+    keeps_largest: DConst,
     neuron_zero: DConst,
     neuron_one: DConst,
     last_neuron: DConst,
@@ -108,11 +124,12 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores of `bits` bits for `n_neurons` neurons; values have `value_bits` bits.
+    /// Scores by `rule`, of `bits` bits, for `n_neurons` neurons; values have `value_bits` bits.
     ///
     /// # Errors
     /// If a width is out of range.
     pub fn new(
+        rule: ScoreRule,
         n_neurons: usize,
         bits: usize,
         value_bits: usize,
@@ -145,14 +162,22 @@ impl Scores {
             best: Register::signed(bits),
             best_class: Register::new(index),
             ticks_left: Register::new(tick_bits),
+            left1: Register::new(tick_bits),
             wide_value: DSignal::signed(bits),
+            old_score: DSignal::signed(bits),
+            new_score: DSignal::signed(bits),
             neuron_last: Signal::default(),
             begins: Signal::default(),
             ticks_once: Signal::default(),
             ticks_step: DSignal::new(tick_bits),
             ticks_counted: DSignal::new(tick_bits),
             ticks_next: DSignal::new(tick_bits),
-            score_zero: DConst::signed(0, bits),
+            score_least: match rule {
+                ScoreRule::Max => DConst::signed(-(1 << (bits - 1)), bits),
+                ScoreRule::Sum | ScoreRule::First => DConst::signed(0, bits),
+            },
+            keeps_first: DConst::new(u64::from(rule == ScoreRule::First), 1),
+            keeps_largest: DConst::new(u64::from(rule == ScoreRule::Max), 1),
             neuron_zero: DConst::new(0, index),
             neuron_one: DConst::new(1, index),
             last_neuron: DConst::new(n_neurons as u64 - 1, index),
@@ -172,7 +197,7 @@ impl Logic for Scores {
         clock!(self, clock, memory);
         dff_setup!(
             self, clock, state, add1, index1, value1, neuron, neuron1, valid1, first1, best,
-            best_class, ticks_left
+            best_class, left1, ticks_left
         );
         self.begins.next =
             self.token_valid.val() & (self.token_kind.val() == self.kind_begin.val());
@@ -206,7 +231,22 @@ impl Logic for Scores {
         }
         self.memory.write_en.next = self.add1.q.val();
         self.memory.write_address.next = self.index1.q.val();
-        self.memory.write_data[0].next = self.memory.read_data[0].val() + self.wide_value.val();
+        self.left1.d.next = self.ticks_left.q.val();
+        self.old_score.next = self.memory.read_data[0].val();
+        self.new_score.next = self.old_score.val() + self.wide_value.val();
+        if self.keeps_first.val().any() {
+            self.new_score.next = signed_cast(bit_cast(self.left1.q.val(), self._bits));
+            if self.old_score.val().any() {
+                self.new_score.next = self.old_score.val();
+            }
+        }
+        if self.keeps_largest.val().any() {
+            self.new_score.next = self.old_score.val();
+            if self.wide_value.val() > self.old_score.val() {
+                self.new_score.next = self.wide_value.val();
+            }
+        }
+        self.memory.write_data[0].next = self.new_score.val();
 
         // The highest score, one cycle behind its address; only a strictly higher one replaces it.
         self.valid1.d.next = false;
@@ -235,7 +275,7 @@ impl Logic for Scores {
             ScoreState::Clear => {
                 self.memory.write_en.next = true;
                 self.memory.write_address.next = self.neuron.q.val();
-                self.memory.write_data[0].next = self.score_zero.val();
+                self.memory.write_data[0].next = self.score_least.val();
                 self.neuron.d.next = self.neuron.q.val() + self.neuron_one.val();
                 if self.neuron_last.val() {
                     self.state.d.next = ScoreState::Add;

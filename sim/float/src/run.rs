@@ -31,7 +31,7 @@ pub enum Sample<'a> {
 pub struct Record {
     /// One entry a population.
     pub populations: Vec<PopulationRecord>,
-    /// The decoder's value of each output neuron: its spikes, or its summed membrane.
+    /// The decoder's value of each output neuron.
     pub scores: Vec<f32>,
     /// The decoder's choice.
     pub class: usize,
@@ -120,6 +120,20 @@ pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
     let scores: Vec<f32> = match network.decoder {
         // Counts are far below 2^24, where single precision is exact.
         Decoder::SpikeCount => output.counts().into_iter().map(|n| n as f32).collect(),
+        Decoder::FirstSpike => {
+            let n = network.populations[network.output.0].n_neurons();
+            let first = |neuron: usize| output.spikes.iter().position(|tick| tick[neuron] > 0);
+            let score = |neuron: usize| first(neuron).map_or(0.0, |tick| (ticks - tick) as f32);
+            (0..n).map(score).collect()
+        }
+        Decoder::MembraneMax => {
+            let n = network.populations[network.output.0].n_neurons();
+            let largest = |neuron: usize| {
+                let membrane = output.v_mem.iter().map(|tick| tick[neuron]);
+                membrane.fold(f32::NEG_INFINITY, f32::max)
+            };
+            (0..n).map(largest).collect()
+        }
         Decoder::MembraneSum => {
             let mut sums = vec![0.0; network.populations[network.output.0].n_neurons()];
             for tick in &output.v_mem {

@@ -11,7 +11,9 @@ use crate::synapses::{ChannelDelays, Synapses};
 pub struct Outcome {
     /// The decoder's choice.
     pub class: usize,
-    /// The decoder's value of every output neuron: its spikes, or its summed state.
+    /// Ticks that ran.
+    pub ticks: u32,
+    /// The decoder's value of every output neuron.
     pub scores: Vec<i64>,
     /// Spikes of each population over all ticks; of a graded one, the payloads that are not 0.
     pub spikes: Vec<u64>,
@@ -207,6 +209,16 @@ impl Golden {
         self.run_observed(sample, |_, _| {})
     }
 
+    /// Runs one sample until the best score is by `margin` above all others, or to its last tick.
+    ///
+    /// The outcome is that of a sample of so few ticks.
+    ///
+    /// # Errors
+    /// As [`Golden::run`].
+    pub fn run_until(&mut self, sample: Sample<'_>, margin: i64) -> Result<Outcome, SampleError> {
+        self.run_ticks(sample, Some(margin), |_, _| {})
+    }
+
     /// Runs one sample and keeps every state and spike of every tick.
     ///
     /// # Errors
@@ -273,6 +285,7 @@ impl Golden {
         }
         let mut outcome = Outcome {
             class: 0,
+            ticks: 0,
             scores: vec![0; self.n_outputs],
             spikes: vec![0; self.engines.len()],
             input_events: 0,
@@ -294,6 +307,15 @@ impl Golden {
     fn run_observed(
         &mut self,
         sample: Sample<'_>,
+        observe: impl FnMut(&Self, usize),
+    ) -> Result<Outcome, SampleError> {
+        self.run_ticks(sample, None, observe)
+    }
+
+    fn run_ticks(
+        &mut self,
+        sample: Sample<'_>,
+        margin: Option<i64>,
         mut observe: impl FnMut(&Self, usize),
     ) -> Result<Outcome, SampleError> {
         let (ticks, mut outcome) = self.start(sample)?;
@@ -314,6 +336,10 @@ impl Golden {
             }
             self.decode(now, &mut outcome);
             observe(self, tick);
+            outcome.ticks += 1;
+            if margin.is_some_and(|margin| leads_by(&outcome.scores, margin)) {
+                break;
+            }
         }
         // The lowest index wins a tie, so only a strictly greater score replaces the best.
         for (n, &score) in outcome.scores.iter().enumerate() {
@@ -477,6 +503,23 @@ impl Golden {
                     outcome.scores[index(n)] += 1;
                 }
             }
+            Decoder::FirstSpike => {
+                let spiked = outcome.scores.iter_mut().filter(|score| **score > 0);
+                spiked.for_each(|score| *score += 1);
+                for &n in &self.history[now][self.output.0] {
+                    let score = &mut outcome.scores[index(n)];
+                    *score = 1.max(*score);
+                }
+            }
+            Decoder::StateMax { state } => {
+                let is_first = outcome.ticks == 0;
+                engine!(&self.engines[self.output.0], e => {
+                    for (score, &v) in outcome.scores.iter_mut().zip(e.state(state)) {
+                        let v = crate::word::Word::to_i64(v);
+                        *score = if is_first { v } else { v.max(*score) };
+                    }
+                });
+            }
             Decoder::StateSum { state } => {
                 engine!(&self.engines[self.output.0], e => {
                     for (score, &v) in outcome.scores.iter_mut().zip(e.state(state)) {
@@ -486,6 +529,16 @@ impl Golden {
             }
         }
     }
+}
+
+/// Whether the best score is by so much above all others.
+fn leads_by(scores: &[i64], margin: i64) -> bool {
+    let (mut best, mut second) = (i64::MIN, i64::MIN);
+    for &score in scores {
+        second = second.max(score.min(best));
+        best = best.max(score);
+    }
+    scores.len() > 1 && best.saturating_sub(second) >= margin
 }
 
 /// Adds the payloads that arrive over `s`, sent at tick `then` or, where channels have further

@@ -319,9 +319,24 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
         let output = &now[network.output.0];
         match network.decoder {
             Decoder::SpikeCount => output.1.iter().for_each(|&n| run.scores[n as usize] += 1),
+            Decoder::FirstSpike => {
+                for &n in &output.1 {
+                    let left = (inputs.len() - tick) as i128;
+                    run.scores[n as usize] = run.scores[n as usize].max(left);
+                }
+            }
             Decoder::StateSum { state } => {
                 for (score, v) in run.scores.iter_mut().zip(&output.0[state]) {
                     *score += v;
+                }
+            }
+            Decoder::StateMax { state } => {
+                for (n, v) in output.0[state].iter().enumerate() {
+                    let before = run
+                        .ticks
+                        .iter()
+                        .map(|then| then[network.output.0].0[state][n]);
+                    run.scores[n] = before.chain([*v]).max().unwrap();
                 }
             }
         }
@@ -737,13 +752,14 @@ fn network(seed: u64) -> Quantized {
             n_channels,
             encoder,
         },
-        decoder: match r.below(2) {
-            0 => Decoder::SpikeCount,
-            _ => {
-                let n_states = populations[output.0].program.states.len();
-                Decoder::StateSum {
-                    state: r.below(n_states as u64) as usize,
-                }
+        decoder: {
+            let n_states = populations[output.0].program.states.len();
+            let state = r.below(n_states as u64) as usize;
+            match r.below(4) {
+                0 => Decoder::SpikeCount,
+                1 => Decoder::FirstSpike,
+                2 => Decoder::StateMax { state },
+                _ => Decoder::StateSum { state },
             }
         },
         populations,
@@ -798,6 +814,36 @@ proptest! {
                     check(&network, Sample::Values(&values));
                     check(&network, Sample::Events(&events));
                 }
+            }
+        }
+    }
+}
+
+proptest! {
+    /// Ending early is the same as having so few ticks, and no tick earlier was enough.
+    #[test]
+    fn an_early_end_is_the_end_of_a_shorter_sample(seed in any::<u64>(), margin in 1_i64..40) {
+        let mut network = network(seed);
+        let r = &mut Random(seed | 1);
+        let bytes: Vec<u8> = (0..network.sample_bytes()).map(|_| r.below(256) as u8).collect();
+        let found = Golden::new(&network).unwrap().run_until(Sample::Values(&bytes), margin).unwrap();
+        let all = network.ticks;
+        for ticks in (1..=found.ticks).rev() {
+            network.ticks = ticks;
+            if let Encoder::Latency { least } = &mut network.input.encoder {
+                least.truncate(ticks as usize);
+            }
+            let mut golden = Golden::new(&network).unwrap();
+            let shorter = golden.run(Sample::Values(&bytes[..network.sample_bytes()])).unwrap();
+            let mut sorted = shorter.scores.clone();
+            sorted.sort();
+            let lead = match sorted[..] {
+                [.., second, best] => best - second,
+                _ => 0,
+            };
+            assert_eq!(lead >= margin, ticks == found.ticks && (ticks < all || lead >= margin), "{sorted:?}");
+            if ticks == found.ticks {
+                assert_eq!(shorter, found);
             }
         }
     }

@@ -79,6 +79,18 @@ impl Expected {
     /// # Errors
     /// Where the network or a sample is unusable.
     pub fn new(network: &Quantized, samples: &[Vec<u8>]) -> Result<Self, Error> {
+        Self::until(network, samples, None)
+    }
+
+    /// The same, where each sample ends as soon as its best score is so far above all others.
+    ///
+    /// # Errors
+    /// As [`Expected::new`].
+    pub fn until(
+        network: &Quantized,
+        samples: &[Vec<u8>],
+        margin: Option<i64>,
+    ) -> Result<Self, Error> {
         let golden = Golden::new(network)?;
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
         let share = samples.len().div_ceil(threads).max(1);
@@ -88,9 +100,11 @@ impl Expected {
                 .map(|part| {
                     let mut golden = golden.clone();
                     scope.spawn(move || {
-                        part.iter()
-                            .map(|s| Ok(golden.run(Sample::Values(s))?))
-                            .collect()
+                        let mut run = |sample| match margin {
+                            Some(margin) => golden.run_until(sample, margin),
+                            None => golden.run(sample),
+                        };
+                        part.iter().map(|s| Ok(run(Sample::Values(s))?)).collect()
                     })
                 })
                 .collect();

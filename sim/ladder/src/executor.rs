@@ -192,6 +192,7 @@ pub fn check_outcomes(
                         let mut outcomes = Vec::with_capacity(samples.len());
                         let mut values = 0;
                         for (k, (sample, expected)) in samples.iter().zip(expected).enumerate() {
+                            session.set_ticks(u16::try_from(expected.ticks).unwrap_or(u16::MAX))?;
                             let outcome = session.run(sample)?;
                             let number = (part * share + k) as u64;
                             let mut checked = compare_outcome(number, expected, &outcome);

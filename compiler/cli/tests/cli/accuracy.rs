@@ -98,6 +98,20 @@ const DELTA: Case = Case {
     ..DIRECT
 };
 
+/// The first spike decides.
+const FIRST: Case = Case {
+    model: "snntorch-leaky-mnist-rate",
+    flags: "--semantics snntorch --reset subtract --encoding rate --ticks 25 --decode first-spike",
+    ..DIRECT
+};
+
+/// The highest membrane decides, of an output that does not spike.
+const HIGHEST: Case = Case {
+    model: "norse-lifbox-mnist",
+    flags: "--semantics norse --reset value --dt 0.001 --encoding direct --ticks 32 --decode membrane-max",
+    ..DIRECT
+};
+
 impl Case {
     fn compiled(&self, bits: u32) -> Workshop {
         let workshop = crate::workshop().without_tools();
@@ -263,7 +277,7 @@ fn real_networks_of_every_kind_are_equal_in_verilog() {
         return;
     }
     for case in [
-        READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES, LATENCY, DELTA,
+        READOUT, CURRENTS, RECURRENT, TWO_RESETS, PLANES, LATENCY, DELTA, FIRST, HIGHEST,
     ] {
         let model = models().join(case.model).join("model.nir");
         let workshop = crate::workshop();

@@ -102,6 +102,33 @@ fn verilator_gives_the_golden_results() {
     );
 }
 
+#[test]
+fn samples_end_when_the_class_is_clear() {
+    let workshop = compiled();
+    let run =
+        |flags: &str| workshop.json(&format!("simulate build --data data.npz {flags} --json"));
+    let all = run("");
+    assert_eq!(all["early_exit"], Value::Null);
+    // Nothing leads by more spikes than there are ticks.
+    let never = run("--until 9");
+    assert_eq!(never["early_exit"]["ticks"], TICKS as f64);
+    assert_eq!(never["classes"], all["classes"]);
+    let early = run("--until 1");
+    let ticks = early["early_exit"]["ticks"].as_f64().unwrap();
+    assert!(1.0 < ticks && ticks < TICKS as f64, "{ticks}");
+    assert_eq!(early["early_exit"]["full_accuracy"], all["accuracy"]);
+    assert!(early["synaptic_operations"].as_f64() < all["synaptic_operations"].as_f64());
+    insta::assert_snapshot!(
+        "early",
+        workshop.succeeds("simulate build --data data.npz --until 1")
+    );
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let verilator = run("--until 1 --engine verilator");
+    assert_same_results(&early, &verilator);
+}
+
 /// Values of a signal whenever the clock rises.
 fn at_rising_clock(path: &Path, signal: &str) -> Vec<String> {
     let mut wave = wellen::simple::read(path).unwrap();

@@ -11,7 +11,7 @@ use super::framework::Framework;
 use super::join::Joined;
 use super::walker::{ConvolutionLink, Link, MAX_WEIGHTS};
 use super::wiring::{Feed, Incoming, Layer, Wiring};
-use crate::choice::{Choice, DecoderChoice};
+use crate::choice::Choice;
 use crate::error::Error;
 use crate::nir::{Node, Primitive};
 use crate::{Remark, Tensor};
@@ -181,13 +181,14 @@ impl Assembly<'_> {
 
     fn decoder(&self, output: &Population, problems: &mut Vec<Error>) -> Option<Decoder> {
         let spiking = output.neuron.firing.is_some();
-        match (self.options.decoder, spiking) {
-            (Some(DecoderChoice::SpikeCount) | None, true) => Some(Decoder::SpikeCount),
-            (Some(DecoderChoice::MembraneSum), _) | (None, false) => Some(Decoder::MembraneSum),
-            (Some(DecoderChoice::SpikeCount), false) => {
+        match self.options.decoder {
+            None if spiking => Some(Decoder::SpikeCount),
+            None => Some(Decoder::MembraneSum),
+            Some(choice) if spiking || !choice.decoder().needs_spikes() => Some(choice.decoder()),
+            Some(choice) => {
                 problems.push(Error::OptionConflict {
                     flag: "decoder",
-                    value: DecoderChoice::SpikeCount.name().to_owned(),
+                    value: choice.name().to_owned(),
                     reason: format!(
                         "the output node `{}`, a leaky integrator, which never spikes",
                         output.name

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use spikeloom_ir::Network;
-use spikeloom_ir::network::{Decoder, Encoder, Source};
+use spikeloom_ir::network::{Encoder, Source};
 
 use super::{FORMAT, input};
 use crate::Remark;
@@ -123,10 +123,7 @@ pub fn inspect(network: &Network, remarks: Vec<Remark>) -> NetworkInspection {
             })
             .collect(),
         output: population(network.output),
-        decoder: match network.decoder {
-            Decoder::SpikeCount => DecoderChoice::SpikeCount.name(),
-            Decoder::MembraneSum => DecoderChoice::MembraneSum.name(),
-        },
+        decoder: DecoderChoice::of(network.decoder).name(),
         remarks,
         printed: network.to_string(),
     }

@@ -15,7 +15,7 @@ mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spikeloom_ir::network::{Decoder, Encoder, Network, Semantics, Source};
+use spikeloom_ir::network::{Encoder, Network, Semantics, Source};
 use spikeloom_ir::{Origin, PopulationId};
 
 use super::{Conv, Edge, NirGraph, Node, Padding, Primitive};
@@ -182,10 +182,7 @@ impl<'a> Writer<'a> {
             semantics: Some(semantics),
             dt: parameters::dt_to_tell(semantics),
             ticks: Some(network.ticks),
-            decoder: Some(match network.decoder {
-                Decoder::SpikeCount => DecoderChoice::SpikeCount,
-                Decoder::MembraneSum => DecoderChoice::MembraneSum,
-            }),
+            decoder: Some(DecoderChoice::of(network.decoder)),
             ..ProjectFile::default()
         };
         match network.input.encoder {

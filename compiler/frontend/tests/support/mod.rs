@@ -27,9 +27,14 @@ pub fn network() -> impl Strategy<Value = Network> {
                     let one = projection(shape.clone(), shapes);
                     let fires = populations[output].neuron.firing.is_some();
                     let decoders = if fires {
-                        &[Decoder::SpikeCount, Decoder::MembraneSum][..]
+                        &[
+                            Decoder::SpikeCount,
+                            Decoder::FirstSpike,
+                            Decoder::MembraneSum,
+                            Decoder::MembraneMax,
+                        ][..]
                     } else {
-                        &[Decoder::MembraneSum][..]
+                        &[Decoder::MembraneSum, Decoder::MembraneMax][..]
                     };
                     (
                         Just((shape, encoder, output, populations)),
