@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use spikeloom::Build;
+use spikeloom::data::aer::{self, Sensor};
 use spikeloom::data::{self, DataSet};
 use spikeloom_bitstreams::ToolSource;
 use spikeloom_frontend::Choice;
@@ -33,8 +34,9 @@ fn source() -> impl TypedValueParser<Value = ToolSource> {
 /// Samples to be run.
 #[derive(Debug, clap::Args)]
 pub struct DataArgs {
-    /// Samples: an IDX file (may be gzipped), an .npz with `input` and `labels`, or a folder with an
-    /// IDX pair.
+    /// Samples: an IDX file (may be gzipped), an .npz with `input` and `labels`, a folder with an IDX
+    /// pair; or events as text (`t x y p` lines in .txt, .csv or .aer), also a folder of such files, or
+    /// of folders called like their class.
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
     /// Labels of the samples, as an IDX file, where they are not in the same file.
@@ -43,6 +45,20 @@ pub struct DataArgs {
     /// Use only so many samples, from the first.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
+    /// Of events as text: length of a tick in microseconds [default: a recording fills all ticks].
+    #[arg(long, value_name = "N", requires = "data", value_parser = clap::value_parser!(u64).range(1..))]
+    pub tick_us: Option<u64>,
+    /// Of events as text: the sensor's size [default: from the network's input].
+    #[arg(long, value_name = "WIDTHxHEIGHT", requires = "data", value_parser = size)]
+    pub sensor: Option<(u32, u32)>,
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let size = text.split_once('x').and_then(|(width, height)| {
+        let size = (width.parse().ok()?, height.parse().ok()?);
+        (size.0 > 0 && size.1 > 0).then_some(size)
+    });
+    size.ok_or_else(|| "write the width, `x` and the height, such as `34x34`".to_owned())
 }
 
 impl DataArgs {
@@ -56,7 +72,15 @@ impl DataArgs {
         let Some(path) = &self.data else {
             return Ok(None);
         };
-        let mut data = data::read(path, self.labels.as_deref(), ticks)?;
+        let sensor = Sensor {
+            size: self.sensor,
+            tick_us: self.tick_us,
+        };
+        let recordings = aer::read(path, &input.shape, &sensor, ticks)?;
+        let mut data = match recordings {
+            Some(recordings) => recordings,
+            None => data::read(path, self.labels.as_deref(), ticks)?,
+        };
         if let Some(n) = self.samples {
             data.truncate(n as usize);
         }

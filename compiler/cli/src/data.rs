@@ -15,6 +15,8 @@ use thiserror::Error;
 
 use crate::files;
 
+pub mod aer;
+
 /// Samples with what is known about them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataSet {
@@ -236,6 +238,21 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
         /// Which and why.
+        what: String,
+    },
+    /// A recording of events cannot be used.
+    #[error("{}: {what}", path.display())]
+    #[diagnostic(
+        code(spikeloom::data::recording),
+        help(
+            "a recording has one event a line, `t x y p`: microseconds (or seconds with a point), \
+             column, row, polarity"
+        )
+    )]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
         what: String,
     },
     /// Samples and labels do not belong together.

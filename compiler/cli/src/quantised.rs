@@ -9,7 +9,7 @@ use spikeloom_calibrate::{
 use spikeloom_frontend::ProjectFile;
 use spikeloom_golden::Sample;
 use spikeloom_ir::Quantized;
-use spikeloom_ir::network::{Encoder, Network};
+use spikeloom_ir::network::Network;
 use spikeloom_passes::{QuantizeConfig, QuantizeReport, default_weight_bits, quantize};
 
 use crate::data::{DataSet, Samples};

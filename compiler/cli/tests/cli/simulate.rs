@@ -129,6 +129,47 @@ fn samples_end_when_the_class_is_clear() {
     assert_same_results(&early, &verilator);
 }
 
+/// The same spikes as an array and as lines of text, in a folder for each class.
+#[test]
+fn events_may_be_text() {
+    let workshop = small_workshop();
+    workshop.succeeds(&format!(
+        "compile model.nir {} --stop-at verilog -o build",
+        SMALL_FLAGS.replace("direct", "events")
+    ));
+    let fires = |n: usize, tick: usize, channel: usize| {
+        tick + channel == 0 || (n * 7 + tick * 5 + channel * 3).is_multiple_of(4)
+    };
+    let n = 4;
+    let mut spikes = Vec::new();
+    for sample in 0..n {
+        let mut text = "# t x y p\n".to_owned();
+        for tick in 0..TICKS {
+            for channel in 0..12 {
+                let fires = fires(sample, tick, channel);
+                spikes.push(u8::from(fires));
+                if fires {
+                    text += &format!("{} {channel} 0 {}\n", 500 + tick * 100 + channel, tick % 2);
+                }
+            }
+        }
+        workshop.write(&format!("recordings/{}/r{sample}.txt", sample / 2), text);
+    }
+    let arrays: [(&str, &[usize], &[u8]); 2] = [
+        ("input", &[n, TICKS, 12], &spikes),
+        ("labels", &[n], &[0, 0, 1, 1]),
+    ];
+    workshop.write("data.npz", spikeloom_tests::npz(&arrays));
+    let array = workshop.json("simulate build --data data.npz --json");
+    let text = workshop.json("simulate build --data recordings --tick-us 100 --json");
+    assert_eq!(array, text);
+    assert!(array["input_events"].as_f64().unwrap() > 0.0);
+    let one = workshop
+        .json("simulate build --data recordings/1/r3.txt --tick-us 100 --sensor 12x1 --json");
+    assert_eq!(one["classes"][0], array["classes"][3]);
+    assert_eq!(one["accuracy"], Value::Null);
+}
+
 /// Values of a signal whenever the clock rises.
 fn at_rising_clock(path: &Path, signal: &str) -> Vec<String> {
     let mut wave = wellen::simple::read(path).unwrap();
