@@ -153,7 +153,10 @@ fn check_mapped(network: &Quantized, mapped: &Mapped, samples: &[Vec<u8>]) {
         assert_eq!(golden.find_overflow(Sample::Values(sample)).unwrap(), None);
         let (outcome, trace) = golden.trace(Sample::Values(sample)).unwrap();
         bench.trace.iter_mut().for_each(Vec::clear);
-        bench.write(2, 0, sample);
+        // A frame holds 250 bytes at most.
+        for (part, at) in sample.chunks(128).zip((0..).step_by(128)) {
+            bench.write(2, at, part);
+        }
         bench.write(0, 0x12, &[1]);
         let results = bench.read(1, 0, 8);
         for (s, population) in network.populations.iter().enumerate() {
