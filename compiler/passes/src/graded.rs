@@ -15,7 +15,7 @@
 use spikeloom_fixed::{BitWidth, Rounding, approximate_real, dyadic_factor, nearest_integer};
 use spikeloom_ir::network::{self, Activation, Compare};
 use spikeloom_ir::program::MAX_PAYLOAD_BITS;
-use spikeloom_ir::{Init, Op, Program, StateVariable, Step, ValueId};
+use spikeloom_ir::{Init, Op, Program, StateVariable, ValueId};
 
 use crate::Error;
 use crate::quantize::{Builder, decay};
@@ -315,20 +315,7 @@ fn finish(b: Builder, parts: &Parts<'_>, payload: Option<ValueId>) -> Result<Pro
     let too_wide = || Error::TooWide {
         population: population.name.clone(),
     };
-    let steps = b.draft.steps.iter().zip(&ranges.steps);
-    let steps = steps
-        .map(|(&(op, fixed), range)| {
-            let bits = if op.is_condition() {
-                BitWidth::new(1).ok()
-            } else {
-                range.width()
-            };
-            Ok(Step {
-                op,
-                bits: fixed.or(bits).ok_or_else(too_wide)?,
-            })
-        })
-        .collect::<Result<Vec<Step>, Error>>()?;
+    let steps = b.draft.with_widths(&ranges).ok_or_else(too_wide)?;
     let next = b.draft.next_states[0];
     let bits = ranges.states[0].width().ok_or_else(too_wide)?;
     Ok(Program {

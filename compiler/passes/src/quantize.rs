@@ -29,9 +29,7 @@ use spikeloom_ir::quantized::{
     Accumulator, Decoder, Encoder, Input, MAX_ACCUMULATOR_BITS, MAX_GRADED_ACCUMULATOR_BITS,
     Population, Projection,
 };
-use spikeloom_ir::{
-    Init, Op, Parameter, PopulationId, Program, Quantized, StateVariable, Step, ValueId,
-};
+use spikeloom_ir::{Init, Op, Parameter, PopulationId, Program, Quantized, StateVariable, ValueId};
 
 use crate::Error;
 use crate::fidelity::{self, ProjectionReport};
@@ -1011,23 +1009,7 @@ fn build_program(
     let too_wide = || Error::TooWide {
         population: population.name.clone(),
     };
-    let steps = b
-        .draft
-        .steps
-        .iter()
-        .zip(&ranges.steps)
-        .map(|(&(op, fixed), range)| {
-            let bits = if op.is_condition() {
-                BitWidth::new(1).ok()
-            } else {
-                range.width()
-            };
-            Ok(Step {
-                op,
-                bits: fixed.or(bits).ok_or_else(too_wide)?,
-            })
-        })
-        .collect::<Result<Vec<_>, Error>>()?;
+    let steps = b.draft.with_widths(&ranges).ok_or_else(too_wide)?;
     let states = b
         .names
         .iter()

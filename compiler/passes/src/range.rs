@@ -6,7 +6,7 @@
 
 use spikeloom_fixed::{BitWidth, Rounding, saturate, shift_right};
 use spikeloom_ir::network::Compare;
-use spikeloom_ir::{Init, Op, Parameter, ValueId};
+use spikeloom_ir::{Init, Op, Parameter, Step, ValueId};
 
 /// A closed interval of integers; `i128`, so that no bound can overflow before it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,23 @@ pub(crate) struct Ranges {
     pub states: Vec<Interval>,
     /// Steps of `Saturate` whose operand can leave the width.
     pub saturating: Vec<ValueId>,
+}
+
+impl Draft {
+    /// The steps with the widths that their ranges ask for; `None` where one has no width.
+    pub(crate) fn with_widths(&self, ranges: &Ranges) -> Option<Vec<Step>> {
+        let steps = self.steps.iter().zip(&ranges.steps);
+        let steps = steps.map(|(&(op, stated), range)| {
+            let bits = if op.is_condition() {
+                BitWidth::new(1).ok()
+            } else {
+                range.width()
+            };
+            let bits = stated.or(bits)?;
+            Some(Step { op, bits })
+        });
+        steps.collect()
+    }
 }
 
 /// No interval beyond this can become a value; it stops bounds from growing without end.
