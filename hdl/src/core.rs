@@ -13,7 +13,7 @@ use crate::leaf::{
     StateRegister,
 };
 use crate::program::lower;
-use crate::walk::{Walk, WalkPlan};
+use crate::way::{Way, WayPlace, WayPlan};
 use crate::width::{DConst, DSignal, SignalType, bit_cast, unsigned_cast};
 
 mod held;
@@ -48,13 +48,13 @@ pub struct CoreConfig {
     pub n_post: usize,
     /// Weights read and added a cycle.
     pub lanes: usize,
-    /// Rows of sums. Without a walk they are the weight rows of one event, at least 2, since a row
+    /// Rows of sums. Without ways they are the weight rows of one event, at least 2, since a row
     /// that was just added to is written one cycle later.
     pub n_sum_rows: usize,
-    /// Weight rows from one event's first to the next's; not used with a walk.
+    /// Weight rows from one event's first to the next's; not used with ways.
     pub row_stride: usize,
-    /// How events find their rows on a plane.
-    pub walk: Option<WalkPlan>,
+    /// How the events of each projection find their rows; empty where each has all of them.
+    pub ways: Vec<WayPlan>,
     /// Neurons that stand in rows of their own: the channels of a place, or all.
     pub n_channels: usize,
     /// Where the weights are, if they come with the bitstream.
@@ -69,6 +69,8 @@ pub struct CoreConfig {
     pub lane_bits: usize,
     /// For a held input, the width of the folded sum.
     pub held_bits: Option<usize>,
+    /// What arrives in each tick is an input of the program: alone, or behind a held one.
+    pub adds_spikes: bool,
     /// Rows of weights, `[pre][row_stride]` with `lanes` weights each; `None` where the host loads them.
     pub weights: Option<MemoryImage>,
     /// One row of parameters a neuron, or a channel, in the program's order.
@@ -80,9 +82,11 @@ pub struct CoreConfig {
 impl CoreConfig {
     /// All weight rows.
     pub fn n_rows(&self) -> usize {
-        match &self.walk {
-            Some(walk) => walk.n_weight_rows,
-            None => self.n_pre * self.row_stride,
+        let listed: usize = self.ways.iter().map(|way| way.n_weight_rows).sum();
+        if self.ways.is_empty() {
+            self.n_pre * self.row_stride
+        } else {
+            listed.max(1)
         }
     }
 
@@ -118,8 +122,8 @@ impl CoreConfig {
 /// marks the next tick as the sample's first and is passed on.
 /// Counters: an event reads `n_sum_rows` rows, so `n_sum_rows * count_event` over `count_active` is
 /// the share of cycles, of those in which events waited or were worked on, that moved a row of
-/// weights. With a walk an event reads the rows of the places that it reaches, and a row that the
-/// one before it has just been added to waits a cycle.
+/// weights. With ways an event reads the rows that its way finds; of several ways the first that has
+/// a row goes first, and a row that the one before it has just been added to waits a cycle.
 ///
 /// Latency of a tick: rows of its events, plus one cycle a neuron, plus the pipeline's depth and
 /// about 5 cycles.
@@ -171,7 +175,7 @@ pub struct Core {
     pub count_stall: Signal<Out, Bit>,
 
     weights: SpramMemory,
-    walks: Vec<Walk>,
+    ways: Vec<Way>,
     row_address: RowAddress,
     accumulators: RowMemory,
     lanes: Vec<Lane>,
@@ -212,6 +216,14 @@ pub struct Core {
     neuron_last: Signal<Local, Bit>,
     is_event: Signal<Local, Bit>,
     takes_event: Signal<Local, Bit>,
+    /// Of the ways so far, one takes the event, one has a row, none has an event; the row.
+    way_takes: Vec<Signal<Local, Bit>>,
+    way_offers: Vec<Signal<Local, Bit>>,
+    way_moves: Vec<Signal<Local, Bit>>,
+    way_idle: Vec<Signal<Local, Bit>>,
+    way_hold: Vec<Signal<Local, Bit>>,
+    way_row: Vec<DSignal<Local>>,
+    way_weight_row: Vec<DSignal<Local>>,
     takes_token: Signal<Local, Bit>,
     row_en: Signal<Local, Bit>,
     row_at: DSignal<Local>,
@@ -250,13 +262,17 @@ pub struct Core {
 
     _lanes: usize,
     _n_dense: usize,
-    _n_walks: usize,
+    _n_ways: usize,
+    _n_ways_end: usize,
     _n_channels: usize,
     _n_single: usize,
     _spike_bits: usize,
     _n_weight_bytes: usize,
     _n_held: usize,
-    _n_summed: usize,
+    _summed: usize,
+    _summed_end: usize,
+    _first_state: usize,
+    _first_state_end: usize,
     _n_states: usize,
     _n_parameters: usize,
     _n_own_parameters: usize,
@@ -311,8 +327,10 @@ impl Core {
             .held_bits
             .map(|bits| Held::new(cfg.n_post, bits, cfg.lane_bits))
             .transpose()?;
-        let input_bits = cfg.held_bits.unwrap_or(cfg.lane_bits);
-        let mut spec = lower(&cfg.program, input_bits);
+        let summed = cfg.adds_spikes.then_some(cfg.lane_bits);
+        let input_bits: Vec<usize> = cfg.held_bits.into_iter().chain(summed).collect();
+        let first_state = 1 + input_bits.len();
+        let mut spec = lower(&cfg.program, &input_bits);
         if single_port_states {
             // Read in even cycles, so written in odd ones: an even number of cycles after the
             // pipeline begins, which is the one after the read.
@@ -327,11 +345,32 @@ impl Core {
         let drain_bits = 6;
         let pre_bits = index_bits(cfg.n_pre);
         let last = |n: usize, bits| DConst::new(n as u64 - 1, bits);
-        let walks = cfg
-            .walk
-            .iter()
-            .map(Walk::new)
-            .collect::<Result<Vec<_>, Error>>()?;
+        let mut ways = Vec::with_capacity(cfg.ways.len());
+        let (mut first_pre, mut first_weight_row) = (0, 0);
+        for plan in &cfg.ways {
+            let place = WayPlace {
+                first_pre,
+                first_weight_row: match plan.n_weight_rows {
+                    0 => 0,
+                    _ => first_weight_row,
+                },
+                n_pre: cfg.n_pre,
+                row_bits,
+                weight_row_bits: weight_address_bits,
+            };
+            ways.push(Way::new(plan, &place)?);
+            first_pre += plan.n_pre;
+            first_weight_row += plan.n_weight_rows;
+        }
+        let has_ways = !ways.is_empty();
+        let bits_so_far = || -> Vec<Signal<Local, Bit>> {
+            let n = ways.len() + usize::from(has_ways);
+            (0..n).map(|_| Signal::default()).collect()
+        };
+        let rows_so_far = |bits| -> Vec<DSignal<Local>> {
+            let n = ways.len() + usize::from(has_ways);
+            (0..n).map(|_| DSignal::new(bits)).collect()
+        };
         // Channels that fill their rows end with a lane.
         let shares_parameters = cfg.parameters.depth() < cfg.n_post;
         let counts_channels = cfg.n_channels < cfg.n_post
@@ -366,9 +405,17 @@ impl Core {
             count_stall: Signal::default(),
             _n_weight_bytes: weights.write_en.len(),
             weights,
-            _n_dense: 1 - walks.len(),
-            _n_walks: walks.len(),
-            walks,
+            way_takes: bits_so_far(),
+            way_offers: bits_so_far(),
+            way_moves: bits_so_far(),
+            way_idle: bits_so_far(),
+            way_hold: ways.iter().map(|_| Signal::default()).collect(),
+            way_row: rows_so_far(row_bits),
+            way_weight_row: rows_so_far(weight_address_bits),
+            _n_dense: usize::from(!has_ways),
+            _n_ways: ways.len(),
+            _n_ways_end: ways.len() + usize::from(has_ways),
+            ways,
             row_address: RowAddress::new(pre_bits, weight_address_bits, cfg.row_stride as u64),
             accumulators,
             lanes: (0..cfg.lanes)
@@ -376,7 +423,10 @@ impl Core {
                 .collect(),
             select,
             _n_held: held.iter().count(),
-            _n_summed: 1 - held.iter().count(),
+            _summed: 1 + held.iter().count(),
+            _summed_end: 1 + held.iter().count() + usize::from(cfg.adds_spikes),
+            _first_state: first_state,
+            _first_state_end: first_state + 1,
             held: held.into_iter().collect(),
             states,
             parameters: RomMemory::with_image(&cfg.parameters),
@@ -454,8 +504,8 @@ impl Core {
             _n_parameters: cfg.program.parameters.len(),
             _n_own_parameters: usize::from(!shares_parameters),
             _n_shared_parameters: usize::from(shares_parameters),
-            _first_parameter: 2 + state_types.len(),
-            _first_parameter_end: 3 + state_types.len(),
+            _first_parameter: first_state + state_types.len(),
+            _first_parameter_end: first_state + 1 + state_types.len(),
             _spike: state_types.len(),
             _spike_end: state_types.len() + cfg.program.spike.iter().count(),
             _in_flight: latency + 4,
@@ -531,23 +581,47 @@ impl Logic for Core {
             self.weight_at.next = self.weight_row.q.val();
             self.busy.next = self.row_active.q.val();
         }
-        for i in 0..self._n_walks {
-            self.walks[i].clock.next = self.clock.val();
-            self.walks[i].event_in_valid.next =
+        // Of several ways the first that has a row goes first: sums do not depend on the order.
+        for _last in self._n_ways..self._n_ways_end {
+            self.way_takes[0].next = false;
+            self.way_offers[0].next = false;
+            self.way_moves[0].next = false;
+            self.way_idle[0].next = true;
+            self.way_row[0].next = self.row.q.val();
+            self.way_weight_row[0].next = self.weight_row.q.val();
+        }
+        for i in 0..self._n_ways {
+            self.ways[i].clock.next = self.clock.val();
+            self.ways[i].event_in_valid.next =
                 self.event_in_valid.val() & self.is_event.val() & self.in_rows.val();
-            self.walks[i].event_in_index.next = self.event_in_index.val();
+            self.ways[i].event_in_index.next = self.event_in_index.val();
             // A sum that is being written is not the one that a read would show.
-            self.walks[i].hold.next =
-                self.row1_valid.q.val() & (self.row1.q.val() == self.walks[i].row.val());
-            self.takes_event.next = self.in_rows.val() & self.walks[i].event_in_ready.val();
-            self.takes_token.next = self.in_rows.val() & self.walks[i].idle.val();
-            self.row_en.next = self.row_active.q.val() | self.walks[i].row_valid.val();
+            self.way_hold[i].next = self.way_offers[i].val()
+                | (self.row1_valid.q.val() & (self.row1.q.val() == self.ways[i].row.val()));
+            self.ways[i].hold.next = self.way_hold[i].val();
+            self.way_takes[i + 1].next =
+                self.way_takes[i].val() | self.ways[i].event_in_ready.val();
+            self.way_offers[i + 1].next = self.way_offers[i].val() | self.ways[i].row_valid.val();
+            self.way_moves[i + 1].next =
+                self.way_moves[i].val() | (self.ways[i].row_valid.val() & !self.way_hold[i].val());
+            self.way_idle[i + 1].next = self.way_idle[i].val() & self.ways[i].idle.val();
+            self.way_row[i + 1].next = self.way_row[i].val();
+            self.way_weight_row[i + 1].next = self.way_weight_row[i].val();
+            if self.ways[i].row_valid.val() & !self.way_offers[i].val() {
+                self.way_row[i + 1].next = self.ways[i].row.val();
+                self.way_weight_row[i + 1].next = self.ways[i].weight_row.val();
+            }
+        }
+        for last in self._n_ways..self._n_ways_end {
+            self.takes_event.next = self.in_rows.val() & self.way_takes[last].val();
+            self.takes_token.next = self.in_rows.val() & self.way_idle[last].val();
+            self.row_en.next = self.row_active.q.val() | self.way_moves[last].val();
             self.row_at.next = self.row.q.val();
             if self.in_rows.val() {
-                self.row_at.next = self.walks[i].row.val();
+                self.row_at.next = self.way_row[last].val();
             }
-            self.weight_at.next = self.walks[i].weight_row.val();
-            self.busy.next = !self.walks[i].idle.val();
+            self.weight_at.next = self.way_weight_row[last].val();
+            self.busy.next = !self.way_idle[last].val();
         }
         self.ready.next = self.takes_token.val();
         if self.is_event.val() {
@@ -685,9 +759,9 @@ impl Logic for Core {
         }
         self.select.index.next = self.lane1.q.val();
 
-        // The input sum: the accumulator, or what the planes were folded into.
-        for i in 0..self._n_summed {
-            self.path.inputs[i + 1].next = self.select.selected.val();
+        // The input sums: what the planes were folded into, and the accumulator.
+        for i in self._summed..self._summed_end {
+            self.path.inputs[i].next = self.select.selected.val();
         }
         for i in 0..self._n_held {
             self.held[i].read_address.next = self.neuron.q.val();
@@ -714,12 +788,16 @@ impl Logic for Core {
             self.parameters.read_address.next = self.channel[i].q.val();
         }
         for i in 0..self._n_states {
-            self.path.inputs[i + 2].next = self.states.read_data[i].val();
             self.state_read_data[i].next = self.states.read_data[i].val();
             self.states.write_data[i].next = self.path.outputs[i].val();
             self.trace_states[i].next = self.path.outputs[i].val();
         }
         // A loop of one turn names an offset: an index is arithmetic over loop variables only.
+        for offset in self._first_state..self._first_state_end {
+            for i in 0..self._n_states {
+                self.path.inputs[i + offset].next = self.states.read_data[i].val();
+            }
+        }
         for offset in self._first_parameter..self._first_parameter_end {
             for i in 0..self._n_parameters {
                 self.path.inputs[i + offset].next = self.parameters.read_data[i].val();

@@ -2,23 +2,24 @@
 
 use rust_hdl_core::prelude::*;
 use spikeloom_ir::mapped::{Mapped, MemoryKind};
-use spikeloom_ir::quantized::{Decoder, Source};
+use spikeloom_ir::quantized::{Decoder, Encoder, Source};
 use spikeloom_ir::{Init, Quantized};
 
 use crate::control::{Control, INPUT_SPACE, SCORE_SPACE, TICK_BITS};
 use crate::core::{CoreConfig, index_bits};
 use crate::decoder::{ScoreRule, ScoreSource, Scores};
+use crate::delay_line::delay_image;
 use crate::encoder::{EncoderConfig, IN_FLIGHT, SampleEncoder};
 use crate::error::Error;
 use crate::event::KIND_BITS;
 use crate::image::MemoryImage;
 use crate::leaf::{BitRegister, BitWires, LaneSelect, Wires};
 use crate::link::{HostLink, UartReceiver, UartTransmitter};
-use crate::merge::Merge;
+use crate::merge::{Merge, Planes};
 use crate::port::{Port, PortConfig};
 use crate::stage::Stage;
 use crate::tick_count::TickCount;
-use crate::walk::WalkPlan;
+use crate::way::WayPlan;
 use crate::width::{DConst, DSignal, SignalType, bit_cast, unsigned_cast};
 
 /// Everything that fixes a design.
@@ -67,21 +68,24 @@ impl DeviceConfig {
                     )?),
                     MemoryKind::SinglePort => None,
                 };
-                let walk = match core.walks(network) {
-                    Some(p) => Some(WalkPlan::new(
-                        p,
-                        population.n_neurons,
-                        core.lanes,
-                        &format!("core{position}"),
-                    )?),
-                    None => None,
+                let way = |(at, (p, way))| {
+                    let name = format!("core{position}_way{at}");
+                    WayPlan::new(p, way, &core.layout(), &name)
+                };
+                let ways = match core.is_dense() {
+                    true => vec![],
+                    false => core
+                        .incoming(network)
+                        .enumerate()
+                        .map(way)
+                        .collect::<Result<Vec<_>, Error>>()?,
                 };
                 Ok(CoreConfig {
                     n_pre: core.n_pre(network),
                     n_post: population.n_neurons,
                     lanes: core.lanes,
                     n_sum_rows: core.n_sum_rows,
-                    walk,
+                    ways,
                     n_channels: core.n_channels,
                     weight_memory: core.weight_memory,
                     sum_memory: core.sum_memory,
@@ -90,6 +94,7 @@ impl DeviceConfig {
                     weight_bits: bits,
                     lane_bits: core.lane_bits,
                     held_bits: core.held_bits,
+                    adds_spikes: population.accumulators.iter().any(|a| !a.hold),
                     weights,
                     parameters: parameter_image(position, population, core.n_parameter_rows)?,
                     program: population.program.clone(),
@@ -103,7 +108,7 @@ impl DeviceConfig {
                 .iter()
                 .enumerate()
                 .map(|(position, core)| ports(network, position, core))
-                .collect(),
+                .collect::<Result<_, Error>>()?,
             output: network.output.0,
             encoder: EncoderConfig::new(
                 network.input.n_channels,
@@ -119,11 +124,15 @@ impl DeviceConfig {
 
     /// The files that the design's Verilog reads.
     pub fn images(&self) -> Vec<&MemoryImage> {
-        let cores = self.cores.iter().flat_map(|c| {
-            let tables = c.walk.iter().flat_map(WalkPlan::images);
+        let of_cores = self.cores.iter().flat_map(|c| {
+            let tables = c.ways.iter().flat_map(WayPlan::images);
             c.weights.iter().chain([&c.parameters]).chain(tables)
         });
-        cores.chain(self.encoder.images()).collect()
+        let ports = self.ports.iter().flatten();
+        of_cores
+            .chain(ports.flat_map(|(port, _)| &port.delays))
+            .chain(self.encoder.images())
+            .collect()
     }
 }
 
@@ -132,8 +141,8 @@ fn ports(
     network: &Quantized,
     position: usize,
     core: &spikeloom_ir::mapped::Core,
-) -> Vec<(PortConfig, u32)> {
-    let port = |port: &spikeloom_ir::mapped::Port| {
+) -> Result<Vec<(PortConfig, u32)>, Error> {
+    let port = |(at, port): (usize, &spikeloom_ir::mapped::Port)| {
         let (source, spike_bits) = match port.source {
             Source::Input => (0, 1),
             Source::Population(id) => (
@@ -141,17 +150,23 @@ fn ports(
                 network.populations[id.0].program.spike_bits().max(1),
             ),
         };
+        let image = || delay_image(&port.delays, format!("core{position}_port{at}_delays.hex"));
+        let delays = match port.delays.is_empty() {
+            true => None,
+            false => Some(image()?),
+        };
         let config = PortConfig {
             source,
             n_pre: port.n_pre,
             spike_bits,
+            delays,
             fifo_address_bits: port.fifo_address_bits,
             is_pace: port.is_pace,
             is_loop: source > position,
         };
-        (config, port.delay)
+        Ok((config, port.delay))
     };
-    core.ports.iter().map(port).collect()
+    core.ports.iter().enumerate().map(port).collect()
 }
 
 /// The first `n_rows` rows of parameters, one a neuron or channel; a single 0 bit where the program
@@ -405,6 +420,9 @@ impl Net {
             None => IN_FLIGHT,
             Some(stage) => stages[stage].in_flight(),
         };
+        let is_held = |port: &PortConfig| {
+            port.source == 0 && !port.is_pace && cfg.encoder.encoder == Encoder::Direct
+        };
         let ports = all
             .iter()
             .map(|port| Port::new(port, in_flight(port.source)))
@@ -428,7 +446,13 @@ impl Net {
                         0 => own[0].0.n_pre,
                         n => n,
                     };
-                    merges.push(Merge::new(first_width, n_first, n_second, *delay)?);
+                    let planes = match cfg.cores[stage].held_bits {
+                        None => Planes::None,
+                        Some(_) if is_held(second) => Planes::Both,
+                        Some(_) => Planes::First,
+                    };
+                    let (n, late) = (first_width, *delay);
+                    merges.push(Merge::new(n, n_first, n_second, late, planes)?);
                     stream_of[merge] = stream;
                     stream_of[n_merges + merge] = port;
                     stream = n_ports + merge;

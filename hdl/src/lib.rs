@@ -25,6 +25,7 @@ mod control;
 mod core;
 mod datapath;
 mod decoder;
+mod delay_line;
 mod device;
 mod device_simulation;
 mod encoder;
@@ -42,6 +43,7 @@ mod simulation;
 mod stage;
 mod tick_count;
 mod walk;
+mod way;
 mod width;
 
 pub use self::core::{Core, CoreConfig, CoreState};
@@ -50,6 +52,7 @@ pub use datapath::{
     Comparison, DataInput, DataKind, DataOp, DataOutput, DataPath, DataPathSpec, DataStep, ValueId,
 };
 pub use decoder::{ScoreRule, ScoreSource, Scores};
+pub use delay_line::{DelayLine, DelayState, delay_image};
 pub use device::{Device, DeviceConfig, Top};
 pub use device_simulation::{DeviceSimulation, TraceRecord};
 pub use encoder::{EncoderConfig, SampleEncoder};
@@ -61,7 +64,7 @@ pub use leaf::{
     ResetRegister, ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft,
     SpramMemory, StateRegister, Unpack, Wires,
 };
-pub use merge::Merge;
+pub use merge::{Merge, Planes};
 pub use port::{Port, PortConfig};
 pub use repeater::Repeater;
 pub use simulation::{NotSettled, clock_cycle, settle};
@@ -70,6 +73,7 @@ pub use stage::{
 };
 pub use tick_count::TickCount;
 pub use walk::{Walk, WalkPlan};
+pub use way::{List, ListPlan, Run, Way, WayKind, WayPlace, WayPlan};
 pub use width::{
     DBits, DConst, DSignal, MAX_WIDTH, SignalType, bit_cast, signed_bit_cast, signed_cast,
     sized_literal, unsigned_cast,

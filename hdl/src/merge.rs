@@ -4,9 +4,21 @@ use rust_hdl_core::prelude::*;
 
 use crate::core::index_bits;
 use crate::error::Error;
-use crate::event::{BEGIN, EVENT, KIND_BITS, TICK};
+use crate::event::{BEGIN, EVENT, KIND_BITS, PLANE, TICK};
 use crate::leaf::{BitRegister, Register};
 use crate::width::{DConst, DSignal, bit_cast};
+
+/// Which streams of a [`Merge`] begin with a constant input, whose events come as bit planes before
+/// the first tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planes {
+    /// None.
+    None,
+    /// The first.
+    First,
+    /// Both, with the same planes.
+    Both,
+}
 
 /// Joins the events of a second stream to those of a first, of the same tick or of an earlier one.
 ///
@@ -25,7 +37,9 @@ use crate::width::{DConst, DSignal, bit_cast};
 /// 3. Without a delay, `BEGIN`s go as one too. With one, the first stream's `BEGIN` goes once the
 ///    second's last one has come; what the last sample left in the second stream is dropped until
 ///    its next one.
-/// 4. With a delay, nothing is sent while the first stream offers nothing, so that what a sample's
+/// 4. Where only the first stream begins with bit planes, an event of the second waits for the first
+///    one's `TICK`. Where both do, their `PLANE`s go as one too.
+/// 5. With a delay, nothing is sent while the first stream offers nothing, so that what a sample's
 ///    last ticks sent is never taken for work.
 ///
 /// The second stream's queue has room for its events of all the ticks that the delay spans
@@ -71,6 +85,7 @@ pub struct Merge {
     first_ticks: Signal<Local, Bit>,
     second_here: Signal<Local, Bit>,
     second_begins: Signal<Local, Bit>,
+    second_ends: Signal<Local, Bit>,
     second_ticks: Signal<Local, Bit>,
     second_event: Signal<Local, Bit>,
     may_begin: Signal<Local, Bit>,
@@ -78,12 +93,15 @@ pub struct Merge {
     taken: Signal<Local, Bit>,
     kind_event: DConst,
     kind_tick: DConst,
+    kind_plane: DConst,
     kind_begin: DConst,
     offset: DConst,
     delay: DConst,
     early_one: DConst,
     _out_bits: usize,
     _n_delayed: usize,
+    _n_first_planes: usize,
+    _n_both_planes: usize,
     _n_prompt: usize,
 }
 
@@ -99,6 +117,7 @@ impl Merge {
         n_first: usize,
         n_second: usize,
         delay: u32,
+        planes: Planes,
     ) -> Result<Self, Error> {
         let out_bits = index_bits(n_first + n_second);
         let early_bits = index_bits(delay as usize + 1);
@@ -123,6 +142,7 @@ impl Merge {
             first_ticks: Signal::default(),
             second_here: Signal::default(),
             second_begins: Signal::default(),
+            second_ends: Signal::default(),
             second_ticks: Signal::default(),
             second_event: Signal::default(),
             may_begin: Signal::default(),
@@ -130,12 +150,15 @@ impl Merge {
             taken: Signal::default(),
             kind_event: DConst::new(EVENT, KIND_BITS),
             kind_tick: DConst::new(TICK, KIND_BITS),
+            kind_plane: DConst::new(PLANE, KIND_BITS),
             kind_begin: DConst::new(BEGIN, KIND_BITS),
             offset: DConst::new(n_first as u64, out_bits),
             delay: DConst::new(delay.into(), early_bits),
             early_one: DConst::new(1, early_bits),
             _out_bits: out_bits,
             _n_delayed: usize::from(delay > 0),
+            _n_first_planes: usize::from(planes == Planes::First),
+            _n_both_planes: usize::from(planes == Planes::Both),
             _n_prompt: usize::from(delay == 0),
         })
     }
@@ -149,10 +172,16 @@ impl Logic for Merge {
         self.first_begins.next = self.first_kind.val() == self.kind_begin.val();
         self.first_ticks.next = self.first_kind.val() == self.kind_tick.val();
         self.second_here.next = self.second_valid.val() & !self.dropping.q.val();
+        self.second_ends.next = self.second_kind.val() == self.kind_tick.val();
+        for _i in 0..self._n_both_planes {
+            self.first_ticks.next = (self.first_kind.val() == self.kind_tick.val())
+                | (self.first_kind.val() == self.kind_plane.val());
+            self.second_ends.next = (self.second_kind.val() == self.kind_tick.val())
+                | (self.second_kind.val() == self.kind_plane.val());
+        }
         self.second_begins.next =
             self.second_valid.val() & (self.second_kind.val() == self.kind_begin.val());
-        self.second_ticks.next =
-            self.second_here.val() & (self.second_kind.val() == self.kind_tick.val());
+        self.second_ticks.next = self.second_here.val() & self.second_ends.val();
 
         self.second_event.next =
             self.second_here.val() & (self.second_kind.val() == self.kind_event.val());
@@ -164,6 +193,11 @@ impl Logic for Merge {
                 & !self.first_begins.val()
                 & !self.is_early.val();
             self.may_begin.next = !self.dropping.q.val();
+        }
+        for _i in 0..self._n_first_planes {
+            if !self.first_valid.val() | !self.first_ticks.val() {
+                self.second_event.next = false;
+            }
         }
 
         // What the first stream offers goes unless an event of the second goes first, or a token
@@ -253,11 +287,12 @@ mod tests {
         /// stream may be as late as a loop through the core makes it.
         #[test]
         fn a_tick_gets_its_own_events_and_earlier_ones(
-            samples in samples(), delay in 0u32..4, fed_back in any::<bool>(), ready in any::<u64>(),
+            samples in samples(), delay in 0u32..4, fed_back in any::<bool>(), waits in any::<bool>(), ready in any::<u64>(),
         ) {
             let ready = ready | 0x1111;
+            let planes = if waits { Planes::First } else { Planes::None };
             let is_loop = fed_back && delay > 0;
-            let mut block = Merge::new(N_FIRST as usize, N_FIRST as usize, N_SECOND as usize, delay).unwrap();
+            let mut block = Merge::new(N_FIRST as usize, N_FIRST as usize, N_SECOND as usize, delay, planes).unwrap();
             block.connect_all();
             check_all(&block).unwrap();
             let mut first = stream(&samples, |tick| &tick.0);

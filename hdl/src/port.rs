@@ -3,9 +3,11 @@
 use rust_hdl_core::prelude::*;
 
 use crate::core::index_bits;
+use crate::delay_line::DelayLine;
 use crate::error::Error;
 use crate::event::KIND_BITS;
 use crate::event_fifo::EventFifo;
+use crate::image::MemoryImage;
 use crate::repeater::Repeater;
 use crate::width::{DConst, DSignal};
 
@@ -18,6 +20,8 @@ pub struct PortConfig {
     pub n_pre: usize,
     /// Bits of the number of spikes that comes with an event; 1 where there is none.
     pub spike_bits: usize,
+    /// Delays of single channels, one a row.
+    pub delays: Option<MemoryImage>,
     /// The queue holds `2^fifo_address_bits` events.
     pub fifo_address_bits: usize,
     /// Only the tokens that begin samples and end ticks are wanted.
@@ -36,7 +40,8 @@ pub struct PortConfig {
 /// | `nearly_full` | out | no room for what the sender has in flight |
 /// | `event_out_*` | out, `ready` in | events, each once a spike, and tokens |
 ///
-/// Resources: as [`EventFifo`], and as [`Repeater`] where the source counts its spikes.
+/// Resources: as [`EventFifo`], as [`DelayLine`] where channels have delays of their own, and as
+/// [`Repeater`] where the source counts its spikes.
 #[derive(LogicBlock)]
 pub struct Port {
     /// Rising edge.
@@ -58,9 +63,16 @@ pub struct Port {
     /// Its index.
     pub event_out_index: DSignal<Out>,
     fifo: EventFifo,
+    lines: Vec<DelayLine>,
     repeater: Vec<Repeater>,
+    stored_valid: Signal<Local, Bit>,
+    stored_kind: DSignal<Local>,
+    stored_index: DSignal<Local>,
+    stored_taken: Signal<Local, Bit>,
     passes: Signal<Local, Bit>,
     plane: DConst,
+    _n_lines: usize,
+    _n_prompt: usize,
     _n_repeaters: usize,
     _n_plain: usize,
     _n_paces: usize,
@@ -82,6 +94,11 @@ impl Port {
             .then(|| Repeater::new(index, number))
             .into_iter()
             .collect();
+        let lines = cfg
+            .delays
+            .iter()
+            .map(|delays| DelayLine::new(delays, number))
+            .collect::<Result<Vec<_>, Error>>()?;
         Ok(Self {
             clock: Signal::default(),
             event_in_valid: Signal::default(),
@@ -93,8 +110,15 @@ impl Port {
             event_out_kind: DSignal::new(KIND_BITS),
             event_out_index: DSignal::new(index),
             fifo: EventFifo::new(index + number, cfg.fifo_address_bits, sender_in_flight)?,
+            stored_valid: Signal::default(),
+            stored_kind: DSignal::new(KIND_BITS),
+            stored_index: DSignal::new(index + number),
+            stored_taken: Signal::default(),
             passes: Signal::default(),
             plane: DConst::new(crate::event::PLANE, KIND_BITS),
+            _n_lines: lines.len(),
+            _n_prompt: 1 - lines.len(),
+            lines,
             _n_repeaters: repeater.len(),
             _n_plain: 1 - repeater.len(),
             _n_paces: usize::from(cfg.is_pace),
@@ -118,22 +142,43 @@ impl Logic for Port {
         self.fifo.event_in_kind.next = self.event_in_kind.val();
         self.fifo.event_in_index.next = self.event_in_index.val();
         self.nearly_full.next = self.fifo.nearly_full.val();
+        for _i in 0..self._n_prompt {
+            self.stored_valid.next = self.fifo.event_out_valid.val();
+            self.stored_kind.next = self.fifo.event_out_kind.val();
+            self.stored_index.next = self.fifo.event_out_index.val();
+        }
+        for i in 0..self._n_lines {
+            self.lines[i].clock.next = self.clock.val();
+            self.lines[i].event_in_valid.next = self.fifo.event_out_valid.val();
+            self.lines[i].event_in_kind.next = self.fifo.event_out_kind.val();
+            self.lines[i].event_in_index.next = self.fifo.event_out_index.val();
+            self.stored_valid.next = self.lines[i].event_out_valid.val();
+            self.stored_kind.next = self.lines[i].event_out_kind.val();
+            self.stored_index.next = self.lines[i].event_out_index.val();
+        }
         for _i in 0..self._n_plain {
-            self.event_out_valid.next = self.fifo.event_out_valid.val();
-            self.event_out_kind.next = self.fifo.event_out_kind.val();
-            self.event_out_index.next = self.fifo.event_out_index.val();
-            self.fifo.event_out_ready.next = self.event_out_ready.val();
+            self.event_out_valid.next = self.stored_valid.val();
+            self.event_out_kind.next = self.stored_kind.val();
+            self.event_out_index.next = self.stored_index.val();
+            self.stored_taken.next = self.event_out_ready.val();
         }
         for i in 0..self._n_repeaters {
             self.repeater[i].clock.next = self.clock.val();
-            self.repeater[i].event_in_valid.next = self.fifo.event_out_valid.val();
-            self.repeater[i].event_in_kind.next = self.fifo.event_out_kind.val();
-            self.repeater[i].event_in_index.next = self.fifo.event_out_index.val();
+            self.repeater[i].event_in_valid.next = self.stored_valid.val();
+            self.repeater[i].event_in_kind.next = self.stored_kind.val();
+            self.repeater[i].event_in_index.next = self.stored_index.val();
             self.event_out_valid.next = self.repeater[i].event_out_valid.val();
             self.event_out_kind.next = self.repeater[i].event_out_kind.val();
             self.event_out_index.next = self.repeater[i].event_out_index.val();
             self.repeater[i].event_out_ready.next = self.event_out_ready.val();
-            self.fifo.event_out_ready.next = self.repeater[i].event_in_ready.val();
+            self.stored_taken.next = self.repeater[i].event_in_ready.val();
+        }
+        for _i in 0..self._n_prompt {
+            self.fifo.event_out_ready.next = self.stored_taken.val();
+        }
+        for i in 0..self._n_lines {
+            self.lines[i].event_out_ready.next = self.stored_taken.val();
+            self.fifo.event_out_ready.next = self.lines[i].event_in_ready.val();
         }
     }
 }

@@ -17,19 +17,21 @@ use crate::leaf::Rounding;
 const ADDERS_PER_STAGE: f64 = 5.0;
 
 /// The datapath of `program`. Inputs, in order: whether this is the sample's first tick
-/// (condition), the input sum of `input_bits` bits, the state variables, the parameters.
+/// (condition), the input sums of `input_bits` bits each, the state variables, the parameters.
 /// Outputs: the new state variables, then the spike condition where there is one.
-pub(crate) fn lower(program: &Program, input_bits: usize) -> DataPathSpec {
-    let mut inputs = vec![
-        DataInput {
-            name: "first_tick".into(),
-            kind: DataKind::Condition,
+pub(crate) fn lower(program: &Program, input_bits: &[usize]) -> DataPathSpec {
+    let mut inputs = vec![DataInput {
+        name: "first_tick".into(),
+        kind: DataKind::Condition,
+    }];
+    inputs.extend(input_bits.iter().enumerate().map(|(at, &width)| DataInput {
+        name: match at {
+            0 => "input_sum".into(),
+            n => format!("input_sum{n}"),
         },
-        DataInput {
-            name: "input_sum".into(),
-            kind: DataKind::Number { width: input_bits },
-        },
-    ];
+        kind: DataKind::Number { width },
+    }));
+    let first_state = inputs.len();
     let number = |name: &str, bits: spikeloom_fixed::BitWidth| DataInput {
         name: name.to_owned(),
         kind: DataKind::Number {
@@ -38,7 +40,7 @@ pub(crate) fn lower(program: &Program, input_bits: usize) -> DataPathSpec {
     };
     inputs.extend(program.states.iter().map(|s| number(&s.name, s.bits)));
     inputs.extend(program.parameters.iter().map(|p| number(&p.name, p.bits)));
-    let first_parameter = 2 + program.states.len();
+    let first_parameter = first_state + program.states.len();
 
     let mut b = Builder::default();
     let first_tick = b.push(DataOp::Input(0), 1, 0.0);
@@ -65,12 +67,12 @@ pub(crate) fn lower(program: &Program, input_bits: usize) -> DataPathSpec {
                     Init::Parameter(p) => ports[first_parameter + p - 1],
                 };
                 b.push(
-                    DataOp::Select(first_tick, init, ports[1 + n]),
+                    DataOp::Select(first_tick, init, ports[first_state + n - 1]),
                     state.bits.index(),
                     0.3,
                 )
             }
-            Op::Input(_) => ports[0],
+            Op::Input(n) => ports[n],
             Op::Parameter(n) => ports[first_parameter + n - 1],
             Op::Constant(value) => b.push(DataOp::Constant(value), width, 0.0),
             Op::Add(x, y) => {

@@ -20,7 +20,7 @@ pub use plan::WalkPlan;
 /// | `event_in_valid`, `event_in_index` | in | an event |
 /// | `event_in_ready` | out | it is taken |
 /// | `hold` | in | do not move in this cycle |
-/// | `row_valid` | out | there is a row to add, unless held |
+/// | `row_valid` | out | there is a row, which goes unless held |
 /// | `row` | out | the row of sums |
 /// | `weight_row` | out | the row of weights |
 /// | `idle` | out | no event is under way |
@@ -274,7 +274,7 @@ impl Logic for Walk {
         self.takes.next =
             self.located.val() & self.reaches.val() & (!self.active.q.val() | self.finishes.val());
         self.drops.next = self.located.val() & !self.reaches.val();
-        self.row_valid.next = self.moves.val();
+        self.row_valid.next = self.active.q.val();
         self.row.next = self.sum_at.q.val();
         self.weight_row.next = self.weight_at.q.val();
         self.idle.next = !self.active.q.val() & !self.occupied.q.val();

@@ -7,10 +7,10 @@ use rust_hdl_core::prelude::*;
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::{Device, DeviceConfig, clock_cycle, settle};
 use spikeloom_ir::geometry::Connectivity;
-use spikeloom_ir::mapped::{Limits, Mapped, MemoryKind};
+use spikeloom_ir::mapped::{Limits, Mapped, MemoryKind, Way};
 use spikeloom_ir::network::{Network, Source};
 use spikeloom_ir::{Hertz, Quantized};
-use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize};
+use spikeloom_passes::{Compress, MapConfig, QuantizeConfig, map, normalise, quantize};
 use spikeloom_tests::networks::{Random, random_network, random_planes, smallest};
 
 fn limits() -> Limits {
@@ -129,7 +129,10 @@ impl Bench {
     }
 
     fn write(&mut self, space: u8, address: u32, data: &[u8]) {
-        assert_eq!(self.command(2, space, address, data), (0, vec![]));
+        // A frame holds 255 bytes at most.
+        for (at, part) in (address..).step_by(128).zip(data.chunks(128)) {
+            assert_eq!(self.command(2, space, at, part), (0, vec![]));
+        }
     }
 }
 
@@ -225,6 +228,11 @@ struct Pieces {
     delays: usize,
     convolutions: usize,
     poolings: usize,
+    overlaps: usize,
+    mixed: usize,
+    lists: usize,
+    lines: usize,
+    several_ways: usize,
     numbers: usize,
     refused: usize,
 }
@@ -232,7 +240,11 @@ struct Pieces {
 /// Compiles and runs a network; what it was made of, or `None` where it has no circuit.
 fn run(network: &Network, seed: u64, pieces: &mut Pieces) -> Option<()> {
     let (quantized, _) = quantize(&normalise(network), &QuantizeConfig::default()).ok()?;
-    let mut mapped = map(&quantized, &limits(), &MapConfig { lanes: Some(4) }).ok()?;
+    let cfg = MapConfig {
+        lanes: Some([4, 2, 1][(seed % 3) as usize]),
+        compress: [Compress::Always, Compress::Auto][(seed / 2 % 2) as usize],
+    };
+    let mut mapped = map(&quantized, &limits(), &cfg).ok()?;
     let mut r = Random(seed + 1000);
     for core in &mut mapped.cores {
         if r.below(2) == 0 {
@@ -240,9 +252,13 @@ fn run(network: &Network, seed: u64, pieces: &mut Pieces) -> Option<()> {
         }
     }
     for core in &mapped.cores {
+        let listed = core.ways.iter().filter(|way| **way == Way::Listed);
+        pieces.lists += listed.count();
+        pieces.several_ways += usize::from(!core.is_dense() && core.ways.len() > 1);
         pieces.several_queues += usize::from(core.ports.len() > 1);
         for port in &core.ports {
             pieces.delays += usize::from(port.delay > 1);
+            pieces.lines += usize::from(!port.delays.is_empty());
             pieces.loops += match port.source {
                 Source::Population(id) => usize::from(id >= core.population),
                 Source::Input => 0,
@@ -252,9 +268,12 @@ fn run(network: &Network, seed: u64, pieces: &mut Pieces) -> Option<()> {
     for p in &quantized.projections {
         pieces.convolutions += usize::from(p.connectivity != Connectivity::Dense);
         pieces.poolings += usize::from(!p.pooling.is_empty());
+        let overlaps = p.pooling.iter().any(|p| !p.window.is_disjoint());
+        pieces.overlaps += usize::from(overlaps);
     }
     for p in &quantized.populations {
         pieces.numbers += usize::from(p.program.spike_bits() > 1);
+        pieces.mixed += usize::from(p.accumulators.len() > 1);
     }
     let samples: Vec<Vec<u8>> = (0..2)
         .map(|_| {
@@ -296,13 +315,26 @@ fn run_all(seeds: std::ops::Range<u64>, make: fn(u64) -> Network) -> Pieces {
 fn device_equals_golden_on_random_networks() {
     let p = run_all(1..61, random_network);
     // A held input beside others, or a population that leads nowhere, has no circuit.
-    let enough = p.several_queues > 12 && p.loops > 12 && p.delays > 6 && p.refused < 16;
+    let enough = p.several_queues > 12
+        && p.loops > 12
+        && p.delays > 6
+        && p.lists > 30
+        && p.mixed > 5
+        && p.lines > 20
+        && p.several_ways > 12
+        && p.refused < 16;
     assert!(enough, "{p:?}");
 }
 
 #[test]
 fn device_equals_golden_on_random_planes() {
-    let p = run_all(1..41, random_planes);
-    let enough = p.convolutions > 20 && p.poolings > 20 && p.numbers > 10 && p.refused == 0;
+    let p = run_all(1..46, random_planes);
+    let enough = p.convolutions > 25
+        && p.poolings > 25
+        && p.overlaps > 4
+        && p.several_ways > 15
+        && p.lists > 4
+        && p.numbers > 10
+        && p.refused == 0;
     assert!(enough, "{p:?}");
 }

@@ -86,14 +86,16 @@ pub fn random_network(seed: u64) -> Network {
         })
         .collect();
     let encoder = random_encoder(&mut r, &mut n_channels);
-    // A held input leaves no room for spikes beside it, and a readout feeds nothing.
+    // A held input has no delay, and a readout feeds nothing.
     let is_held = matches!(encoder, Encoder::Direct { .. });
     let feeds = |i: usize| !(readout && i == output);
     let mut edges: Vec<(Source, usize, u32)> = Vec::new();
     for target in 0..n {
         if is_held && target == 0 {
             edges.push((Source::Input, target, 0));
-            continue;
+            if r.below(2) == 0 {
+                continue;
+            }
         }
         for _ in 0..1 + r.below(3) {
             let id = r.below(n as u64 + 1) as usize;
@@ -103,8 +105,10 @@ pub fn random_network(seed: u64) -> Network {
                     let source = Source::Population(PopulationId(i));
                     edges.push((source, target, least + r.below(3) as u32));
                 }
-                None if !is_held => edges.push((Source::Input, target, r.below(3) as u32)),
-                None => {}
+                None => {
+                    let delay = if is_held { 0 } else { r.below(3) as u32 };
+                    edges.push((Source::Input, target, delay));
+                }
             }
         }
         if !edges.iter().any(|(_, to, _)| *to == target) {
@@ -122,10 +126,7 @@ pub fn random_network(seed: u64) -> Network {
         if edges.iter().any(|(from, to, _)| *from == own && *to != i) {
             continue;
         }
-        let held = is_held && output == 0;
-        let target = if held { (i + 1) % n } else { output };
-        let target = if target == 0 && is_held { i } else { target };
-        edges.push((own, target, u32::from(i >= target)));
+        edges.push((own, output, u32::from(i >= output)));
     }
     let projections = edges
         .into_iter()
@@ -136,20 +137,21 @@ pub fn random_network(seed: u64) -> Network {
                 Source::Population(id) => sizes[id.0],
             };
             let n_post = sizes[target];
+            // Some projections are sparse, and a few are empty.
+            let density = [1.0, 1.0, 0.5, 0.2, 0.0][r.below(5) as usize];
             Projection {
                 name: format!("p{at}"),
                 source,
                 target: PopulationId(target),
                 pooling: vec![],
                 connectivity: Connectivity::Dense,
-                weights: (0..n_pre * n_post)
-                    .map(|_| 1.5 * (r.real() - 0.4))
-                    .collect(),
+                weights: weights(&mut r, n_pre * n_post, density),
                 n_pre,
                 n_post,
                 bias: (r.below(2) == 0).then(|| (0..n_post).map(|_| 0.2 * r.real()).collect()),
                 delay,
-                channel_delays: None,
+                channel_delays: (!(is_held && source == Source::Input) && r.below(3) == 0)
+                    .then(|| (0..n_pre).map(|_| r.below(5) as u32).collect()),
                 origin: Origin::Synthetic,
             }
         })
@@ -201,6 +203,18 @@ fn random_encoder(r: &mut Random, n_channels: &mut usize) -> Encoder {
     }
 }
 
+/// Weights of which a share is not 0.
+fn weights(r: &mut Random, n: usize, density: f32) -> Vec<f32> {
+    let weight = |_| {
+        if r.real() < density {
+            1.5 * (r.real() - 0.4)
+        } else {
+            0.0
+        }
+    };
+    (0..n).map(weight).collect()
+}
+
 fn windows(length: usize, window: &Window, axis: usize) -> usize {
     let span = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
     let room = (length + 2 * window.padding[axis]).checked_sub(span);
@@ -211,12 +225,18 @@ fn windows(length: usize, window: &Window, axis: usize) -> usize {
 fn planes(r: &mut Random, source: Grid, name: &str) -> (Projection, Vec<usize>) {
     let mut pooling = vec![];
     let mut seen = source;
-    if r.below(2) == 0 {
+    for _ in 0..r.below(3) {
         let kernel = [1 + r.below(3) as usize, 1 + r.below(3) as usize];
+        let kernel = [kernel[0].min(seen.height), kernel[1].min(seen.width)];
+        // Windows overlap where the stride is less than the kernel.
+        let stride = kernel.map(|k| match r.below(2) {
+            0 => k,
+            _ => 1 + r.below(3) as usize,
+        });
         let window = Window {
-            kernel: [kernel[0].min(seen.height), kernel[1].min(seen.width)],
-            stride: [kernel[0].min(seen.height), kernel[1].min(seen.width)],
-            padding: [0, 0],
+            kernel,
+            stride,
+            padding: kernel.map(|k| r.below(1 + k as u64 / 2) as usize),
             dilation: [1, 1],
         };
         let output = Grid {
@@ -267,7 +287,7 @@ fn planes(r: &mut Random, source: Grid, name: &str) -> (Projection, Vec<usize>) 
         target: PopulationId(0),
         pooling,
         connectivity,
-        weights: (0..n_weights).map(|_| 1.5 * (r.real() - 0.4)).collect(),
+        weights: weights(r, n_weights, 1.0),
         n_pre: source.n_elements(),
         n_post,
         bias: (r.below(2) == 0).then(|| (0..n_post).map(|_| 0.2 * r.real()).collect()),
@@ -278,7 +298,83 @@ fn planes(r: &mut Random, source: Grid, name: &str) -> (Projection, Vec<usize>) 
     (projection, shape)
 }
 
-/// Two populations of feature maps, some of which fire several times in a tick.
+/// A convolution onto a plane that is there already.
+fn onto(source: Grid, target: Grid) -> Convolution {
+    let along = |n_in: usize, n_out: usize| {
+        let padding = n_out.saturating_sub(n_in).div_ceil(2);
+        (n_in + 2 * padding - n_out + 1, padding)
+    };
+    let (rows, columns) = (
+        along(source.height, target.height),
+        along(source.width, target.width),
+    );
+    Convolution {
+        input: source,
+        output: target,
+        window: Window {
+            kernel: [rows.0, columns.0],
+            stride: [1, 1],
+            padding: [rows.1, columns.1],
+            dilation: [1, 1],
+        },
+        groups: 1,
+    }
+}
+
+/// What else feeds the second population of feature maps: a skip around the first, as a convolution
+/// or all to all, or the population itself.
+fn joined(
+    r: &mut Random,
+    input: Grid,
+    first: &[usize],
+    last: &Projection,
+    is_held: bool,
+) -> Projection {
+    let (source, n_pre, delay) = match r.below(3) {
+        0 => {
+            let delay = if is_held { 0 } else { r.below(2) as u32 };
+            (Source::Input, input.n_elements(), delay)
+        }
+        1 => {
+            let n_pre = first.iter().product();
+            (
+                Source::Population(PopulationId(0)),
+                n_pre,
+                r.below(3) as u32,
+            )
+        }
+        _ => (Source::Population(PopulationId(1)), last.n_post, 1),
+    };
+    let connectivity = match &last.connectivity {
+        Connectivity::Convolution(c) if source == Source::Input && r.below(2) == 0 => {
+            Connectivity::Convolution(onto(input, c.output))
+        }
+        _ => Connectivity::Dense,
+    };
+    let n_weights = match &connectivity {
+        Connectivity::Dense => n_pre * last.n_post,
+        Connectivity::Convolution(c) => c.n_weights(),
+    };
+    let density = [1.0, 0.2][r.below(2) as usize];
+    Projection {
+        name: "joined".into(),
+        source,
+        target: PopulationId(1),
+        pooling: vec![],
+        connectivity,
+        weights: weights(r, n_weights, density),
+        n_pre,
+        n_post: last.n_post,
+        bias: None,
+        delay,
+        channel_delays: (!(is_held && source == Source::Input) && r.below(3) == 0)
+            .then(|| (0..n_pre).map(|_| r.below(3) as u32).collect()),
+        origin: Origin::Synthetic,
+    }
+}
+
+/// Two populations of feature maps, some of which fire several times in a tick, and some of which
+/// have other inputs beside.
 pub fn random_planes(seed: u64) -> Network {
     let mut r = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let grid = |shape: &[usize]| {
@@ -308,6 +404,9 @@ pub fn random_planes(seed: u64) -> Network {
     let (mut second, last) = planes(&mut r, grid(&shape), "conv1");
     second.source = Source::Population(PopulationId(0));
     second.target = PopulationId(1);
+    let is_held = matches!(encoder, Encoder::Direct { .. });
+    let other = joined(&mut r, grid(&input), &shape, &second, is_held);
+    let other = (r.below(3) > 0).then_some(other);
     let populations = [shape, last]
         .into_iter()
         .enumerate()
@@ -352,7 +451,7 @@ pub fn random_planes(seed: u64) -> Network {
             origin: Origin::Synthetic,
         },
         populations,
-        projections: vec![first, second],
+        projections: [first, second].into_iter().chain(other).collect(),
         output: PopulationId(1),
         decoder: [
             Decoder::SpikeCount,

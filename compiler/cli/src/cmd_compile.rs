@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use spikeloom::{Level, Request, StopAt, compile};
-use spikeloom_frontend::ProjectFile;
+use spikeloom_frontend::{Compression, ProjectFile};
 
-use crate::args::ToolArgs;
+use crate::args::{ToolArgs, choice};
 use crate::model_args::{Loaded, ModelArgs, QuantizeArgs, text};
 
 /// Compiles a model into a build folder: integer network, Verilog, bitstream, report.
@@ -21,6 +21,10 @@ pub struct Compile {
     /// Synapses computed in one clock cycle; the mapper chooses by default.
     #[arg(long, value_name = "N")]
     lanes: Option<u32>,
+    /// Which projections become compressed rows, where weights of 0 take no memory and no cycles
+    /// [default: auto].
+    #[arg(long, value_name = "NAME", value_parser = choice::<Compression>())]
+    compress: Option<Compression>,
     /// The build folder [default: build].
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -46,6 +50,7 @@ impl Compile {
         } = self.model.load(ProjectFile {
             target: self.target.clone(),
             lanes: self.lanes,
+            compress: self.compress,
             output: self.output.as_deref().map(text),
             ..self.quantize.project()
         })?;

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use spikeloom_bitstreams::{Family, Files, Flow, Target, ToolSource, Toolchain};
 use spikeloom_boards::Layout;
-use spikeloom_frontend::{Bits, ProjectFile};
+use spikeloom_frontend::{Bits, Compression, ProjectFile};
 use spikeloom_hdl::DeviceConfig;
-use spikeloom_ir::mapped::Limits;
-use spikeloom_ir::{Hertz, Mapped};
-use spikeloom_passes::{MapConfig, QuantizeReport, map, normalise};
+use spikeloom_ir::mapped::{Limits, Way};
+use spikeloom_ir::rows::Listing;
+use spikeloom_ir::{Hertz, Mapped, Quantized};
+use spikeloom_passes::{Compress, MapConfig, QuantizeReport, map, normalise};
 
 use crate::build::{design_id, file, source_digest, write_weights};
 use crate::data::{DataSet, Samples};
@@ -107,11 +108,16 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     let limits = limits(&target);
     let map_cfg = MapConfig {
         lanes: request.project.lanes.map(|l| l as usize),
+        compress: match request.project.compress {
+            None | Some(Compression::Auto) => Compress::Auto,
+            Some(Compression::Always) => Compress::Always,
+            Some(Compression::Never) => Compress::Never,
+        },
     };
     let mapped = steps.run("map onto cores and memories", || {
         map(quantized, &limits, &map_cfg)
     })?;
-    note_mapped(&steps, &mapped);
+    note_mapped(&steps, quantized, &mapped);
     dump(request, Level::Mapped, || mapped.to_string());
 
     // Asked for as soon as the model is known to be good and to fit: what is wrong with it is told
@@ -372,7 +378,7 @@ fn yaml<T: serde::Serialize>(level: &T) -> miette::Result<String> {
     serde_yaml::to_string(level).into_diagnostic()
 }
 
-fn note_mapped(steps: &Steps, mapped: &Mapped) {
+fn note_mapped(steps: &Steps, network: &Quantized, mapped: &Mapped) {
     let e = &mapped.estimate;
     let lanes: Vec<String> = mapped.cores.iter().map(|c| c.lanes.to_string()).collect();
     steps.note(format!(
@@ -391,6 +397,21 @@ fn note_mapped(steps: &Steps, mapped: &Mapped) {
         e.idle_tick_cycles,
         events.join(" + ")
     ));
+    for core in &mapped.cores {
+        for (p, way) in core.incoming(network) {
+            if way == Way::Listed {
+                let listing = Listing::new(&p.weights, p.n_pre, &core.layout());
+                let n_weights = p.weights.iter().filter(|&&w| w != 0).count();
+                steps.note(format!(
+                    "projection {} as compressed rows: {:.1} % of its weights are not 0, {} of {} rows",
+                    p.name,
+                    100.0 * n_weights as f64 / p.weights.len().max(1) as f64,
+                    listing.n_entries(),
+                    p.n_pre * core.n_sum_rows
+                ));
+            }
+        }
+    }
 }
 
 fn note_placed(steps: &Steps, placed: &spikeloom_bitstreams::PnrReport) {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use spikeloom_bitstreams::{ToolSource, Toolchain};
 use spikeloom_boards::Layout;
 use spikeloom_golden::{Golden, Outcome};
-use spikeloom_ir::mapped::Core;
+use spikeloom_ir::mapped::{Core, Way};
 use spikeloom_ir::quantized::Source;
 use spikeloom_ladder::{Access, Case, DeviceRun, Rung, Verdict, Workload, check_outcomes, wave};
 
@@ -342,13 +342,22 @@ pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Hardwar
 /// Mean number of synapses that an event visits in a core.
 fn synapses_of_an_event(build: &Build, core: &Core, outcomes: &[Outcome]) -> f64 {
     let target = core.population.0;
-    let Some(walked) = core.walks(&build.quantized) else {
+    if core.is_dense() {
         return build.quantized.populations[target].n_neurons as f64;
-    };
+    }
     let sum = |value: &dyn Fn(&Outcome) -> u64| outcomes.iter().map(value).sum::<u64>() as f64;
-    let events = sum(&|o| match walked.source {
-        Source::Input => o.input_events,
-        Source::Population(id) => o.spikes[id.0],
-    });
-    sum(&|o| o.operations_into[target]) / events.max(1.0)
+    let (mut events, mut skipped) = (0.0, 0.0);
+    for (p, way) in core.incoming(&build.quantized) {
+        let sent = sum(&|o| match p.source {
+            Source::Input => o.input_events,
+            Source::Population(id) => o.spikes[id.0],
+        });
+        events += sent;
+        if way == Way::Listed {
+            // The golden model visits weights of 0 too.
+            let n_zero = p.weights.iter().filter(|&&w| w == 0).count() as f64;
+            skipped += sent * n_zero / p.n_pre.max(1) as f64;
+        }
+    }
+    (sum(&|o| o.operations_into[target]) - skipped) / events.max(1.0)
 }

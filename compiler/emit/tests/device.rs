@@ -26,7 +26,7 @@ use spikeloom_ir::network::{
     ResetAt, Semantics, Source as From, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Hertz, Origin, PopulationId, Quantized};
-use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize};
+use spikeloom_passes::{Compress, MapConfig, QuantizeConfig, map, normalise, quantize};
 use spikeloom_tests::networks::{random_network, random_planes};
 use support::{Random, lint, lint_report, record, tools};
 
@@ -264,8 +264,11 @@ impl Design {
             single_port_rams: 0,
             single_port_shape: (16384, 16),
         };
-        let lanes = Some(lanes);
-        let mut mapped = map(&network, &limits, &MapConfig { lanes }).ok()?;
+        let cfg = MapConfig {
+            lanes: Some(lanes),
+            compress: [Compress::Auto, Compress::Always][(seed % 2) as usize],
+        };
+        let mut mapped = map(&network, &limits, &cfg).ok()?;
         if is_loaded {
             // The pass does so with large weights only.
             mapped.cores[0].weight_memory = MemoryKind::SinglePort;

@@ -178,6 +178,37 @@ impl Choice for SpikesPerTick {
     ];
 }
 
+/// Which projections become compressed rows, in which weights of 0 take no memory and no cycles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Those that take less memory so.
+    Auto,
+    /// All that are all to all.
+    Always,
+    /// None.
+    Never,
+}
+
+impl Choice for Compression {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            Compression::Auto,
+            "auto",
+            "the projections that take less memory as compressed rows become them",
+        ),
+        (
+            Compression::Always,
+            "always",
+            "all projections but convolutions and those behind poolings",
+        ),
+        (
+            Compression::Never,
+            "never",
+            "weights of 0 are stored and added too",
+        ),
+    ];
+}
+
 /// How far down the membrane of a neuron that fires can go.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LowerLimit {

@@ -37,7 +37,9 @@ mod tensor;
 mod yaml;
 
 pub use bits::{Bits, parse_bytes};
-pub use choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
+pub use choice::{
+    Choice, Compression, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick,
+};
 pub use coding::Coding;
 pub use error::{Error, Limit};
 pub use excerpt::Excerpt;

@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 use spikeloom_ir::network::{MAX_TICKS, Semantics};
 
 use crate::bits::{ALL, Bits, parse_bytes};
-use crate::choice::{Choice, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick};
+use crate::choice::{
+    Choice, Compression, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick,
+};
 use crate::coding::Coding;
 use crate::error::Error;
 use crate::fields::{Entry, Reader};
@@ -48,6 +50,7 @@ pub const KEYS: &[&str] = &[
     "state_bits",
     "target",
     "lanes",
+    "compress",
     "calibration",
     "output",
 ];
@@ -111,6 +114,8 @@ pub struct ProjectFile {
     pub target: Option<String>,
     /// Synapses computed in one clock cycle.
     pub lanes: Option<u32>,
+    /// Which projections become compressed rows.
+    pub compress: Option<Compression>,
     /// Samples from which scales are chosen.
     pub calibration: Option<Calibration>,
     /// Path of the build folder.
@@ -177,6 +182,7 @@ impl ProjectFile {
             state_bits: flags.state_bits.or(self.state_bits),
             target: flags.target.or(self.target),
             lanes: flags.lanes.or(self.lanes),
+            compress: flags.compress.or(self.compress),
             calibration,
             output: flags.output.or(self.output),
         }
@@ -256,6 +262,7 @@ impl ProjectFile {
         line("state_bits", self.state_bits.map(|v| v.to_string()));
         line("target", word(&self.target));
         line("lanes", self.lanes.map(|v| v.to_string()));
+        line("compress", self.compress.map(|v| v.name().to_owned()));
         text
     }
 }
@@ -328,6 +335,7 @@ impl Reader {
                 "state_bits" => project.state_bits = self.count(entry),
                 "target" => project.target = self.word(entry),
                 "lanes" => project.lanes = self.count(entry),
+                "compress" => project.compress = self.choice(entry),
                 "calibration" => project.calibration = self.calibration(entry),
                 "output" => project.output = self.word(entry),
                 _ => self.unknown(&entry.0, KEYS),

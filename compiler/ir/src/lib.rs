@@ -1,8 +1,8 @@
 //! The levels a network passes through on its way to a circuit, as plain data.
 //!
 //! One level a file: [`network`] (real-valued), [`quantized`] (the integer network, which fixes
-//! every bit, with its neuron [`program`]s), [`mapped`] (placed on cores and memories); the
-//! [`geometry`] of convolutions and the parameters of
+//! every bit, with its neuron [`program`]s), [`mapped`] (placed on cores and memories, whose
+//! [`rows`] say what stands where); the [`geometry`] of convolutions and the parameters of
 //! encoders in time ([`coding`]) are the same on all. A level
 //! holds no behaviour beyond checks of its own shape: passes are in `spikeloom-passes`,
 //! executors in `sim/`. Start reading at [`quantized`].
@@ -17,6 +17,7 @@ pub mod network;
 mod origin;
 pub mod program;
 pub mod quantized;
+pub mod rows;
 
 pub use ids::{Cycle, Hertz, NeuronIdx, PopulationId, ProjectionId, Tick};
 pub use mapped::Mapped;

@@ -9,8 +9,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::geometry::{Connectivity, Convolution};
+use crate::geometry::Connectivity;
 use crate::quantized::{self, Source};
+use crate::rows::{Listing, SumLayout, dense_rows, kernel_rows};
 use crate::{Hertz, PopulationId, ProjectionId, Quantized};
 
 /// What a target has, in the numbers that placing needs.
@@ -66,6 +67,19 @@ pub struct Memory {
     pub blocks: u64,
 }
 
+/// How the events of a projection find their rows of weights, and the rows of sums they are added
+/// to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// All rows of sums, one behind the other.
+    Dense,
+    /// Those of the places that it reaches on a plane: of a convolution, or behind a pooling.
+    Plane,
+    /// Those with a weight that is not 0, from a list.
+    Listed,
+}
+
 /// One core.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Core {
@@ -73,12 +87,15 @@ pub struct Core {
     pub population: PopulationId,
     /// The projections whose weights it holds, one behind the other: first those without a delay.
     pub projections: Vec<ProjectionId>,
+    /// For each projection how its events find their rows.
+    pub ways: Vec<Way>,
     /// Weights read and added a cycle.
     pub lanes: usize,
-    /// Weight rows of one event, or of one place that it reaches on a plane.
+    /// Rows of the neurons of one place: of all, where there are no places.
     pub n_groups: usize,
-    /// From an event's first row to the next event's: `n_groups`, or the power of two above it
-    /// where the rows of zeros in between take no more blocks, since it spares the multiplication.
+    /// Where all ways are dense, from an event's first row to the next event's: `n_groups`, or the
+    /// power of two above it where the rows of zeros in between take no more blocks, since it
+    /// spares the multiplication.
     pub row_stride: usize,
     /// Rows of sums: those of all places of a plane, or `n_groups`.
     pub n_sum_rows: usize,
@@ -110,6 +127,8 @@ pub struct Port {
     pub delay: u32,
     /// Number of source neurons or channels.
     pub n_pre: usize,
+    /// Further ticks for each source neuron or channel; empty where there are none.
+    pub delays: Vec<u32>,
     /// It holds `2^fifo_address_bits` events.
     pub fifo_address_bits: usize,
     /// It belongs to no projection: where all of them have a delay, it says when a tick is over.
@@ -130,26 +149,50 @@ impl Core {
         bits.max().unwrap_or(1)
     }
 
-    /// The one projection of a core whose events walk over a plane to find their rows: behind a
-    /// pooling, or of a convolution.
-    pub fn walks<'a>(&self, network: &'a Quantized) -> Option<&'a quantized::Projection> {
-        let first = &network.projections[self.projections.first()?.0];
-        walks(first).then_some(first)
+    /// Whether each event has all rows of sums, whatever projection it belongs to.
+    pub fn is_dense(&self) -> bool {
+        self.ways.iter().all(|way| *way == Way::Dense)
     }
 
-    /// Its weights in the order of its memory.
-    pub fn weight_rows(&self, network: &Quantized) -> Vec<i32> {
-        if let Some(p) = self.walks(network) {
-            return match &p.connectivity {
-                Connectivity::Dense => weight_rows(&p.weights, p.n_in(), self.lanes, self.n_groups),
-                Connectivity::Convolution(c) => kernel_rows(c, &p.weights, self.lanes),
-            };
+    /// Where its sums stand.
+    pub fn layout(&self) -> SumLayout {
+        SumLayout {
+            lanes: self.lanes,
+            n_channels: self.n_channels,
+            n_rows: self.n_sum_rows,
         }
-        let projections = self.projections.iter();
-        projections
-            .map(|id| &network.projections[id.0])
-            .flat_map(|p| weight_rows(&p.weights, p.n_pre, self.lanes, self.row_stride))
-            .collect()
+    }
+
+    /// Its projections with their ways.
+    pub fn incoming<'a>(
+        &'a self,
+        network: &'a Quantized,
+    ) -> impl Iterator<Item = (&'a quantized::Projection, Way)> {
+        let ids = self.projections.iter();
+        ids.map(|id| &network.projections[id.0])
+            .zip(self.ways.iter().copied())
+    }
+
+    /// Its weights in the order of its memory, one projection behind the other; at least one row.
+    pub fn weight_rows(&self, network: &Quantized) -> Vec<i32> {
+        let layout = self.layout();
+        let mut rows = Vec::new();
+        for (p, way) in self.incoming(network) {
+            match (way, &p.connectivity) {
+                (Way::Listed, _) => rows.extend(Listing::new(&p.weights, p.n_pre, &layout).weights),
+                (Way::Plane, Connectivity::Convolution(c)) => {
+                    rows.extend(kernel_rows(c, &p.weights, self.lanes));
+                }
+                (Way::Plane, Connectivity::Dense) => {
+                    rows.extend(dense_rows(&p.weights, p.n_in(), &layout, layout.n_rows));
+                }
+                (Way::Dense, _) => {
+                    rows.extend(dense_rows(&p.weights, p.n_pre, &layout, self.row_stride));
+                }
+            }
+        }
+        rows.resize(rows.len().max(self.lanes), 0);
+        rows
     }
 }
 
@@ -188,50 +231,25 @@ pub struct Estimate {
 /// The most bits a score can have: the host reads 4 bytes.
 pub const MAX_SCORE_BITS: usize = 32;
 
-/// Weights in the order of a core's memory: `[pre][group][lane]`, padded with 0. There are as many
-/// groups as [`Core::row_stride`] says, of which events read the first [`Core::n_groups`].
-///
-/// `weights` is `[post][pre]`, as in the integer network.
-pub fn weight_rows(weights: &[i32], n_pre: usize, lanes: usize, n_groups: usize) -> Vec<i32> {
-    let n_post = weights.len() / n_pre.max(1);
-    let weight = |pre: usize, post: usize| {
-        if post < n_post {
-            weights[post * n_pre + pre]
-        } else {
-            0
-        }
-    };
-    (0..n_pre)
-        .flat_map(|pre| (0..lanes * n_groups).map(move |post| weight(pre, post)))
-        .collect()
-}
-
 /// Whether a projection's events walk over a plane to find their rows.
 pub fn walks(p: &quantized::Projection) -> bool {
     !p.pooling.is_empty() || p.connectivity != Connectivity::Dense
 }
 
-/// A convolution's weights in the order of a core's memory: `[in][row][column][group][lane]`, where
-/// groups and lanes go over the channels that go out of the channel's block, padded with 0.
-pub fn kernel_rows(c: &Convolution, weights: &[i32], lanes: usize) -> Vec<i32> {
-    let (n_in, n_out) = (c.input.channels / c.groups, c.output.channels / c.groups);
-    let [height, width] = c.window.kernel;
-    let mut rows = Vec::new();
-    for channel in 0..c.input.channels {
-        let block = channel / n_in * n_out;
-        for row in 0..height {
-            for column in 0..width {
-                rows.extend((0..n_out.next_multiple_of(lanes)).map(|o| {
-                    if o < n_out {
-                        weights[c.weight_index(block + o, channel % n_in, row, column)]
-                    } else {
-                        0
-                    }
-                }));
-            }
-        }
+impl Port {
+    /// Bits of a tick's place among those that the delays of single channels span; `None` where
+    /// there are none.
+    pub fn slot_bits(&self) -> Option<usize> {
+        let most = self.delays.iter().max()?;
+        Some(delay_slot_bits(*most))
     }
-    rows
+}
+
+/// Bits of a tick's place among those that a delay of a channel spans, at least 1: the ticks that
+/// it waits, and the present one.
+pub fn delay_slot_bits(delay: u32) -> usize {
+    let bits = (u32::BITS - delay.leading_zeros()).max(1);
+    usize::try_from(bits).expect("usize has at least 32 bits")
 }
 
 /// Address bits of the queue of a projection with a delay: a spike of every neuron and a token for

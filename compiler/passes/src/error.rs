@@ -62,13 +62,11 @@ pub enum Error {
         /// Its name.
         population: String,
     },
-    /// A population gets both a direct input and spikes.
-    #[error("population {population} gets a constant input and spikes, which have different units")]
+    /// A population of graded values gets both a direct input and events.
+    #[error("population {population}, whose values are graded, gets a constant input and events")]
     #[diagnostic(
         code(spikeloom::quantize::mixed_inputs),
-        help(
-            "use `--encoding rate`, or put a layer between the input and the recurrent population"
-        )
+        help("use `--encoding rate`, or put a layer between the input and that population")
     )]
     MixedInputs {
         /// Its name.

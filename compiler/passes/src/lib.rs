@@ -5,6 +5,7 @@
 
 #![deny(clippy::as_conversions)]
 
+mod arrivals;
 mod error;
 mod fidelity;
 mod graded;
@@ -20,7 +21,7 @@ mod tuning;
 
 pub use error::Error;
 pub use fidelity::{ProjectionReport, bytes};
-pub use map::{MAX_LANES, MapConfig, map};
+pub use map::{Compress, MAX_LANES, MapConfig, map};
 pub use normalise::normalise;
 pub use quantize::{
     PopulationReport, QuantizeConfig, QuantizeReport, default_weight_bits, quantize,

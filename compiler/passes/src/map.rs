@@ -1,22 +1,41 @@
 //! Quantized to Mapped: chooses lanes and memories for a target, or says what does not fit.
 
 use spikeloom_fixed::BitWidth;
-use spikeloom_ir::geometry::Connectivity;
+use spikeloom_ir::geometry::{AxisOrder, Connectivity, Grid, Window};
 use spikeloom_ir::mapped::{
     Core, Estimate, LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, Memory, MemoryKind, Port,
-    TABLE_ROWS, delay_address_bits, walks,
+    TABLE_ROWS, Way, delay_address_bits, walks,
 };
 use spikeloom_ir::quantized::{Decoder, Encoder, Projection, Source};
+use spikeloom_ir::rows::{Listing, SumLayout};
 use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
 
 use crate::Error;
 use crate::synapses;
+
+mod shape;
+
+use shape::{Shape, tables};
 
 /// Choices of [`map`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MapConfig {
     /// Lanes of the largest core; `None` lets the mapper choose.
     pub lanes: Option<usize>,
+    /// Which projections become compressed rows.
+    pub compress: Compress,
+}
+
+/// Which projections become compressed rows, in which weights of 0 take neither memory nor cycles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compress {
+    /// Those that take clearly less memory so.
+    #[default]
+    Auto,
+    /// All that are neither convolutions nor behind a pooling.
+    Always,
+    /// None.
+    Never,
 }
 
 /// The most lanes a core can have.
@@ -46,7 +65,7 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
     };
     let mut refusal = None;
     for &lanes in &tried {
-        let mapped = place(network, limits, lanes);
+        let mapped = place(network, limits, lanes, cfg.compress);
         match overflow(&mapped) {
             None => return Ok(mapped),
             Some(over) => refusal = refusal.or(Some((mapped, over))),
@@ -57,12 +76,13 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
         network,
         limits,
         *tried.last().expect("at least one is tried"),
+        cfg.compress,
     );
     let (mapped, over) = match overflow(&smallest) {
         Some(over) => (smallest, over),
         None => refusal.expect("every variant was refused"),
     };
-    Err(does_not_fit(network, &mapped, over))
+    Err(does_not_fit(network, &mapped, over, cfg.compress))
 }
 
 /// What the circuits cannot do.
@@ -88,12 +108,6 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
     }
     for (index, population) in network.populations.iter().enumerate() {
         let id = PopulationId(index);
-        if let Some(p) = network.incoming(id).find(|p| p.channel_delays.is_some()) {
-            return refuse(
-                format!("the delays of single channels in projection {}", p.name),
-                "give all of its channels one delay, or simulate it with the golden model",
-            );
-        }
         let all = network.incoming(id).count();
         if all == 0 {
             return refuse(
@@ -122,24 +136,20 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
                 "remove it, or simulate it with the golden model",
             );
         }
-        let walked = network.incoming(id).any(walks);
-        if walked && all > 1 {
+        let outputs = network.incoming(id).filter_map(|p| match &p.connectivity {
+            Connectivity::Convolution(c) => Some(c.output),
+            Connectivity::Dense => None,
+        });
+        let outputs: Vec<Grid> = outputs.collect();
+        let flat = |grid: &Grid| grid.channels == 1 || grid.height * grid.width == 1;
+        let is_first = |grid: &Grid| grid.order == AxisOrder::ChannelsFirst && !flat(grid);
+        if outputs.iter().any(|o| o != &outputs[0] || is_first(o)) {
             return refuse(
                 format!(
-                    "the convolution or pooling into population {}, which has other inputs too",
+                    "population {}, which is a plane of two different shapes,",
                     population.name
                 ),
-                "feed it by that alone; simulate it with the golden model",
-            );
-        }
-        let disjoint = |p: &Projection| p.pooling.iter().all(|p| p.window.is_disjoint());
-        if !network.incoming(id).all(disjoint) {
-            return refuse(
-                format!(
-                    "the pooling into population {}, whose windows overlap",
-                    population.name
-                ),
-                "give the pooling a stride of its window's size; simulate it with the golden model",
+                "give all convolutions and poolings around it the same channels, rows and columns",
             );
         }
         if population.n_neurons == 0 {
@@ -170,37 +180,63 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
     Ok(())
 }
 
-fn place(network: &Quantized, limits: &Limits, most_lanes: usize) -> Mapped {
+fn place(network: &Quantized, limits: &Limits, most_lanes: usize, compress: Compress) -> Mapped {
     // A block more is worth the logic that finds a row otherwise, where there is one; and a cycle
     // more for each neuron only where the blocks do not suffice.
-    let trial = |spared, single_port_states, small_in_logic| Trial {
-        spared,
-        single_port_states,
-        small_in_logic,
-    };
     let trials = [
-        trial(1, false, false),
-        trial(0, false, false),
-        trial(0, false, true),
-        trial(0, true, true),
+        (1, false, false),
+        (0, false, false),
+        (0, false, true),
+        (0, true, true),
     ];
-    let mut last = None;
-    for trial in trials {
-        if trial.single_port_states && limits.single_port_rams == 0 {
-            continue;
+    let compressions = match compress {
+        // A list is in block RAM, where all rows of weights may be in single-port RAM.
+        Compress::Auto => vec![Compress::Auto, Compress::Never],
+        other => vec![other],
+    };
+    let mut least: Option<Mapped> = None;
+    for compress in compressions {
+        for (spared, single_port_states, small_in_logic) in trials {
+            if single_port_states && limits.single_port_rams == 0 {
+                continue;
+            }
+            let trial = Trial {
+                most_lanes,
+                compress,
+                spared,
+                single_port_states,
+                small_in_logic,
+            };
+            let mapped = place_with(network, limits, trial);
+            if overflow(&mapped).is_none() {
+                return mapped;
+            }
+            let blocks = mapped.estimate.block_rams;
+            if least
+                .as_ref()
+                .is_none_or(|least| blocks <= least.estimate.block_rams)
+            {
+                least = Some(mapped);
+            }
         }
-        let mapped = place_with(network, limits, most_lanes, trial);
-        if overflow(&mapped).is_none() {
-            return mapped;
+        let lists = |mapped: &Mapped| {
+            let mut ways = mapped.cores.iter().flat_map(|core| &core.ways);
+            ways.any(|way| *way == Way::Listed)
+        };
+        if !least.as_ref().is_some_and(lists) {
+            break;
         }
-        last = Some(mapped);
     }
-    last.expect("at least one was tried")
+    least.expect("at least one was tried")
 }
 
 /// What [`place_with`] is free to do.
 #[derive(Debug, Clone, Copy)]
 struct Trial {
+    /// Lanes of the largest core.
+    most_lanes: usize,
+    /// Which projections become compressed rows.
+    compress: Compress,
     /// Blocks that spreading an event's rows to a power of two may cost a core.
     spared: u64,
     /// States go to single-port memory.
@@ -220,84 +256,8 @@ fn in_logic(memory: Memory) -> Memory {
     }
 }
 
-/// Lanes and rows of a core.
-struct Shape {
-    lanes: usize,
-    n_groups: usize,
-    n_sum_rows: usize,
-    n_channels: usize,
-    /// Where events walk over a plane.
-    n_weight_rows: Option<usize>,
-}
-
-fn shape(projections: &[(ProjectionId, &Projection)], n: usize, most_lanes: usize) -> Shape {
-    // A small population needs few lanes: about four rows an event keep its memories narrow.
-    let few = most_lanes.min(1 << (n / 4).max(1).ilog2());
-    let walked = projections.first().filter(|(_, p)| walks(p));
-    match walked.map(|(_, p)| (p, &p.connectivity)) {
-        None => {
-            // An event has at least two rows, so that a row is written before it is read again.
-            let n_groups = n.div_ceil(few).max(2);
-            Shape {
-                lanes: few,
-                n_groups,
-                n_sum_rows: n_groups,
-                n_channels: n,
-                n_weight_rows: None,
-            }
-        }
-        Some((p, Connectivity::Dense)) => {
-            let n_groups = n.div_ceil(few);
-            Shape {
-                lanes: few,
-                n_groups,
-                n_sum_rows: n_groups,
-                n_channels: n,
-                n_weight_rows: Some(p.n_in() * n_groups),
-            }
-        }
-        Some((_, Connectivity::Convolution(c))) => {
-            let n_out = c.output.channels / c.groups;
-            let mut lanes = most_lanes.min(n_out.next_power_of_two());
-            // Blocks of channels that are not mixed have rows of their own, without a gap.
-            while c.groups > 1 && n_out % lanes != 0 {
-                lanes /= 2;
-            }
-            let n_groups = n_out.div_ceil(lanes);
-            let [height, width] = c.window.kernel;
-            Shape {
-                lanes,
-                n_groups,
-                n_sum_rows: c.output.height * c.output.width * n_groups * c.groups,
-                n_channels: c.output.channels,
-                n_weight_rows: Some(c.input.channels * height * width * n_groups),
-            }
-        }
-    }
-}
-
-/// Rows and bits of the tables with which events find their way over a plane.
-fn tables(projections: &[(ProjectionId, &Projection)]) -> Vec<(&'static str, usize, usize)> {
-    let Some((_, p)) = projections.first().filter(|(_, p)| walks(p)) else {
-        return vec![];
-    };
-    let seen = match &p.connectivity {
-        Connectivity::Convolution(c) => Some(c.input),
-        Connectivity::Dense => None,
-    };
-    let Some(source) = p.pooling.first().map(|first| first.input).or(seen) else {
-        return vec![];
-    };
-    // An estimate: as many bits as an address of each memory and a small number take.
-    vec![
-        ("channel table", source.channels, 24),
-        ("row table", source.height, 24),
-        ("column table", source.width, 24),
-    ]
-}
-
 /// Places a network.
-fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Trial) -> Mapped {
+fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
     let mut cores = Vec::new();
     let mut memories = Vec::new();
     let mut single_port_left = limits.single_port_rams;
@@ -341,26 +301,32 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
         // Those without a delay keep the pace and come first.
         let mut projections: Vec<(ProjectionId, &Projection)> =
             incoming().map(|(n, p)| (ProjectionId(n), p)).collect();
-        projections.sort_by_key(|(_, p)| p.delay > 0);
+        // A constant input, whose planes come before any tick, is the very first.
+        projections.sort_by_key(|(_, p)| {
+            let is_held = population.accumulators[p.accumulator].hold;
+            (p.delay > 0, !is_held)
+        });
         let n_pre: usize = projections.iter().map(|(_, p)| p.n_pre).sum();
         let weight_bits = projections.iter().map(|(_, p)| p.weight_bits.index());
         let weight_bits = weight_bits.max().unwrap_or(1);
         let n = population.n_neurons;
-        // A small population needs few lanes: about four rows an event keep its memories narrow.
         let Shape {
             lanes,
             n_groups,
             n_sum_rows,
             n_channels,
+            ways,
             n_weight_rows,
-        } = shape(&projections, n, most_lanes);
-        let accumulator = projections.first().map_or(0, |(_, p)| p.accumulator);
-        let accumulator = &population.accumulators[accumulator];
+        } = Shape::new(&projections, n, trial.most_lanes, trial.compress);
+        let layout = SumLayout {
+            lanes,
+            n_channels,
+            n_rows: n_sum_rows,
+        };
         let lane_bits = lane_bits(network, projections.iter().map(|(_, p)| *p), n);
         // Where hardly any event arrives, a lane is wider than what it sums up to.
-        let held_bits = accumulator
-            .hold
-            .then(|| accumulator.bits.index().max(lane_bits));
+        let mut held = population.accumulators.iter().filter(|a| a.hold);
+        let held_bits = held.next().map(|a| a.bits.index().max(lane_bits));
         let name = |what: &str| format!("{}.{what}", population.name);
 
         let row_bits = lanes * weight_bits;
@@ -385,7 +351,7 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
             MemoryKind::SinglePort | MemoryKind::Logic => 0,
         };
         let (weights, row_stride) = if n_weight_rows.is_some() {
-            (tight, n_groups)
+            (tight, n_sum_rows)
         } else if spaced.kind == tight.kind && spaced.blocks <= tight.blocks + spared {
             (spaced, n_groups.next_power_of_two())
         } else {
@@ -432,13 +398,12 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
             memories.push(table(name("parameters"), n_parameter_rows, bits));
         }
         let ports = ports(network, id, &projections);
-        for (what, rows, bits) in tables(&projections) {
-            let table = block(name(what), rows, bits);
-            memories.push(if rows > TABLE_ROWS {
-                table
-            } else {
-                in_logic(table)
-            });
+        for ((_, p), &way) in projections.iter().zip(&ways) {
+            for (what, rows, bits, is_regular) in tables(p, way, &layout) {
+                let table = block(name(what), rows, bits);
+                let most = if is_regular { TABLE_ROWS } else { LOGIC_ROWS };
+                memories.push(if rows > most { table } else { in_logic(table) });
+            }
         }
         for (at, port) in ports.iter().enumerate() {
             let number_bits = match port.source {
@@ -454,10 +419,20 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
                 n => name(&format!("queue {n}")),
             };
             memories.push(block(what, 1 << port.fifo_address_bits, bits));
+            if let Some(slot_bits) = port.slot_bits() {
+                let delays = block(name("delays"), port.n_pre, slot_bits);
+                memories.push(match port.n_pre <= LOGIC_ROWS {
+                    true => in_logic(delays),
+                    false => delays,
+                });
+                let words = port.n_pre << slot_bits;
+                memories.push(block(name("delay line"), words, number_bits.max(1)));
+            }
         }
         cores.push(Core {
             population: id,
             projections: projections.iter().map(|(id, _)| *id).collect(),
+            ways,
             lanes,
             n_groups,
             row_stride,
@@ -500,7 +475,11 @@ fn place_with(network: &Quantized, limits: &Limits, most_lanes: usize, trial: Tr
                         MemoryKind::SinglePort => 2,
                         MemoryKind::Block | MemoryKind::Logic => 1,
                     };
-                    cycles * wide(network.populations[c.population.0].n_neurons) + 16
+                    let neurons = cycles * wide(network.populations[c.population.0].n_neurons);
+                    // A delay line goes over its channels meanwhile.
+                    let lines = c.ports.iter().filter(|port| !port.delays.is_empty());
+                    let channels = lines.map(|port| wide(port.n_pre));
+                    channels.max().unwrap_or(0).max(neurons) + 16
                 })
                 .max()
                 .unwrap_or(0),
@@ -531,6 +510,7 @@ fn ports(
         source: Source::Input,
         delay: 0,
         n_pre: network.input.n_channels,
+        delays: vec![],
         fifo_address_bits: FIFO_ADDRESS_BITS,
         is_pace: true,
     });
@@ -538,6 +518,7 @@ fn ports(
         source: p.source,
         delay: p.delay,
         n_pre: p.n_pre,
+        delays: p.channel_delays.clone().unwrap_or_default(),
         fifo_address_bits: match p.delay {
             0 => FIFO_ADDRESS_BITS,
             _ => delay_address_bits(p.n_pre, p.delay, p.source == Source::Population(id)),
@@ -547,15 +528,39 @@ fn ports(
     pace.into_iter().chain(own).collect()
 }
 
-/// Cycles of an event: its rows; of a convolution, those of an element far from the border.
+/// Cycles of an event of the projection that takes most: its rows; of a list, as many as events
+/// have on average; on a plane, those of an element far from the border.
 fn event_cycles(network: &Quantized, core: &Core) -> u64 {
-    let places = match core.walks(network).map(|p| &p.connectivity) {
-        Some(Connectivity::Convolution(c)) => (0..2)
-            .map(|axis| c.window.kernel[axis].div_ceil(c.window.stride[axis]))
-            .product(),
-        _ => 1,
-    };
-    wide(core.n_groups * places)
+    let layout = core.layout();
+    let cycles = core
+        .incoming(network)
+        .map(|(p, way)| match (way, &p.connectivity) {
+            (Way::Dense, _) => layout.n_rows,
+            (Way::Listed, _) => {
+                let n_entries = Listing::new(&p.weights, p.n_pre, &layout).n_entries();
+                n_entries.div_ceil(p.n_pre.max(1))
+            }
+            (Way::Plane, connectivity) => {
+                let places = |w: &Window| -> usize {
+                    let along = |axis: usize| w.kernel[axis].div_ceil(w.stride[axis]);
+                    along(0) * along(1)
+                };
+                let pooled: usize = p
+                    .pooling
+                    .iter()
+                    .map(|pooling| places(&pooling.window))
+                    .product();
+                let rows = match connectivity {
+                    Connectivity::Dense => layout.n_rows,
+                    Connectivity::Convolution(c) => {
+                        let n_groups = (c.output.channels / c.groups).div_ceil(core.lanes);
+                        places(&c.window) * n_groups
+                    }
+                };
+                pooled * rows
+            }
+        });
+    wide(cycles.max().unwrap_or(0))
 }
 
 /// Width of an output neuron's score, sign included.
@@ -653,13 +658,22 @@ fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
                 _ => s.bits.get(),
             })
             .sum();
-        let loopback = 90 * wide(core.ports.len() - 1);
-        let walk = if core.walks(network).is_some() {
-            250
-        } else {
-            0
-        };
-        wide(lanes) + u64::from(steps) * 3 / 2 + 260 + loopback + walk
+        let lines = core.ports.iter().filter_map(|port| {
+            let words = port.n_pre << port.slot_bits()?;
+            Some(60 + 5 * wide(index_bits(words)))
+        });
+        let loopback = 90 * wide(core.ports.len() - 1) + lines.sum::<u64>();
+        let ways = core.incoming(network).map(|(p, way)| match way {
+            Way::Dense if core.is_dense() => 0,
+            Way::Dense => 60,
+            Way::Listed => 110,
+            Way::Plane => {
+                let overlapping = p.pooling.iter().filter(|p| !p.window.is_disjoint());
+                250 * (1 + wide(overlapping.count()))
+            }
+        });
+        let ways: u64 = ways.sum();
+        wide(lanes) + u64::from(steps) * 3 / 2 + 260 + loopback + ways
     };
     750 + cores.iter().map(core_cells).sum::<u64>()
 }
@@ -700,6 +714,7 @@ fn does_not_fit(
     network: &Quantized,
     mapped: &Mapped,
     (resource, need, limit): (&'static str, u64, u64),
+    compress: Compress,
 ) -> Error {
     let largest = mapped
         .memories
@@ -734,13 +749,13 @@ fn does_not_fit(
         over: need - limit,
         consumer,
         consumer_need,
-        advice: advice(network, &mapped.limits),
+        advice: advice(network, &mapped.limits, compress),
     }
 }
 
 /// A change that fits, tried, not guessed: another number of lanes, fewer weight bits, or the
 /// number of hidden neurons.
-fn advice(network: &Quantized, limits: &Limits) -> String {
+fn advice(network: &Quantized, limits: &Limits, compress: Compress) -> String {
     // Far beyond every supported device: nothing near it fits, and each try would take seconds.
     const MOST_WEIGHTS: usize = 1 << 20;
     let n_weights: usize = network.projections.iter().map(|p| p.weights.len()).sum();
@@ -752,7 +767,7 @@ fn advice(network: &Quantized, limits: &Limits) -> String {
     }
     let lanes_that_fit = |candidate: &Quantized| {
         let mut lanes = LANES_TRIED.into_iter();
-        lanes.find(|&lanes| overflow(&place(candidate, limits, lanes)).is_none())
+        lanes.find(|&lanes| overflow(&place(candidate, limits, lanes, compress)).is_none())
     };
     let fits = |candidate: &Quantized| lanes_that_fit(candidate).is_some();
     if let Some(lanes) = lanes_that_fit(network) {

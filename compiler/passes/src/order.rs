@@ -44,21 +44,22 @@ pub(crate) fn order_channels_last(mut out: Network) -> Network {
     out
 }
 
-/// The plane of a population that a convolution or pooling touches.
+/// The plane of a population that convolutions and poolings touch; `None` where it is not the same
+/// for all of them.
 fn grid_of(network: &Network, id: PopulationId) -> Option<Grid> {
-    network.projections.iter().find_map(|p| {
-        let read = match (p.pooling.first(), &p.connectivity) {
-            (Some(first), _) => Some(first.input),
-            (None, Connectivity::Convolution(c)) => Some(c.input),
-            (None, Connectivity::Dense) => None,
-        };
-        let fed = match &p.connectivity {
-            Connectivity::Convolution(c) => Some(c.output),
-            Connectivity::Dense => None,
+    let mut grids = network.projections.iter().flat_map(|p| {
+        let (read, fed) = match (p.pooling.first(), &p.connectivity) {
+            (Some(first), Connectivity::Convolution(c)) => (Some(first.input), Some(c.output)),
+            (Some(first), Connectivity::Dense) => (Some(first.input), None),
+            (None, Connectivity::Convolution(c)) => (Some(c.input), Some(c.output)),
+            (None, Connectivity::Dense) => (None, None),
         };
         let read = read.filter(|_| p.source == Source::Population(id));
-        read.or(fed.filter(|_| p.target == id))
-    })
+        let fed = fed.filter(|_| p.target == id);
+        read.into_iter().chain(fed)
+    });
+    let first = grids.next()?;
+    grids.all(|grid| grid == first).then_some(first)
 }
 
 fn picked<T: Copy>(values: &mut Vec<T>, from: &[usize]) {

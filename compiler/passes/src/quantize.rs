@@ -5,6 +5,9 @@
 //! same number, so the scale never appears again: it is inside the neuron's threshold and bias.
 //! Neurons without a threshold are compared with each other, so they share one scale.
 //!
+//! A constant input and spikes have sums of their own: one step of a pixel is worth far less than a
+//! spike, so each gets its weights' full width, and a power of two that its sum is shifted by.
+//!
 //! **State.** One unit of the membrane is `s * input_unit * 2^shift`, with `shift` chosen so that
 //! the median threshold is near `2^threshold_bits`. The widths follow from range analysis
 //! ([`crate::range`]); where the state's width is limited, fraction bits go first, and then the
@@ -32,6 +35,7 @@ use spikeloom_ir::quantized::{
 use spikeloom_ir::{Init, Op, Parameter, PopulationId, Program, Quantized, StateVariable, ValueId};
 
 use crate::Error;
+use crate::arrivals::{Arrivals, Incoming, mixed_scales};
 use crate::fidelity::{self, ProjectionReport};
 use crate::graded::{self, Sent};
 use crate::range::{Draft, Interval, analyse, clip};
@@ -282,13 +286,14 @@ pub fn quantize(
                 population: population.name.clone(),
             });
         }
-        if hold && !incoming.iter().all(|(_, p)| held(p)) {
+        let is_mixed = hold && !incoming.iter().all(|(_, p)| held(p));
+        check_features(population, &incoming, held)?;
+        let is_graded = is_graded(index);
+        if is_mixed && is_graded {
             return Err(Error::MixedInputs {
                 population: population.name.clone(),
             });
         }
-        check_features(population, &incoming, hold)?;
-        let is_graded = is_graded(index);
         if is_graded && (population.neuron.synapse.is_some() || population.neuron.v_min.is_some()) {
             return Err(Error::NoCircuit {
                 feature: format!(
@@ -309,7 +314,15 @@ pub fn quantize(
             Some(clips) => Clips::Each(clips),
             None => Clips::Rule(cfg.scale),
         };
-        let mut scales = scales(&incoming, &factors, population, &widths, clips)?;
+        let scales_of = |incoming: &[Incoming<'_>], factors: &[f64]| {
+            scales(incoming, factors, population, &widths, clips)
+        };
+        let (mut scales, shifts) = match is_mixed {
+            true => mixed_scales(&incoming, &factors, population, held, scales_of)?,
+            false => (scales_of(&incoming, &factors)?, [0, 0]),
+        };
+        // Which sum a projection's events add to: a held one comes first.
+        let accumulator = |p: &network::Projection| usize::from(is_mixed && !held(p));
         let mut multiples = (Vec::new(), 1.0);
         if is_graded && population.neuron.activation.is_some() {
             let in_real: Vec<f64> = scales.iter().map(|s| s * unit).collect();
@@ -322,13 +335,15 @@ pub fn quantize(
             let largest = scales.iter().copied().fold(0.0, f64::max);
             scales.fill(if largest > 0.0 { largest } else { 1.0 });
         }
-        let mut sums = vec![Interval::new(0, 0); population.n_neurons()];
+        let nothing = vec![Interval::new(0, 0); population.n_neurons()];
+        let mut inputs = vec![nothing; 1 + usize::from(is_mixed)];
         for ((&(at, p), sent), factor) in incoming.iter().zip(&arriving).zip(&factors) {
-            let own_scales: Vec<f64> = scales.iter().map(|s| s / factor).collect();
+            let larger = f64::from(1u32 << shifts[accumulator(p)]);
+            let own_scales: Vec<f64> = scales.iter().map(|s| s * larger / factor).collect();
             let weights = integers(p, &own_scales, widths[at]);
             let extremes =
                 synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, p.n_post, &weights);
-            for (sum, (low, high)) in sums.iter_mut().zip(extremes) {
+            for (sum, (low, high)) in inputs[accumulator(p)].iter_mut().zip(extremes) {
                 let (low, high) = (i128::from(low), i128::from(high));
                 sum.low += low * sent.range.high + high * sent.range.low;
                 sum.high += high * sent.range.high + low * sent.range.low;
@@ -337,7 +352,7 @@ pub fn quantize(
                 name: p.name.clone(),
                 source: p.source,
                 target: p.target,
-                accumulator: 0,
+                accumulator: accumulator(p),
                 n_pre: p.n_pre,
                 pooling: p.pooling.clone(),
                 connectivity: p.connectivity,
@@ -349,13 +364,15 @@ pub fn quantize(
             });
             weight_units[at] = own_scales;
         }
+        let arrivals = Arrivals::new(inputs, shifts);
+        let sums = &arrivals.sums;
         let units: Vec<f64> = scales.iter().map(|s| s * unit).collect();
         let mut bias = total_bias(&incoming, population.n_neurons());
         if let Some(corrections) = cfg.tuning.bias_of(index, population)? {
             bias.iter_mut().zip(corrections).for_each(|(b, c)| *b += c);
         }
-        // Scores are not seen by a network's other neurons, and so may be larger.
-        let more = if network.output.0 == index {
+        // Scores that no neuron sees may be larger.
+        let more = if network.output.0 == index && !is_read(index) {
             OUTPUT_SPIKE_BITS
         } else {
             0
@@ -370,7 +387,7 @@ pub fn quantize(
                 population,
                 units: &units,
                 bias: &bias,
-                sums: &sums,
+                sums,
                 ticks: network.ticks,
                 payload: payload_bits,
                 is_read: is_read(index),
@@ -396,7 +413,7 @@ pub fn quantize(
                 population,
                 &units,
                 &bias,
-                &sums,
+                &arrivals,
                 state_limit,
                 network.ticks,
                 &own_cfg,
@@ -415,22 +432,37 @@ pub fn quantize(
         } else {
             MAX_ACCUMULATOR_BITS
         };
-        let accumulator_bits = sums
+        let accumulators = arrivals
+            .inputs
             .iter()
-            .copied()
-            .reduce(|a, b| Interval {
-                low: a.low.min(b.low),
-                high: a.high.max(b.high),
+            .enumerate()
+            .map(|(at, sums)| {
+                let bits = sums
+                    .iter()
+                    .copied()
+                    .reduce(|a, b| Interval {
+                        low: a.low.min(b.low),
+                        high: a.high.max(b.high),
+                    })
+                    .and_then(Interval::width)
+                    .filter(|&w| w <= widest)
+                    .ok_or_else(|| Error::TooWide {
+                        population: population.name.clone(),
+                    })?;
+                let hold = hold && at == 0;
+                let name = if hold && is_mixed { "i_const" } else { "i_syn" };
+                Ok(Accumulator {
+                    name: name.into(),
+                    bits,
+                    hold,
+                })
             })
-            .and_then(Interval::width)
-            .filter(|&w| w <= widest)
-            .ok_or_else(|| Error::TooWide {
-                population: population.name.clone(),
-            })?;
+            .collect::<Result<Vec<_>, Error>>()?;
+        let accumulator_bits = accumulators.iter().map(|a| a.bits).max();
         reports.push(PopulationReport {
             scales,
             name: population.name.clone(),
-            accumulator_bits: accumulator_bits.get(),
+            accumulator_bits: accumulator_bits.map_or(0, BitWidth::get),
             state_bits: built.program.states[0].bits.get(),
             threshold: built.threshold,
             threshold_error: built.threshold_error,
@@ -445,11 +477,7 @@ pub fn quantize(
             n_neurons: population.n_neurons(),
             shape: population.shape.clone(),
             order: population.order,
-            accumulators: vec![Accumulator {
-                name: "i_syn".into(),
-                bits: accumulator_bits,
-                hold,
-            }],
+            accumulators,
             program: built.program,
             origin: population.origin.clone(),
         });
@@ -486,8 +514,8 @@ pub fn quantize(
 /// What the Network level has and no program does yet.
 fn check_features(
     population: &network::Population,
-    incoming: &[(usize, &network::Projection)],
-    hold: bool,
+    incoming: &[Incoming<'_>],
+    held: impl Fn(&network::Projection) -> bool,
 ) -> Result<(), Error> {
     let name = &population.name;
     let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
@@ -503,7 +531,7 @@ fn check_features(
         );
     }
     let delayed = |p: &network::Projection| p.delay > 0 || p.channel_delays.is_some();
-    if hold && incoming.iter().any(|(_, p)| delayed(p)) {
+    if incoming.iter().any(|(_, p)| held(p) && delayed(p)) {
         return refuse(
             format!("the delay in front of population {name}, whose input is constant,"),
             "use `--encoding events`, or remove the delay: a constant input only begins later",
@@ -607,7 +635,7 @@ fn fit_program(
     population: &network::Population,
     units: &[f64],
     bias: &[f64],
-    sums: &[Interval],
+    arrivals: &Arrivals,
     state_limit: BitWidth,
     ticks: u32,
     cfg: &QuantizeConfig,
@@ -624,7 +652,7 @@ fn fit_program(
                 population,
                 units,
                 bias,
-                sums,
+                arrivals,
                 saturation,
                 state_limit,
                 ticks,
@@ -713,7 +741,7 @@ fn build_program(
     population: &network::Population,
     units: &[f64],
     bias: &[f64],
-    sums: &[Interval],
+    arrivals: &Arrivals,
     saturation: Option<BitWidth>,
     state_limit: BitWidth,
     ticks: u32,
@@ -738,7 +766,10 @@ fn build_program(
             .zip(units)
             .map(|(&t, u)| f64::from(t) / u)
             .collect(),
-        None => sums.iter().map(|s| real(s.high.max(-s.low))).collect(),
+        None => {
+            let sums = arrivals.sums.iter();
+            sums.map(|s| real(s.high.max(-s.low))).collect()
+        }
     };
     sizes.sort_by(f64::total_cmp);
     let median = sizes.get(n / 2).copied().unwrap_or(1.0).max(1.0);
@@ -837,7 +868,7 @@ fn build_program(
     v = leaked;
 
     // Input and bias.
-    let sum = b.push(Op::Input(0));
+    let sum = arrivals.push(&mut b);
     let input = match shift {
         0 => sum,
         1.. => b.push(Op::ShiftRight(
@@ -1005,7 +1036,7 @@ fn build_program(
     next.insert(membrane, v);
     b.draft.next_states = next.into_values().collect();
 
-    let ranges = analyse(&b.draft, &[sums.to_vec()], 0..n, ticks);
+    let ranges = analyse(&b.draft, &arrivals.inputs, 0..n, ticks);
     let too_wide = || Error::TooWide {
         population: population.name.clone(),
     };

@@ -6,12 +6,16 @@
 mod support;
 
 use proptest::prelude::*;
+use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Window};
 use spikeloom_ir::mapped::{
-    LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, MemoryKind, row_stride_bytes, weight_rows,
+    LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, MemoryKind, Way, row_stride_bytes,
 };
 use spikeloom_ir::network::{Encoder, Network, Neuron, Source};
+use spikeloom_ir::rows::{Listing, SumLayout, dense_rows};
 use spikeloom_ir::{Hertz, PopulationId, Quantized};
-use spikeloom_passes::{Error, MAX_LANES, MapConfig, QuantizeConfig, map, normalise, quantize};
+use spikeloom_passes::{
+    Compress, Error, MAX_LANES, MapConfig, QuantizeConfig, map, normalise, quantize,
+};
 use support::{Random, any_network};
 
 /// An iCE40 UP5K, but with as many logic cells as anyone could want: how many a design needs is
@@ -25,6 +29,13 @@ fn limits() -> Limits {
         block_ram_shapes: vec![(256, 16), (512, 8), (1024, 4), (2048, 2)],
         single_port_rams: 4,
         single_port_shape: (16_384, 16),
+    }
+}
+
+fn with_lanes(lanes: usize) -> MapConfig {
+    MapConfig {
+        lanes: Some(lanes),
+        ..MapConfig::default()
     }
 }
 
@@ -139,7 +150,7 @@ fn the_mnist_network_fits_a_up5k() {
 fn the_number_of_lanes_is_the_one_asked_for() {
     let network = mnist(4);
     for lanes in [2, 4, 8, 16] {
-        let cfg = MapConfig { lanes: Some(lanes) };
+        let cfg = with_lanes(lanes);
         let mapped = map(&network, &limits(), &cfg).unwrap();
         check_mapped(&network, &mapped);
         assert_eq!(mapped.cores[0].lanes, lanes);
@@ -150,7 +161,7 @@ fn the_number_of_lanes_is_the_one_asked_for() {
         );
     }
     for lanes in [0, MAX_LANES + 1] {
-        let error = map(&network, &limits(), &MapConfig { lanes: Some(lanes) }).unwrap_err();
+        let error = map(&network, &limits(), &with_lanes(lanes)).unwrap_err();
         assert_eq!(
             error,
             Error::Lanes {
@@ -218,13 +229,13 @@ fn the_advised_size_fits() {
 fn another_number_of_lanes_is_advised_before_fewer_bits() {
     // Rows of 32 weights are wider than all single-port RAMs together.
     let network = mnist(4);
-    let asked = MapConfig { lanes: Some(32) };
+    let asked = with_lanes(32);
     let error = map(&network, &limits(), &asked).unwrap_err();
     let Error::DoesNotFit { advice, .. } = &error else {
         panic!("{error}");
     };
     assert_eq!(advice, "`--lanes 16` fits");
-    let advised = MapConfig { lanes: Some(16) };
+    let advised = with_lanes(16);
     assert!(map(&network, &limits(), &advised).is_ok());
 }
 
@@ -293,6 +304,100 @@ fn each_source_has_a_queue_that_holds_what_its_delay_spans() {
 }
 
 #[test]
+fn channels_with_delays_of_their_own_have_a_word_for_each_tick() {
+    let mut network = dense([40, 8, 4], 8, Encoder::Rate { seed: 1 });
+    network.projections[0].channel_delays = Some((0..40).map(|c| c % 6).collect());
+    let mapped = map(&network, &limits(), &MapConfig::default()).unwrap();
+    assert_eq!(mapped.cores[0].ports[0].slot_bits(), Some(3));
+    assert_eq!(mapped.cores[1].ports[0].slot_bits(), None);
+    let rows = |name: &str| {
+        let memory = mapped.memories.iter().find(|m| m.name == name).unwrap();
+        (memory.rows, memory.row_bits)
+    };
+    assert_eq!(rows("lif0.delay line"), (40 * 8, 1));
+    assert_eq!(rows("lif0.delays"), (40, 3));
+}
+
+/// The network with so many of a hundred weights left.
+fn pruned(mut network: Quantized, percent: u64) -> Quantized {
+    let r = &mut Random::new(3);
+    for p in &mut network.projections {
+        let kept = p.weights.iter_mut().filter(|_| r.below(100) >= percent);
+        kept.for_each(|w| *w = 0);
+    }
+    network
+}
+
+#[test]
+fn sparse_projections_become_lists_where_that_saves_memory() {
+    let full = dense([128, 128, 10], 4, Encoder::Rate { seed: 1 });
+    let bits = |mapped: &Mapped| -> u64 {
+        let memories = mapped
+            .memories
+            .iter()
+            .filter(|m| m.name.starts_with("lif0."));
+        memories.map(|m| m.rows * m.row_bits).sum()
+    };
+    for lanes in [1, 4, 16] {
+        let way = |network: &Quantized, compress| {
+            let cfg = MapConfig {
+                compress,
+                ..with_lanes(lanes)
+            };
+            let mapped = map(network, &wide_limits(), &cfg).unwrap();
+            (mapped.cores[0].ways[0], bits(&mapped))
+        };
+        assert_eq!(way(&full, Compress::Auto).0, Way::Dense);
+        let sparse = pruned(full.clone(), 10);
+        let (chosen, listed) = way(&sparse, Compress::Auto);
+        let (_, stored) = way(&sparse, Compress::Never);
+        // Of 16 weights one is nearly always not 0, so that hardly a row is spared.
+        assert!(chosen == Way::Listed || lanes == 16);
+        assert!(listed <= stored, "{listed} of {stored} bits");
+        if lanes == 1 {
+            assert!(listed < stored / 2, "{listed} of {stored} bits");
+        }
+    }
+}
+
+/// As many memories as anyone could want.
+fn wide_limits() -> Limits {
+    Limits {
+        block_rams: 1000,
+        ..limits()
+    }
+}
+
+#[test]
+fn a_listing_holds_what_is_not_zero_and_nothing_else() {
+    let sparse = pruned(dense([60, 50, 10], 8, Encoder::Rate { seed: 1 }), 15);
+    let p = &sparse.projections[0];
+    for (lanes, n_channels) in [(1usize, 50usize), (4, 50), (4, 10), (8, 25)] {
+        let n_rows = 50 / n_channels * n_channels.div_ceil(lanes);
+        let layout = SumLayout {
+            lanes,
+            n_channels,
+            n_rows,
+        };
+        let listing = Listing::new(&p.weights, p.n_pre, &layout);
+        let mut again = vec![0; p.weights.len()];
+        for pre in 0..p.n_pre {
+            for entry in listing.first[pre]..listing.first[pre + 1] {
+                let weights = &listing.weights[entry * lanes..][..lanes];
+                assert!(weights.iter().any(|&w| w != 0));
+                for post in 0..50 {
+                    let (row, lane) = layout.position(post);
+                    if row == listing.sum_rows[entry] {
+                        again[post * p.n_pre + pre] = weights[lane];
+                    }
+                }
+            }
+        }
+        assert_eq!(again, p.weights);
+    }
+}
+
+#[test]
 fn what_has_no_circuit_is_refused() {
     let refused = |network: &Quantized| match map(network, &limits(), &MapConfig::default()) {
         Err(Error::NoCircuit { feature, .. }) => feature,
@@ -311,11 +416,28 @@ fn what_has_no_circuit_is_refused() {
     let expected = format!("projection {name}, whose source never fires,");
     assert_eq!(refused(&silent), expected);
 
-    let mut delays = chain.clone();
-    delays.projections[1].channel_delays = Some(vec![1; 8]);
+    // Channels first, as where two convolutions around a population disagree on its shape.
+    let mut plane = chain.clone();
+    let grid = |channels, height, width| Grid {
+        channels,
+        height,
+        width,
+        order: AxisOrder::ChannelsFirst,
+    };
+    plane.projections[0].connectivity = Connectivity::Convolution(Convolution {
+        input: grid(1, 4, 5),
+        output: grid(2, 2, 2),
+        window: Window {
+            kernel: [3, 4],
+            stride: [1, 1],
+            padding: [0, 0],
+            dilation: [1, 1],
+        },
+        groups: 1,
+    });
     assert_eq!(
-        refused(&delays),
-        "the delays of single channels in projection fc1"
+        refused(&plane),
+        "population lif0, which is a plane of two different shapes,"
     );
 }
 
@@ -348,7 +470,8 @@ proptest! {
         let lanes = 1usize << lane_bits;
         let n_groups = n_post.div_ceil(lanes).max(2);
         let weights: Vec<i32> = (0..n_pre * n_post).map(|_| 1 + r.below(100) as i32).collect();
-        let rows = weight_rows(&weights, n_pre, lanes, n_groups);
+        let layout = SumLayout { lanes, n_channels: n_post, n_rows: n_groups };
+        let rows = dense_rows(&weights, n_pre, &layout, n_groups);
         prop_assert_eq!(rows.len(), n_pre * n_groups * lanes);
         for (at, &found) in rows.iter().enumerate() {
             let (pre, group, lane) = (at / lanes / n_groups, at / lanes % n_groups, at % lanes);

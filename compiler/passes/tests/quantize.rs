@@ -327,11 +327,46 @@ fn what_cannot_be_quantised_says_why() {
         recurrent.n_pre = size;
         recurrent.weights = vec![1.0; size * size];
         n.projections.push(recurrent);
+        let neuron = &mut n.populations[0].neuron;
+        (neuron.firing, neuron.synapse) = (None, None);
+        neuron.activation = Some(spikeloom_ir::network::Activation::Tanh);
     };
     assert!(matches!(
         refusal(&mixed, &default),
         Error::MixedInputs { .. }
     ));
+}
+
+/// A pixel's step is worth 1/255 of a spike, and yet both kinds of weights have their full width.
+#[test]
+fn a_constant_input_and_spikes_have_sums_of_their_own() {
+    let fires = |n: &Network| n.populations[0].neuron.firing.is_some();
+    let mut network = (0..).map(exact_network).find(fires).unwrap();
+    network.input.encoder = Encoder::Direct { scale: 1.0 / 255.0 };
+    for projection in &mut network.projections {
+        (projection.delay, projection.channel_delays) = (0, None);
+    }
+    let target = network.projections[0].target;
+    let size = network.populations[target.0].n_neurons();
+    let mut recurrent = network.projections[0].clone();
+    recurrent.name = "recurrent".into();
+    recurrent.source = spikeloom_ir::network::Source::Population(target);
+    (recurrent.delay, recurrent.n_pre) = (1, size);
+    recurrent.weights = (0..size * size).map(|at| 100.0 - at as f32).collect();
+    network.projections.push(recurrent);
+    let cfg = QuantizeConfig {
+        scale: ScaleRule::LargestWeight,
+        ..QuantizeConfig::default()
+    };
+    let (quantized, _) = quantize(&normalise(&network), &cfg).unwrap();
+    let population = &quantized.populations[target.0];
+    let holds: Vec<bool> = population.accumulators.iter().map(|a| a.hold).collect();
+    assert_eq!(holds, [true, false]);
+    for p in quantized.incoming(target) {
+        let largest = p.weights.iter().map(|w| w.abs()).max().unwrap();
+        assert!(largest > 60, "{}: {largest}", p.name);
+        assert_eq!(p.accumulator, usize::from(p.name == "recurrent"));
+    }
 }
 
 /// What the Network level has and no program does yet.

@@ -53,6 +53,7 @@ pub struct RowMemory {
     pub write_data: Vec<DSignal<In>>,
     _rows: Rows,
     _collides: bool,
+    _has_contents: bool,
     _single_port: bool,
     _in_logic: bool,
 }
@@ -79,6 +80,14 @@ impl RowMemory {
     pub fn without_collisions(self) -> Self {
         Self {
             _collides: false,
+            ..self
+        }
+    }
+
+    /// The same without contents at power-up: the circuit writes each row before it reads it.
+    pub fn without_contents(self) -> Self {
+        Self {
+            _has_contents: false,
             ..self
         }
     }
@@ -112,6 +121,7 @@ impl RowMemory {
             write_data: DSignal::row(rows.lanes()),
             _rows: rows,
             _collides: true,
+            _has_contents: true,
             _single_port: false,
             _in_logic: false,
         }
@@ -161,7 +171,11 @@ impl Logic for RowMemory {
              always @(posedge clock) row <= rows[read_address];\n\
              always @(posedge clock) if (write_en) rows[write_address] <= {};\n{}",
             rows.declarations(),
-            rows.initial(),
+            if self._has_contents {
+                rows.initial()
+            } else {
+                String::new()
+            },
             rows.joined("write_data"),
             rows.split("read_data"),
         ))

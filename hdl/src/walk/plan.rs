@@ -1,7 +1,8 @@
 //! The numbers of a walk, from the geometry of a projection.
 
-use spikeloom_ir::geometry::{AxisOrder, Connectivity, Grid, Window};
+use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::quantized::Projection;
+use spikeloom_ir::rows::SumLayout;
 
 use crate::core::index_bits;
 use crate::datapath::{DataInput, DataKind, DataOp, DataOutput, DataPathSpec, DataStep, ValueId};
@@ -13,8 +14,9 @@ use crate::width::SignalType;
 /// Everything that fixes a [`Walk`](super::Walk).
 ///
 /// Rows of weights are `[channel][kernel row][kernel column][group]` for a convolution, where a
-/// group is as many of the channels that go out as there are lanes, and `[element][group]` behind a
-/// pooling without one. Rows of sums are `[row][column][group]`.
+/// group is as many of the channels that go out as there are lanes, and `[element][row of sums]`
+/// behind a pooling without one. Rows of sums are `[row][column][group]`. Where a walk leads to
+/// another one, its rows of sums are the elements of a plane, and weights mean nothing.
 #[derive(Debug, Clone)]
 pub struct WalkPlan {
     /// Source elements.
@@ -55,116 +57,158 @@ struct Reach {
 }
 
 impl WalkPlan {
-    /// Plans the walk of a projection with `lanes` lanes into a core whose images are called
-    /// `name_...`; poolings must have disjoint windows.
+    /// Plans the walks of a projection, each from what the one before it reaches; the last one ends
+    /// at rows. Where the windows of a pooling overlap, an element moves to several, which takes a
+    /// walk of its own in front of a convolution.
     ///
     /// # Errors
     /// If a table does not fit its image, which the levels above rule out.
-    pub fn new(
+    pub fn chain(
         projection: &Projection,
-        n_post: usize,
-        lanes: usize,
+        layout: &SumLayout,
+        name: &str,
+    ) -> Result<Vec<Self>, Error> {
+        let mut plans = Vec::new();
+        let mut before = &projection.pooling[..];
+        let own = |plans: &Vec<Self>| format!("{name}_walk{}", plans.len());
+        let spreads = |p: &Pooling| !p.window.is_disjoint();
+        while let Some(at) = before.iter().position(spreads) {
+            let is_last = at + 1 == before.len() && projection.connectivity == Connectivity::Dense;
+            if is_last {
+                break;
+            }
+            plans.push(Self::spread(&before[..at], &before[at], &own(&plans))?);
+            before = &before[at + 1..];
+        }
+        let name = own(&plans);
+        let seen = projection.pooling.last().map(|last| last.output);
+        plans.push(match &projection.connectivity {
+            Connectivity::Dense => Self::dense(
+                before,
+                seen.unwrap_or(line(projection.n_pre)),
+                layout,
+                &name,
+            )?,
+            Connectivity::Convolution(c) => Self::convolution(before, c, layout, &name)?,
+        });
+        Ok(plans)
+    }
+
+    /// Behind disjoint poolings to all the elements whose windows cover an element.
+    fn spread(before: &[Pooling], pooling: &Pooling, name: &str) -> Result<Self, Error> {
+        let (source, seen) = (source(before, pooling.input), pooling.output);
+        let sum_steps = [seen.index(0, 1, 0), seen.index(0, 0, 1)];
+        let next = |axis| Step::new(&pooling.window, axis).places;
+        Layout {
+            n_weight_rows: 1,
+            n_sum_rows: seen.n_elements(),
+            n_groups: 1,
+            channels: (0..seen.channels)
+                .map(|c| (0, seen.index(c, 0, 0)))
+                .collect(),
+            rows: reaches(before, &source, 0, &pooling.window, pooling.input, seen),
+            columns: reaches(before, &source, 1, &pooling.window, pooling.input, seen),
+            weight_steps: [0, 0],
+            sum_steps,
+            right: (0, next(1) * signed(sum_steps[1])),
+            down: (0, next(0) * signed(sum_steps[0])),
+        }
+        .build(&source, name)
+    }
+
+    /// Behind poolings, of which the last may overlap, to all neurons.
+    fn dense(
+        poolings: &[Pooling],
+        seen: Grid,
+        layout: &SumLayout,
         name: &str,
     ) -> Result<Self, Error> {
-        let seen = match (projection.pooling.last(), &projection.connectivity) {
-            (_, Connectivity::Convolution(c)) => c.input,
-            (Some(last), Connectivity::Dense) => last.output,
-            (None, Connectivity::Dense) => line(projection.n_pre),
-        };
-        let source = projection.pooling.first().map_or(seen, |first| first.input);
-        // Along each axis, the element behind all poolings that an element moves to.
-        let moved = |axis: usize| -> Vec<Option<usize>> {
-            let length = |grid: &Grid| [grid.height, grid.width][axis];
-            (0..length(&source))
-                .map(|at| {
-                    projection.pooling.iter().try_fold(at, |at, pooling| {
-                        let places = length(&pooling.output);
-                        (0..places).find(|&place| {
-                            covers(&pooling.window, axis, place, at, length(&pooling.input))
-                                .is_some()
-                        })
-                    })
-                })
-                .collect()
-        };
-        match &projection.connectivity {
-            Connectivity::Dense => {
-                let n_groups = n_post.div_ceil(lanes);
-                let at = |c, y, x| seen.index(c, y, x) * n_groups;
-                let single = |row| Reach {
-                    n: 1,
-                    first: row,
+        let source = source(poolings, seen);
+        let n_groups = layout.n_rows;
+        let at = |c, y, x| seen.index(c, y, x) * n_groups;
+        let weight_steps = [at(0, 1, 0), at(0, 0, 1)];
+        // The place of the last window that covers it is the element whose weights come first.
+        let axis = |axis: usize| match poolings.split_last() {
+            Some((last, before)) => {
+                let reaches = reaches(before, &source, axis, &last.window, last.input, seen);
+                let weights_of = |reach: Reach| Reach {
+                    first: reach.place,
                     place: 0,
+                    ..reach
                 };
-                let axis = |n: usize| moved(n).into_iter().map(|at| at.map(single));
-                let plan = Layout {
-                    n_pre: projection.n_pre,
-                    n_weight_rows: seen.n_elements() * n_groups,
-                    n_sum_rows: n_groups,
-                    n_groups,
-                    channels: (0..seen.channels).map(|c| (at(c, 0, 0), 0)).collect(),
-                    rows: axis(0).collect(),
-                    columns: axis(1).collect(),
-                    weight_steps: [at(0, 1, 0), at(0, 0, 1)],
-                    sum_steps: [0, 0],
-                    right: (0, 0),
-                    down: (0, 0),
-                };
-                plan.build(&source, name)
+                reaches.into_iter().map(|r| r.map(weights_of)).collect()
             }
-            Connectivity::Convolution(c) => {
-                let [n_in, n_out] = [c.input.channels, c.output.channels].map(|n| n / c.groups);
-                let n_groups = n_out.div_ceil(lanes);
-                // Channels that are not mixed have their own lanes, so a place has all of them.
-                let sums_a_place = n_groups * c.groups;
-                let [kernel_rows, kernel_columns] = c.window.kernel;
-                let reach = |axis: usize| {
-                    let (n_in, n_out) = match axis {
-                        0 => (c.input.height, c.output.height),
-                        _ => (c.input.width, c.output.width),
-                    };
-                    moved(axis)
-                        .into_iter()
-                        .map(move |at| Some(reach(&c.window, axis, at?, n_in, n_out)))
+            None => {
+                let single = |first| Reach {
+                    first,
+                    place: 0,
+                    n: 1,
                 };
-                let weight_steps = [kernel_columns * n_groups, n_groups];
-                let sum_steps = [c.output.width * sums_a_place, sums_a_place];
-                // From one place that an element reaches to the next, and from one element of the
-                // window to the next.
-                let step = |axis: usize| {
-                    let (stride, dilation) = (c.window.stride[axis], c.window.dilation[axis]);
-                    let common = common_divisor(stride, dilation);
-                    (signed(stride / common), -signed(dilation / common))
-                };
-                let ([k_down, o_down], [k_right, o_right]) = (step(0).into(), step(1).into());
-                let back = signed(n_groups) - 1;
-                let plan = Layout {
-                    n_pre: projection.n_pre,
-                    n_weight_rows: c.input.channels * kernel_rows * kernel_columns * n_groups,
-                    n_sum_rows: c.output.height * c.output.width * sums_a_place,
-                    n_groups,
-                    channels: (0..c.input.channels)
-                        .map(|channel| {
-                            let weight = channel * kernel_rows * kernel_columns * n_groups;
-                            (weight, channel / n_in * n_groups)
-                        })
-                        .collect(),
-                    rows: reach(0).collect(),
-                    columns: reach(1).collect(),
-                    weight_steps,
-                    sum_steps,
-                    right: (
-                        k_right * signed(weight_steps[1]) - back,
-                        o_right * signed(sum_steps[1]) - back,
-                    ),
-                    down: (
-                        k_down * signed(weight_steps[0]),
-                        o_down * signed(sum_steps[0]),
-                    ),
-                };
-                plan.build(&source, name)
+                (0..length(&seen, axis)).map(single).map(Some).collect()
             }
+        };
+        let next = |axis: usize| {
+            let last = poolings.last();
+            last.map_or(0, |last| Step::new(&last.window, axis).places) * signed(weight_steps[axis])
+        };
+        let back = signed(n_groups) - 1;
+        Layout {
+            n_weight_rows: seen.n_elements() * n_groups,
+            n_sum_rows: layout.n_rows,
+            n_groups,
+            channels: (0..seen.channels).map(|c| (at(c, 0, 0), 0)).collect(),
+            rows: axis(0),
+            columns: axis(1),
+            weight_steps,
+            sum_steps: [0, 0],
+            right: (next(1) - back, -back),
+            down: (next(0), 0),
         }
+        .build(&source, name)
+    }
+
+    /// Behind disjoint poolings to the places of a convolution that an element is seen from.
+    fn convolution(
+        before: &[Pooling],
+        c: &Convolution,
+        layout: &SumLayout,
+        name: &str,
+    ) -> Result<Self, Error> {
+        let source = source(before, c.input);
+        let [n_in, n_out] = [c.input.channels, c.output.channels].map(|n| n / c.groups);
+        let n_groups = n_out.div_ceil(layout.lanes);
+        // Channels that are not mixed have their own lanes, so a place has all of them.
+        let sums_a_place = n_groups * c.groups;
+        let [kernel_rows, kernel_columns] = c.window.kernel;
+        let weight_steps = [kernel_columns * n_groups, n_groups];
+        let sum_steps = [c.output.width * sums_a_place, sums_a_place];
+        let step = |axis: usize| {
+            let step = Step::new(&c.window, axis);
+            (
+                step.elements * signed(weight_steps[axis]),
+                step.places * signed(sum_steps[axis]),
+            )
+        };
+        let back = signed(n_groups) - 1;
+        let (right, down) = (step(1), step(0));
+        Layout {
+            n_weight_rows: c.input.channels * kernel_rows * kernel_columns * n_groups,
+            n_sum_rows: c.output.height * c.output.width * sums_a_place,
+            n_groups,
+            channels: (0..c.input.channels)
+                .map(|channel| {
+                    let weight = channel * kernel_rows * kernel_columns * n_groups;
+                    (weight, channel / n_in * n_groups)
+                })
+                .collect(),
+            rows: reaches(before, &source, 0, &c.window, c.input, c.output),
+            columns: reaches(before, &source, 1, &c.window, c.input, c.output),
+            weight_steps,
+            sum_steps,
+            right: (right.0 - back, right.1 - back),
+            down,
+        }
+        .build(&source, name)
     }
 
     /// The memories' files.
@@ -175,7 +219,6 @@ impl WalkPlan {
 
 /// A plan before its tables are written.
 struct Layout {
-    n_pre: usize,
     n_weight_rows: usize,
     n_sum_rows: usize,
     n_groups: usize,
@@ -222,7 +265,7 @@ impl Layout {
             )
         };
         Ok(WalkPlan {
-            n_pre: self.n_pre,
+            n_pre: source.n_elements(),
             n_weight_rows: self.n_weight_rows,
             n_sum_rows: self.n_sum_rows,
             n_groups: self.n_groups,
@@ -240,6 +283,49 @@ impl Layout {
             sum_down: self.down.1,
         })
     }
+}
+
+/// What events are numbered on, in front of poolings and a plane.
+fn source(poolings: &[Pooling], seen: Grid) -> Grid {
+    poolings.first().map_or(seen, |first| first.input)
+}
+
+fn length(grid: &Grid, axis: usize) -> usize {
+    [grid.height, grid.width][axis]
+}
+
+/// For each element of `source` along an axis what it reaches, behind disjoint poolings, with a
+/// window that moves over `input`.
+fn reaches(
+    before: &[Pooling],
+    source: &Grid,
+    axis: usize,
+    window: &Window,
+    input: Grid,
+    output: Grid,
+) -> Vec<Option<Reach>> {
+    let moved = |at: usize| {
+        before.iter().try_fold(at, |at, pooling| {
+            let mut places = 0..length(&pooling.output, axis);
+            let covering = |&place: &usize| {
+                covers(
+                    &pooling.window,
+                    axis,
+                    place,
+                    at,
+                    length(&pooling.input, axis),
+                )
+                .is_some()
+            };
+            places.find(covering)
+        })
+    };
+    (0..length(source, axis))
+        .map(|at| {
+            let (n_in, n_out) = (length(&input, axis), length(&output, axis));
+            Some(reach(window, axis, moved(at)?, n_in, n_out))
+        })
+        .collect()
 }
 
 /// The element of the window at `place` that covers `at`.
@@ -260,6 +346,24 @@ fn reach(window: &Window, axis: usize, at: usize, n_in: usize, n_out: usize) -> 
             place,
             n: 1 + places.count(),
         },
+    }
+}
+
+/// From one place that an element reaches to the next, and from the element of the window there to
+/// that of the next.
+struct Step {
+    elements: i64,
+    places: i64,
+}
+
+impl Step {
+    fn new(window: &Window, axis: usize) -> Self {
+        let (stride, dilation) = (window.stride[axis], window.dilation[axis]);
+        let common = common_divisor(stride, dilation);
+        Self {
+            elements: signed(stride / common),
+            places: -signed(dilation / common),
+        }
     }
 }
 

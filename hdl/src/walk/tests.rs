@@ -2,10 +2,12 @@ use proptest::prelude::*;
 use spikeloom_fixed::BitWidth;
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::quantized::{Projection, Source};
-use spikeloom_ir::{Origin, PopulationId};
+use spikeloom_ir::rows::SumLayout;
+use spikeloom_ir::{Origin, PopulationId, mapped};
 
 use super::*;
 use crate::simulation::{clock_cycle, settle};
+use crate::way::{Way, WayPlace, WayPlan};
 
 fn order() -> impl Strategy<Value = AxisOrder> {
     prop_oneof![
@@ -34,16 +36,21 @@ prop_compose! {
     /// A source, a pooling or none, a convolution or none, lanes.
     fn projection()(
         channels in 1usize..5, height in 1usize..9, width in 1usize..9, order in order(),
-        pool in prop::option::of([1usize..4, 1usize..4]), convolution in prop::option::of((window(), 1usize..7)),
+        pools in prop::collection::vec([1usize..4, 1usize..4, 1usize..4, 1usize..4], 0..3), convolution in prop::option::of((window(), 1usize..7)),
         grouped in any::<bool>(), n_post in 1usize..9, lanes in 0u32..3,
     ) -> (Projection, usize, usize) {
         let mut seen = Grid { channels, height, width, order };
         let source = seen;
         let mut pooling = vec![];
-        if let Some(kernel) = pool {
-            let kernel = [kernel[0].min(height), kernel[1].min(width)];
-            let output = Grid { height: height / kernel[0], width: width / kernel[1], ..seen };
-            let window = Window { kernel, stride: kernel, padding: [0, 0], dilation: [1, 1] };
+        for [rows, columns, down, right] in pools {
+            let kernel = [rows.min(seen.height), columns.min(seen.width)];
+            let (stride, padding) = ([down, right], [kernel[0] / 2, 0]);
+            let window = Window { kernel, stride, padding, dilation: [1, 1] };
+            let output = Grid {
+                height: places(seen.height, kernel[0], down, padding[0], 1),
+                width: places(seen.width, kernel[1], right, padding[1], 1),
+                ..seen
+            };
             pooling.push(Pooling { input: seen, output, window });
             seen = output;
         }
@@ -151,8 +158,21 @@ proptest! {
     /// Every event adds exactly the rows that the geometry says, whatever is held and when.
     #[test]
     fn events_touch_the_rows_of_the_geometry((projection, n_post, lanes) in projection(), pattern in any::<u64>()) {
-        let plan = WalkPlan::new(&projection, n_post, lanes, "test").unwrap();
-        let mut walk = Walk::new(&plan).unwrap();
+        let (n_channels, n_places) = match &projection.connectivity {
+            Connectivity::Dense => (n_post, 1),
+            Connectivity::Convolution(c) => (c.output.channels, c.output.height * c.output.width),
+        };
+        let n_rows = n_places * n_channels.div_ceil(lanes);
+        let layout = SumLayout { lanes, n_channels, n_rows };
+        let plan = WayPlan::new(&projection, mapped::Way::Plane, &layout, "test").unwrap();
+        let place = WayPlace {
+            first_pre: 0,
+            first_weight_row: 0,
+            n_pre: projection.n_pre,
+            row_bits: index_bits(n_rows),
+            weight_row_bits: index_bits(plan.n_weight_rows),
+        };
+        let mut walk = Way::new(&plan, &place).unwrap();
         walk.connect_all();
         check_all(&walk).unwrap();
         let mut pattern = pattern | 1;
@@ -168,7 +188,7 @@ proptest! {
             walk.event_in_valid.next = !events.is_empty() && pattern & 12 > 0;
             walk.event_in_index.next = (events.front().copied().unwrap_or(0) as u64).into();
             settle(&mut walk).unwrap();
-            if walk.row_valid.val() {
+            if walk.row_valid.val() && !walk.hold.val() {
                 found.push((walk.weight_row.val().raw(), walk.row.val().raw()));
             }
             if events.is_empty() && walk.idle.val() {

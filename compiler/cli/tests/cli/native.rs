@@ -104,3 +104,32 @@ fn a_conversion_says_what_it_changes() {
     let names: Vec<String> = workshop.files("").into_keys().collect();
     assert_eq!(names, ["xor.nir", "xor.npz", "xor.yaml"]);
 }
+
+/// One synapse in ten exists: the circuit keeps no other, and computes what the golden model does.
+#[test]
+fn the_sparse_reservoir_becomes_compressed_rows() {
+    let workshop = crate::workshop();
+    for name in [
+        "examples/liquid.yaml",
+        "examples/liquid.npz",
+        "tests/data/spoken-digits/test.npz",
+    ] {
+        let path = folder().join("..").join(name);
+        let (_, file) = name.rsplit_once('/').unwrap();
+        workshop.write(file, std::fs::read(path).unwrap());
+    }
+    let compile = "compile liquid.yaml --target hx8k --stop-at verilog";
+    workshop.succeeds(&format!("{compile} -o build"));
+    // All rows are more than the device has.
+    let refused = workshop.line(&format!("{compile} --compress never -o full"));
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.contains("does not fit"),
+        "{}",
+        refused.stderr
+    );
+    let summary = workshop.json("simulate build --data test.npz --json");
+    assert!(summary["accuracy"].as_f64().unwrap() > 0.65, "{summary}");
+    let lines = workshop.json("verify build --data test.npz --to hdl --json");
+    assert_eq!(lines.as_array().unwrap().len(), 3);
+}

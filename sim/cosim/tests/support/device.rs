@@ -49,7 +49,15 @@ impl RealDevice {
             single_port_rams: 4,
             single_port_shape: (16384, 16),
         };
-        let mapped = map(&network, &limits, &MapConfig { lanes: Some(8) }).unwrap();
+        let mapped = map(
+            &network,
+            &limits,
+            &MapConfig {
+                lanes: Some(8),
+                ..MapConfig::default()
+            },
+        )
+        .unwrap();
         let cfg = DeviceConfig::new(&network, &mapped, 1).unwrap();
         let layout = Layout::new(&network, &mapped, 1).unwrap();
         Self { layout, cfg }
