@@ -61,16 +61,19 @@ pub struct CoreConfig {
     pub weight_memory: MemoryKind,
     /// Where the sums are.
     pub sum_memory: MemoryKind,
-    /// Where the states are; in single-port memory a neuron takes two cycles.
+    /// Where the states are, and with them, in logic, the folded sums; in single-port memory a
+    /// neuron takes two cycles.
     pub state_memory: MemoryKind,
     /// Width of a weight.
     pub weight_bits: usize,
     /// Width of a lane's accumulator: enough for all weights of a neuron with payload 1.
     pub lane_bits: usize,
-    /// For a held input, the width of the folded sum.
+    /// Where bit planes are folded, the width of their sum.
     pub held_bits: Option<usize>,
     /// What arrives in each tick is an input of the program: alone, or behind a held one.
     pub adds_spikes: bool,
+    /// The planes are of graded values, which have a sign and come in every tick.
+    pub is_graded: bool,
     /// Rows of weights, `[pre][row_stride]` with `lanes` weights each; `None` where the host loads them.
     pub weights: Option<MemoryImage>,
     /// One row of parameters a neuron, or a channel, in the program's order.
@@ -90,9 +93,11 @@ impl CoreConfig {
         }
     }
 
-    /// Bits of the number of spikes of a neuron in a tick; 1 where it fires or not.
+    /// Bits of what a neuron sends in a tick: a graded value, the number of its spikes, or 1 where
+    /// it fires or not.
     pub fn spike_bits(&self) -> usize {
-        self.program.spike_bits().max(1)
+        let payload = self.program.payload_bits();
+        payload.unwrap_or(self.program.spike_bits().max(1))
     }
 }
 
@@ -107,7 +112,7 @@ impl CoreConfig {
 /// | `weight_write_en`, `weight_write_address`, `weight_write_data` | in | loads a byte of weights |
 /// | `state_read_address` | in | neuron whose state is wanted, while the core is idle |
 /// | `state_read_data` | out, per state variable | its state, two cycles later |
-/// | `spikes` | out | how often the neuron of the event that goes out, or of the trace, fired |
+/// | `spikes` | out | how often the neuron of the event that goes out, or of the trace, fired; or its value |
 /// | `trace_valid`, `trace_index`, `trace_states` | out | a neuron's new state |
 /// | `count_event`, `count_active`, `count_stall` | out | strobes for counters |
 ///
@@ -119,7 +124,8 @@ impl CoreConfig {
 /// 3. The `TICK` is passed on.
 ///
 /// A `PLANE` folds the accumulators into the held sums instead. A `BEGIN` clears the accumulators,
-/// marks the next tick as the sample's first and is passed on.
+/// marks the next tick as the sample's first and is passed on. Neurons with graded values send an
+/// event each, in every tick.
 /// Counters: an event reads `n_sum_rows` rows, so `n_sum_rows * count_event` over `count_active` is
 /// the share of cycles, of those in which events waited or were worked on, that moved a row of
 /// weights. With ways an event reads the rows that its way finds; of several ways the first that has
@@ -281,6 +287,8 @@ pub struct Core {
     _first_parameter_end: usize,
     _spike: usize,
     _spike_end: usize,
+    _n_graded: usize,
+    _n_sends_values: usize,
     _in_flight: usize,
 }
 
@@ -325,8 +333,12 @@ impl Core {
         let neuron_bits = states.read_address.width();
         let held = cfg
             .held_bits
-            .map(|bits| Held::new(cfg.n_post, bits, cfg.lane_bits))
-            .transpose()?;
+            .map(|bits| Held::new(cfg.n_post, bits, cfg.lane_bits, cfg.is_graded))
+            .transpose()?
+            .map(|held| match cfg.state_memory {
+                MemoryKind::Logic => held.in_logic(),
+                MemoryKind::Block | MemoryKind::SinglePort => held,
+            });
         let summed = cfg.adds_spikes.then_some(cfg.lane_bits);
         let input_bits: Vec<usize> = cfg.held_bits.into_iter().chain(summed).collect();
         let first_state = 1 + input_bits.len();
@@ -507,7 +519,9 @@ impl Core {
             _first_parameter: first_state + state_types.len(),
             _first_parameter_end: first_state + 1 + state_types.len(),
             _spike: state_types.len(),
-            _spike_end: state_types.len() + cfg.program.spike.iter().count(),
+            _spike_end: state_types.len() + cfg.program.sent().iter().count(),
+            _n_graded: usize::from(cfg.is_graded),
+            _n_sends_values: usize::from(cfg.program.payload.is_some()),
             _in_flight: latency + 4,
         })
     }
@@ -734,6 +748,9 @@ impl Logic for Core {
                         self.first_plane.d.next = false;
                         self.state.d.next = CoreState::Rows;
                     } else {
+                        for _i in 0..self._n_graded {
+                            self.first_plane.d.next = true;
+                        }
                         self.first_tick.d.next = false;
                         self.state.d.next = CoreState::Token;
                         self.token_kind.d.next = self.kind_tick.val();
@@ -812,6 +829,9 @@ impl Logic for Core {
         for i in self._spike..self._spike_end {
             self.fired.next = self.path_valid.q.val().any() & self.path.outputs[i].val().any();
             self.spike_word.next = unsigned_cast(self.path.outputs[i].val());
+        }
+        for _i in 0..self._n_sends_values {
+            self.fired.next = self.path_valid.q.val().any();
         }
         self.spikes.next = bit_cast(self.spike_word.val(), self._spike_bits);
         self.event_out_valid.next = self.fired.val();

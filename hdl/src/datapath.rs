@@ -28,6 +28,7 @@
 //!         DataOutput { name: "v_next".into(), value: ValueId(2) },
 //!         DataOutput { name: "spike".into(), value: ValueId(4) },
 //!     ],
+//!     tables: vec![],
 //!     latency: 1,
 //! };
 //! let mut block = DataPath::new(spec)?;
@@ -40,6 +41,7 @@
 //! ```
 
 use rust_hdl_core::prelude::*;
+use spikeloom_ir::mapped::LOGIC_ROWS;
 
 use crate::error::Error;
 use crate::leaf::Rounding;
@@ -119,6 +121,9 @@ pub enum DataOp {
     Or(ValueId, ValueId),
     /// Whether the condition does not hold.
     Not(ValueId),
+    /// The entry of table number `n` at `value + length / 2`, one stage after the value: tables are
+    /// memories.
+    Lookup(ValueId, usize),
 }
 
 impl DataOp {
@@ -131,6 +136,7 @@ impl DataOp {
             | DataOp::ShiftRight(a, _, _)
             | DataOp::Resize(a)
             | DataOp::Saturate(a)
+            | DataOp::Lookup(a, _)
             | DataOp::Not(a) => vec![a],
             DataOp::Add(a, b)
             | DataOp::Subtract(a, b)
@@ -203,6 +209,8 @@ pub struct DataPathSpec {
     pub steps: Vec<DataStep>,
     /// Ports out, in the order of [`DataPath::outputs`].
     pub outputs: Vec<DataOutput>,
+    /// Constants that [`DataOp::Lookup`] reads; each length is a power of two.
+    pub tables: Vec<Vec<i64>>,
     /// Cycles from an input of stage 0 to all outputs; at least the highest stage of a value that
     /// goes out. One more than that puts a register in front of the outputs.
     pub latency: usize,
@@ -244,6 +252,8 @@ pub struct DataPath {
     _inverted: Vec<bool>,
     // For each step, its value now and in each of its registers.
     _values: Vec<Vec<i64>>,
+    // For each step that reads a table, what it read at the last edge and what it reads at the next.
+    _looked_up: Vec<[i64; 2]>,
     // The inputs that `_values` was computed from; a pass that changes nothing is free.
     _seen: Option<Vec<DBits>>,
 }
@@ -268,7 +278,7 @@ impl DataPath {
             step.op
                 .operands()
                 .into_iter()
-                .for_each(|value| delay(value, step.stage));
+                .for_each(|value| delay(value, step.reads_in()));
         }
         spec.outputs
             .iter()
@@ -293,6 +303,7 @@ impl DataPath {
                 .zip(&inverted)
                 .map(|(&delay, &inverted)| vec![if inverted { -1 } else { 0 }; delay + 1])
                 .collect(),
+            _looked_up: vec![[0; 2]; spec.steps.len()],
             _inverted: inverted,
             _delays: delays,
             _spec: spec,
@@ -327,7 +338,7 @@ impl DataPath {
     fn evaluate(&mut self) {
         for k in 0..self._spec.steps.len() {
             let step = self._spec.steps[k];
-            let value = |id: ValueId| i128::from(self.value_at(id, step.stage));
+            let value = |id: ValueId| i128::from(self.value_at(id, step.reads_in()));
             let exact = match step.op {
                 DataOp::Input(n) => {
                     let port = self.inputs[n].val();
@@ -363,6 +374,14 @@ impl DataPath {
                 DataOp::And(a, b) => value(a) & value(b),
                 DataOp::Or(a, b) => value(a) | value(b),
                 DataOp::Not(a) => 1 - value(a),
+                DataOp::Lookup(a, n) => {
+                    let table = &self._spec.tables[n];
+                    // Above the index are only copies of its sign.
+                    let at = (value(a) as usize).wrapping_add(table.len() / 2) & (table.len() - 1);
+                    let [now, next] = &mut self._looked_up[k];
+                    *next = table[at];
+                    i128::from(*now)
+                }
             };
             self._values[k][0] = match kind(&self._spec, ValueId(k)) {
                 DataKind::Number { width } => DBits::signed(exact as i64, width).int(),
@@ -385,6 +404,9 @@ impl Logic for DataPath {
         if edge {
             for registers in &mut self._values {
                 registers.rotate_right(1);
+            }
+            for [now, next] in &mut self._looked_up {
+                *now = *next;
             }
             self.evaluate();
         }
@@ -442,6 +464,16 @@ fn is_complement(spec: &DataPathSpec, value: ValueId) -> bool {
         })
 }
 
+impl DataStep {
+    /// The stage in which its operands are read.
+    fn reads_in(&self) -> usize {
+        match self.op {
+            DataOp::Lookup(..) => self.stage.saturating_sub(1),
+            _ => self.stage,
+        }
+    }
+}
+
 fn kind(spec: &DataPathSpec, value: ValueId) -> DataKind {
     let step = spec.steps[value.0];
     match step.op {
@@ -468,6 +500,14 @@ fn check(spec: &DataPathSpec) -> Result<(), Error> {
                     input: n,
                     n_inputs: spec.inputs.len(),
                 });
+            }
+            DataOp::Lookup(_, n)
+                if !spec
+                    .tables
+                    .get(n)
+                    .is_some_and(|t| t.len() > 1 && t.len().is_power_of_two()) =>
+            {
+                return Err(Error::DataTable { step: k, table: n });
             }
             // Above the sign bit a value that fits has only copies of it.
             DataOp::Constant(value)
@@ -500,7 +540,11 @@ fn check(spec: &DataPathSpec) -> Result<(), Error> {
                 });
             }
             let made = spec.steps[operand.0];
-            if made.stage > step.stage && !matches!(made.op, DataOp::Constant(_)) {
+            let is_late = match step.op {
+                DataOp::Lookup(..) => made.stage >= step.stage,
+                _ => made.stage > step.stage,
+            };
+            if is_late && !matches!(made.op, DataOp::Constant(_)) {
                 return Err(Error::DataStage {
                     step: k,
                     stage: step.stage,
@@ -575,10 +619,13 @@ impl Printer<'_> {
                 let range = self::range(width);
                 text.push_str(&format!("wire {range}value_{k}_sum = {sum};\n"));
             }
-            text.push_str(&format!(
-                "wire {range}value_{k} = {};{comment}\n",
-                self.expression(k)
-            ));
+            match step.op {
+                DataOp::Lookup(a, n) => text.push_str(&self.table(k, a, n)),
+                _ => text.push_str(&format!(
+                    "wire {range}value_{k} = {};{comment}\n",
+                    self.expression(k)
+                )),
+            }
             let zero = sized_literal(0, step.width);
             for register in 1..=self.delays[k] {
                 let source = self.delayed(k, register - 1);
@@ -599,7 +646,8 @@ impl Printer<'_> {
                 ));
             }
         }
-        if self.delays.iter().all(|&delay| delay == 0) {
+        let looks_up = |step: &DataStep| matches!(step.op, DataOp::Lookup(..));
+        if self.delays.iter().all(|&delay| delay == 0) && !self.spec.steps.iter().any(looks_up) {
             // The port is there for every latency; the name tells linters that it is meant.
             text.push_str("wire clock_unused = clock;\n");
         }
@@ -614,6 +662,39 @@ impl Printer<'_> {
                 _ => text.push_str(&format!("always @(*) outputs${n} = {value}; // {name}\n")),
             }
         }
+        text
+    }
+
+    /// A memory that step `k` reads at `index + length / 2`, where the latter turns the index's sign.
+    fn table(&self, k: usize, index: ValueId, table: usize) -> String {
+        let DataStep { width, stage, .. } = self.spec.steps[k];
+        let entries = &self.spec.tables[table];
+        let bits = entries.len().ilog2() as usize;
+        let sign = self.bits(index, stage - 1, bits - 1, 1);
+        let address = match bits - 1 {
+            0 => format!("~{sign}"),
+            below => format!("{{~{sign}, {}}}", self.bits(index, stage - 1, 0, below)),
+        };
+        let style = if entries.len() <= LOGIC_ROWS {
+            "logic"
+        } else {
+            "block"
+        };
+        let range = range(width);
+        let last = entries.len() - 1;
+        let address_range = self::range(bits);
+        let mut text = format!(
+            "(* ram_style = \"{style}\" *) reg {range}table_{k} [0:{last}];\n\
+             reg {range}value_{k};\n\
+             wire {address_range}value_{k}_address = {address};\n\
+             always @(posedge clock) value_{k} <= table_{k}[value_{k}_address];\n\
+             initial begin\n"
+        );
+        for (at, &entry) in entries.iter().enumerate() {
+            let entry = sized_literal(entry as u64, width);
+            text.push_str(&format!("table_{k}[{at}] = {entry};\n"));
+        }
+        text.push_str("end\n");
         text
     }
 
@@ -793,6 +874,7 @@ impl Printer<'_> {
             DataOp::And(a, b) => format!("{} & {}", condition(a), condition(b)),
             DataOp::Or(a, b) => format!("{} | {}", condition(a), condition(b)),
             DataOp::Not(a) => format!("~{}", condition(a)),
+            DataOp::Lookup(..) => unreachable!("tables are printed as memories"),
         }
     }
 

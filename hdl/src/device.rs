@@ -1,19 +1,19 @@
 //! The whole design behind the serial line: link, registers, encoder, stages and decoder.
 
 use rust_hdl_core::prelude::*;
-use spikeloom_ir::mapped::{Mapped, MemoryKind};
-use spikeloom_ir::quantized::{Decoder, Encoder, Source};
+use spikeloom_ir::mapped::{Mapped, MemoryKind, score_bytes};
+use spikeloom_ir::quantized::{Decoder, Encoder, SERIES_BITS, Source};
 use spikeloom_ir::{Init, Quantized};
 
 use crate::control::{Control, INPUT_SPACE, SCORE_SPACE, TICK_BITS};
 use crate::core::{CoreConfig, index_bits};
 use crate::decoder::{ScoreRule, ScoreSource, Scores};
 use crate::delay_line::delay_image;
-use crate::encoder::{EncoderConfig, IN_FLIGHT, SampleEncoder};
+use crate::encoder::{EncoderConfig, IN_FLIGHT, SampleEncoder, SeriesEncoder};
 use crate::error::Error;
 use crate::event::KIND_BITS;
 use crate::image::MemoryImage;
-use crate::leaf::{BitRegister, BitWires, LaneSelect, Wires};
+use crate::leaf::{BitRegister, BitWires, LaneSelect, Unpack, Wires};
 use crate::link::{HostLink, UartReceiver, UartTransmitter};
 use crate::merge::{Merge, Planes};
 use crate::port::{Port, PortConfig};
@@ -38,6 +38,8 @@ pub struct DeviceConfig {
     pub decoder: Decoder,
     /// Width of a score, sign included.
     pub score_bits: usize,
+    /// Where the scores are.
+    pub score_memory: MemoryKind,
     /// Ticks of a sample, unless the host says otherwise.
     pub n_ticks: u16,
     /// Tells the host which design this is.
@@ -94,7 +96,9 @@ impl DeviceConfig {
                     weight_bits: bits,
                     lane_bits: core.lane_bits,
                     held_bits: core.held_bits,
-                    adds_spikes: population.accumulators.iter().any(|a| !a.hold),
+                    adds_spikes: core.planes.is_none()
+                        && population.accumulators.iter().any(|a| !a.hold),
+                    is_graded: core.planes.is_some(),
                     weights,
                     parameters: parameter_image(position, population, core.n_parameter_rows)?,
                     program: population.program.clone(),
@@ -117,6 +121,7 @@ impl DeviceConfig {
             )?,
             decoder: network.decoder,
             score_bits: mapped.score_bits,
+            score_memory: mapped.score_memory,
             n_ticks: network.ticks.try_into().unwrap_or(u16::MAX),
             design_id,
         })
@@ -160,6 +165,8 @@ fn ports(
             n_pre: port.n_pre,
             spike_bits,
             delays,
+            value_bits: network.payload_bits(port.source),
+            planes: core.planes,
             fifo_address_bits: port.fifo_address_bits,
             is_pace: port.is_pace,
             is_loop: source > position,
@@ -239,7 +246,8 @@ pub struct Device {
 
     link: HostLink,
     control: Control,
-    encoder: SampleEncoder,
+    encoder: Vec<SampleEncoder>,
+    series: Vec<SeriesEncoder>,
     stages: Vec<Stage>,
     /// Queues, those of the first stage first.
     ports: Vec<Port>,
@@ -261,6 +269,9 @@ pub struct Device {
     scored: Vec<BitRegister>,
     late_done: Vec<Signal<Local, Bit>>,
     is_done: Signal<Local, Bit>,
+    encoder_valid: Signal<Local, Bit>,
+    encoder_kind: DSignal<Local>,
+    encoder_index: DSignal<Local>,
     encoder_full: Signal<Local, Bit>,
     scores: Scores,
     score_select: LaneSelect,
@@ -269,6 +280,7 @@ pub struct Device {
     input_hit: Signal<Local, Bit>,
     score_hit: Signal<Local, Bit>,
     score_word: DSignal<Local>,
+    score_unpack: Unpack,
     score_bits: DSignal<Local>,
     score_address: DSignal<Local>,
     score_data: DSignal<Local>,
@@ -278,6 +290,11 @@ pub struct Device {
     score_space: DConst,
     score_shift: DConst,
     zero_byte: DConst,
+    _n_encoders: usize,
+    _n_series: usize,
+    _n_score_bytes: usize,
+    _score_word_bits: usize,
+    _score_select_bits: usize,
     _n_stages: usize,
     _last_stage: usize,
     _output: usize,
@@ -324,6 +341,18 @@ impl Device {
         let value_bits = stages.get(cfg.output).map_or(2, |s| s.score_value.width());
         let input_bits = index_bits(cfg.encoder.sample_bytes);
         let byte = SignalType::unsigned(8);
+        let (mut encoder, mut series) = (Vec::new(), Vec::new());
+        match cfg.encoder.encoder {
+            Encoder::Series => series.push(SeriesEncoder::new(
+                cfg.encoder.n_channels,
+                cfg.encoder.sample_bytes,
+                TICK_BITS,
+            )?),
+            _ => encoder.push(SampleEncoder::new(&cfg.encoder, TICK_BITS)?),
+        }
+        let scores = Scores::new(rule, n_output, cfg.score_bits, value_bits, TICK_BITS)?;
+        let score_bytes = score_bytes(cfg.score_bits);
+        let score_select = LaneSelect::new(byte, score_bytes);
         let bits = |get: fn(&Stage) -> usize| stages.iter().map(get).map(DSignal::new).collect();
         Ok(Self {
             clock: Signal::default(),
@@ -339,7 +368,10 @@ impl Device {
             trace_word: bits(|s| s.trace_word.width()),
             link: HostLink::new()?,
             control: Control::new(cfg.design_id, cfg.n_ticks, class_bits),
-            encoder: SampleEncoder::new(&cfg.encoder, TICK_BITS)?,
+            _n_encoders: encoder.len(),
+            _n_series: series.len(),
+            encoder,
+            series,
             _n_stages: stages.len(),
             _last_stage: stages.len() - 1,
             _output: cfg.output,
@@ -373,13 +405,23 @@ impl Device {
             late_done: (0..=net.late.len()).map(|_| Signal::default()).collect(),
             late: net.late,
             is_done: Signal::default(),
+            encoder_valid: Signal::default(),
+            encoder_kind: DSignal::new(KIND_BITS),
+            encoder_index: DSignal::new(encoder_bits(cfg)),
             encoder_full: Signal::default(),
-            scores: Scores::new(rule, n_output, cfg.score_bits, value_bits, TICK_BITS)?,
-            score_select: LaneSelect::new(byte, 4),
+            scores: match cfg.score_memory {
+                MemoryKind::Logic => scores.in_logic(),
+                MemoryKind::Block | MemoryKind::SinglePort => scores,
+            },
+            _score_select_bits: score_select.index.width(),
+            score_select,
             encoder_write: Signal::default(),
             input_hit: Signal::default(),
             score_hit: Signal::default(),
-            score_word: DSignal::new(32),
+            score_word: DSignal::new(8 * score_bytes),
+            score_unpack: Unpack::new(&vec![byte; score_bytes]),
+            _score_word_bits: 8 * score_bytes,
+            _n_score_bytes: score_bytes,
             score_bits: DSignal::new(cfg.score_bits),
             score_address: DSignal::new(24),
             score_data: DSignal::new(8),
@@ -387,12 +429,20 @@ impl Device {
             hit_or: (0..=stages.len()).map(|_| Signal::default()).collect(),
             input_space: DConst::new(INPUT_SPACE, 8),
             score_space: DConst::new(SCORE_SPACE, 8),
-            score_shift: DConst::new(2, 2),
+            score_shift: DConst::new(u64::from(score_bytes.ilog2()), 2),
             zero_byte: DConst::new(0, 8),
             _input_bits: input_bits,
             _score_index_bits: class_bits,
             stages,
         })
+    }
+}
+
+/// Bits of what the encoder sends: a channel's index, or its value.
+fn encoder_bits(cfg: &DeviceConfig) -> usize {
+    match cfg.encoder.encoder {
+        Encoder::Series => SERIES_BITS,
+        _ => index_bits(cfg.encoder.n_channels),
     }
 }
 
@@ -448,7 +498,7 @@ impl Net {
                     };
                     let planes = match cfg.cores[stage].held_bits {
                         None => Planes::None,
-                        Some(_) if is_held(second) => Planes::Both,
+                        Some(_) if cfg.cores[stage].is_graded || is_held(second) => Planes::Both,
                         Some(_) => Planes::First,
                     };
                     let (n, late) = (first_width, *delay);
@@ -462,7 +512,7 @@ impl Net {
             }
             stream_of[2 * n_merges + stage] = stream;
         }
-        let index_widths: Vec<usize> = std::iter::once(index_bits(cfg.encoder.n_channels))
+        let index_widths: Vec<usize> = std::iter::once(encoder_bits(cfg))
             .chain(stages.iter().map(|s| s.event_out_index.width()))
             .collect();
         let stream_widths: Vec<usize> = (ports.iter().map(|p| p.event_out_index.width()))
@@ -523,7 +573,7 @@ impl Net {
 impl Logic for Device {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, link, control, encoder, scores);
+        clock!(self, clock, link, control, scores);
 
         // The byte stream.
         self.link.rx_valid.next = self.rx_valid.val();
@@ -543,16 +593,17 @@ impl Logic for Device {
         self.score_hit.next = self.link.bus_space.val() == self.score_space.val();
         self.encoder_write.next = self.link.bus_write.val() & self.input_hit.val();
 
-        // Scores: 4 bytes each, the bits above the score's width are 0.
+        // Scores: 4 or 8 bytes each, the bits above the score's width are 0.
         self.score_address.next = self.link.bus_address.val() >> self.score_shift.val();
         self.scores.read_address.next = bit_cast(self.score_address.val(), self._score_index_bits);
         self.score_bits.next = unsigned_cast(self.scores.read_data.val());
-        self.score_word.next = bit_cast(self.score_bits.val(), 32);
-        self.score_select.lanes[0].next = self.score_word.val().get_bits::<8>(0);
-        self.score_select.lanes[1].next = self.score_word.val().get_bits::<8>(8);
-        self.score_select.lanes[2].next = self.score_word.val().get_bits::<8>(16);
-        self.score_select.lanes[3].next = self.score_word.val().get_bits::<8>(24);
-        self.score_select.index.next = self.link.bus_address.val().get_bits::<2>(0);
+        self.score_word.next = bit_cast(self.score_bits.val(), self._score_word_bits);
+        self.score_unpack.word.next = self.score_word.val();
+        for i in 0..self._n_score_bytes {
+            self.score_select.lanes[i].next = self.score_unpack.lanes[i].val();
+        }
+        self.score_select.index.next =
+            bit_cast(self.link.bus_address.val(), self._score_select_bits);
         self.score_data.next = self.zero_byte.val();
         if self.score_hit.val() {
             self.score_data.next = self.score_select.selected.val();
@@ -591,17 +642,37 @@ impl Logic for Device {
 
         // The encoder.
         self.encoder_full.next = self.full.outputs[0].val();
-        self.encoder.write_en.next = self.encoder_write.val();
-        self.encoder.write_address.next = bit_cast(self.link.bus_address.val(), self._input_bits);
-        self.encoder.write_data.next = self.link.bus_write_data.val();
-        self.encoder.start.next = self.control.start.val();
-        self.encoder.n_ticks.next = self.control.n_ticks.val();
-        self.encoder.event_out_nearly_full.next = self.encoder_full.val();
+        for i in 0..self._n_encoders {
+            self.encoder[i].clock.next = self.clock.val();
+            self.encoder[i].write_en.next = self.encoder_write.val();
+            self.encoder[i].write_address.next =
+                bit_cast(self.link.bus_address.val(), self._input_bits);
+            self.encoder[i].write_data.next = self.link.bus_write_data.val();
+            self.encoder[i].start.next = self.control.start.val();
+            self.encoder[i].n_ticks.next = self.control.n_ticks.val();
+            self.encoder[i].event_out_nearly_full.next = self.encoder_full.val();
+            self.encoder_valid.next = self.encoder[i].event_out_valid.val();
+            self.encoder_kind.next = self.encoder[i].event_out_kind.val();
+            self.encoder_index.next = self.encoder[i].event_out_index.val();
+        }
+        for i in 0..self._n_series {
+            self.series[i].clock.next = self.clock.val();
+            self.series[i].write_en.next = self.encoder_write.val();
+            self.series[i].write_address.next =
+                bit_cast(self.link.bus_address.val(), self._input_bits);
+            self.series[i].write_data.next = self.link.bus_write_data.val();
+            self.series[i].start.next = self.control.start.val();
+            self.series[i].n_ticks.next = self.control.n_ticks.val();
+            self.series[i].event_out_nearly_full.next = self.encoder_full.val();
+            self.encoder_valid.next = self.series[i].event_out_valid.val();
+            self.encoder_kind.next = self.series[i].event_out_kind.val();
+            self.encoder_index.next = self.series[i].event_out_value.val();
+        }
 
         // From whoever sends to the queues, and back whether there is room.
-        self.sent_valid.inputs[0].next = self.encoder.event_out_valid.val();
-        self.sent_kind.inputs[0].next = self.encoder.event_out_kind.val();
-        self.sent_index.inputs[0].next = self.encoder.event_out_index.val();
+        self.sent_valid.inputs[0].next = self.encoder_valid.val();
+        self.sent_kind.inputs[0].next = self.encoder_kind.val();
+        self.sent_index.inputs[0].next = self.encoder_index.val();
         for i in 0..self._n_stages {
             self.sent_valid.inputs[i + 1].next = self.stages[i].event_out_valid.val();
             self.sent_kind.inputs[i + 1].next = self.stages[i].event_out_kind.val();

@@ -11,6 +11,7 @@ mod latency;
 mod rate;
 mod sample;
 mod sender;
+mod series;
 
 pub use delta::DeltaRule;
 pub use direct::DirectRule;
@@ -19,3 +20,4 @@ pub use latency::LatencyRule;
 pub use rate::RateRule;
 pub use sample::{EncoderConfig, IN_FLIGHT, SampleEncoder};
 pub use sender::Sender;
+pub use series::SeriesEncoder;

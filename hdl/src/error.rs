@@ -212,6 +212,19 @@ pub enum Error {
         latency: usize,
     },
 
+    /// A step of a data path reads a table that is not there, or whose length is no power of two.
+    #[error("step {step} reads table {table}, which is missing or of a wrong length")]
+    #[diagnostic(
+        code(spikeloom::hdl::data_table),
+        help("give a table with 2, 4, 8, ... entries")
+    )]
+    DataTable {
+        /// The step.
+        step: usize,
+        /// The table.
+        table: usize,
+    },
+
     /// A bit of a serial line is too short or too long.
     #[error(
         "a bit of a serial line would take {cycles_per_bit} clock cycles; it takes {least} to {most}"

@@ -36,6 +36,7 @@ mod image;
 mod leaf;
 pub mod link;
 mod merge;
+mod plane_sender;
 mod port;
 mod program;
 mod repeater;
@@ -55,7 +56,7 @@ pub use decoder::{ScoreRule, ScoreSource, Scores};
 pub use delay_line::{DelayLine, DelayState, delay_image};
 pub use device::{Device, DeviceConfig, Top};
 pub use device_simulation::{DeviceSimulation, TraceRecord};
-pub use encoder::{EncoderConfig, SampleEncoder};
+pub use encoder::{EncoderConfig, SampleEncoder, SeriesEncoder};
 pub use error::Error;
 pub use event_fifo::EventFifo;
 pub use image::MemoryImage;
@@ -65,6 +66,7 @@ pub use leaf::{
     SpramMemory, StateRegister, Unpack, Wires,
 };
 pub use merge::{Merge, Planes};
+pub use plane_sender::{PlaneSender, PlaneState};
 pub use port::{Port, PortConfig};
 pub use repeater::Repeater;
 pub use simulation::{NotSettled, clock_cycle, settle};

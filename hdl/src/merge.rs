@@ -31,7 +31,7 @@ pub enum Planes {
 ///
 /// Protocol:
 /// 1. An event of the second stream goes before whatever the first offers.
-/// 2. The two streams' `TICK`s go as one, once both are there. With a delay of `d` ticks, the first
+/// 2. The two streams' `TICK`s go as one, once both are there, and so do their `PLANE`s. With a delay of `d` ticks, the first
 ///    `d` ticks of a sample have nothing to wait for, and tick `t` gets the second stream's events
 ///    of tick `t - d`.
 /// 3. Without a delay, `BEGIN`s go as one too. With one, the first stream's `BEGIN` goes once the
@@ -83,10 +83,10 @@ pub struct Merge {
     is_early: Signal<Local, Bit>,
     first_begins: Signal<Local, Bit>,
     first_ticks: Signal<Local, Bit>,
+    first_ends: Signal<Local, Bit>,
     second_here: Signal<Local, Bit>,
     second_begins: Signal<Local, Bit>,
     second_ends: Signal<Local, Bit>,
-    second_ticks: Signal<Local, Bit>,
     second_event: Signal<Local, Bit>,
     may_begin: Signal<Local, Bit>,
     passes: Signal<Local, Bit>,
@@ -140,10 +140,10 @@ impl Merge {
             is_early: Signal::default(),
             first_begins: Signal::default(),
             first_ticks: Signal::default(),
+            first_ends: Signal::default(),
             second_here: Signal::default(),
             second_begins: Signal::default(),
             second_ends: Signal::default(),
-            second_ticks: Signal::default(),
             second_event: Signal::default(),
             may_begin: Signal::default(),
             passes: Signal::default(),
@@ -172,16 +172,15 @@ impl Logic for Merge {
         self.first_begins.next = self.first_kind.val() == self.kind_begin.val();
         self.first_ticks.next = self.first_kind.val() == self.kind_tick.val();
         self.second_here.next = self.second_valid.val() & !self.dropping.q.val();
-        self.second_ends.next = self.second_kind.val() == self.kind_tick.val();
-        for _i in 0..self._n_both_planes {
-            self.first_ticks.next = (self.first_kind.val() == self.kind_tick.val())
-                | (self.first_kind.val() == self.kind_plane.val());
-            self.second_ends.next = (self.second_kind.val() == self.kind_tick.val())
-                | (self.second_kind.val() == self.kind_plane.val());
-        }
         self.second_begins.next =
             self.second_valid.val() & (self.second_kind.val() == self.kind_begin.val());
-        self.second_ticks.next = self.second_here.val() & self.second_ends.val();
+        self.first_ends.next = self.first_ticks.val();
+        for _i in 0..self._n_both_planes {
+            self.first_ends.next =
+                self.first_ticks.val() | (self.first_kind.val() == self.kind_plane.val());
+        }
+        self.second_ends.next =
+            self.second_here.val() & (self.second_kind.val() == self.first_kind.val());
 
         self.second_event.next =
             self.second_here.val() & (self.second_kind.val() == self.kind_event.val());
@@ -203,7 +202,7 @@ impl Logic for Merge {
         // What the first stream offers goes unless an event of the second goes first, or a token
         // must wait.
         self.passes.next = !self.second_event.val()
-            & (!self.first_ticks.val() | self.is_early.val() | self.second_ticks.val())
+            & (!self.first_ends.val() | self.is_early.val() | self.second_ends.val())
             & (!self.first_begins.val() | self.may_begin.val());
         self.first_ready.next = self.passes.val() & self.event_out_ready.val();
         self.taken.next = self.first_ready.val() & self.first_valid.val();
@@ -218,7 +217,7 @@ impl Logic for Merge {
         }
 
         self.second_ready.next = (self.second_event.val() & self.event_out_ready.val())
-            | (self.taken.val() & self.first_ticks.val() & !self.is_early.val());
+            | (self.taken.val() & self.first_ends.val() & !self.is_early.val());
         for _i in 0..self._n_prompt {
             if self.taken.val() & self.first_begins.val() {
                 self.second_ready.next = true;

@@ -8,8 +8,9 @@ use crate::error::Error;
 use crate::event::KIND_BITS;
 use crate::event_fifo::EventFifo;
 use crate::image::MemoryImage;
+use crate::plane_sender::PlaneSender;
 use crate::repeater::Repeater;
-use crate::width::{DConst, DSignal};
+use crate::width::{DConst, DSignal, bit_cast};
 
 /// Everything that fixes a [`Port`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub struct PortConfig {
     pub spike_bits: usize,
     /// Delays of single channels, one a row.
     pub delays: Option<MemoryImage>,
+    /// Bits of the source's values, where it is graded; they come in order, without an index.
+    pub value_bits: Option<usize>,
+    /// Bit planes that a tick becomes, where the core takes graded values.
+    pub planes: Option<usize>,
     /// The queue holds `2^fifo_address_bits` events.
     pub fifo_address_bits: usize,
     /// Only the tokens that begin samples and end ticks are wanted.
@@ -38,10 +43,10 @@ pub struct PortConfig {
 /// | `clock` | in | rising edge |
 /// | `event_in_valid`, `event_in_kind`, `event_in_index` | in | events and tokens, taken at once |
 /// | `nearly_full` | out | no room for what the sender has in flight |
-/// | `event_out_*` | out, `ready` in | events, each once a spike, and tokens |
+/// | `event_out_*` | out, `ready` in | events, each once a spike, or those of bit planes, and tokens |
 ///
-/// Resources: as [`EventFifo`], as [`DelayLine`] where channels have delays of their own, and as
-/// [`Repeater`] where the source counts its spikes.
+/// Resources: as [`EventFifo`], as [`DelayLine`] where channels have delays of their own, as
+/// [`Repeater`] where the source counts its spikes, and as [`PlaneSender`] where it is graded.
 #[derive(LogicBlock)]
 pub struct Port {
     /// Rising edge.
@@ -50,7 +55,7 @@ pub struct Port {
     pub event_in_valid: Signal<In, Bit>,
     /// Its kind.
     pub event_in_kind: DSignal<In>,
-    /// Its index, its number of spikes above.
+    /// Its index, its number of spikes above; or its value.
     pub event_in_index: DSignal<In>,
     /// No room for more in flight.
     pub nearly_full: Signal<Out, Bit>,
@@ -65,6 +70,7 @@ pub struct Port {
     fifo: EventFifo,
     lines: Vec<DelayLine>,
     repeater: Vec<Repeater>,
+    sender: Vec<PlaneSender>,
     stored_valid: Signal<Local, Bit>,
     stored_kind: DSignal<Local>,
     stored_index: DSignal<Local>,
@@ -74,6 +80,8 @@ pub struct Port {
     _n_lines: usize,
     _n_prompt: usize,
     _n_repeaters: usize,
+    _index_bits: usize,
+    _n_senders: usize,
     _n_plain: usize,
     _n_paces: usize,
 }
@@ -99,20 +107,29 @@ impl Port {
             .iter()
             .map(|delays| DelayLine::new(delays, number))
             .collect::<Result<Vec<_>, Error>>()?;
+        let queued = cfg.value_bits.unwrap_or(index + number);
+        let sender = match cfg.planes {
+            // A pace has no values, only as many planes as the others.
+            Some(planes) => {
+                let n = if cfg.is_pace { 1 } else { cfg.n_pre };
+                vec![PlaneSender::new(n, index, queued, planes)?]
+            }
+            None => vec![],
+        };
         Ok(Self {
             clock: Signal::default(),
             event_in_valid: Signal::default(),
             event_in_kind: DSignal::new(KIND_BITS),
-            event_in_index: DSignal::new(index + number),
+            event_in_index: DSignal::new(queued),
             nearly_full: Signal::default(),
             event_out_valid: Signal::default(),
             event_out_ready: Signal::default(),
             event_out_kind: DSignal::new(KIND_BITS),
             event_out_index: DSignal::new(index),
-            fifo: EventFifo::new(index + number, cfg.fifo_address_bits, sender_in_flight)?,
+            fifo: EventFifo::new(queued, cfg.fifo_address_bits, sender_in_flight)?,
             stored_valid: Signal::default(),
             stored_kind: DSignal::new(KIND_BITS),
-            stored_index: DSignal::new(index + number),
+            stored_index: DSignal::new(queued),
             stored_taken: Signal::default(),
             passes: Signal::default(),
             plane: DConst::new(crate::event::PLANE, KIND_BITS),
@@ -120,9 +137,12 @@ impl Port {
             _n_prompt: 1 - lines.len(),
             lines,
             _n_repeaters: repeater.len(),
-            _n_plain: 1 - repeater.len(),
+            _index_bits: index,
+            _n_senders: sender.len(),
+            _n_plain: 1 - repeater.len() - sender.len(),
             _n_paces: usize::from(cfg.is_pace),
             repeater,
+            sender,
         })
     }
 }
@@ -159,8 +179,20 @@ impl Logic for Port {
         for _i in 0..self._n_plain {
             self.event_out_valid.next = self.stored_valid.val();
             self.event_out_kind.next = self.stored_kind.val();
-            self.event_out_index.next = self.stored_index.val();
+            // What only keeps the pace may be wider, and means nothing.
+            self.event_out_index.next = bit_cast(self.stored_index.val(), self._index_bits);
             self.stored_taken.next = self.event_out_ready.val();
+        }
+        for i in 0..self._n_senders {
+            self.sender[i].clock.next = self.clock.val();
+            self.sender[i].event_in_valid.next = self.stored_valid.val();
+            self.sender[i].event_in_kind.next = self.stored_kind.val();
+            self.sender[i].event_in_value.next = self.stored_index.val();
+            self.event_out_valid.next = self.sender[i].event_out_valid.val();
+            self.event_out_kind.next = self.sender[i].event_out_kind.val();
+            self.event_out_index.next = self.sender[i].event_out_index.val();
+            self.sender[i].event_out_ready.next = self.event_out_ready.val();
+            self.stored_taken.next = self.sender[i].event_in_ready.val();
         }
         for i in 0..self._n_repeaters {
             self.repeater[i].clock.next = self.clock.val();

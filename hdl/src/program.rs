@@ -18,7 +18,8 @@ const ADDERS_PER_STAGE: f64 = 5.0;
 
 /// The datapath of `program`. Inputs, in order: whether this is the sample's first tick
 /// (condition), the input sums of `input_bits` bits each, the state variables, the parameters.
-/// Outputs: the new state variables, then the spike condition where there is one.
+/// Outputs: the new state variables, then the spike condition or the graded value where there is
+/// one.
 pub(crate) fn lower(program: &Program, input_bits: &[usize]) -> DataPathSpec {
     let mut inputs = vec![DataInput {
         name: "first_tick".into(),
@@ -114,7 +115,7 @@ pub(crate) fn lower(program: &Program, input_bits: &[usize]) -> DataPathSpec {
             Op::Select(c, x, y) => b.push(DataOp::Select(v(c), v(x), v(y)), width, 0.3),
             Op::And(x, y) => b.push(DataOp::And(v(x), v(y)), 1, 0.1),
             Op::Or(x, y) => b.push(DataOp::Or(v(x), v(y)), 1, 0.1),
-            Op::Lookup(..) => unreachable!("the mapper refuses programs with tables"),
+            Op::Lookup(x, table) => b.look_up(v(x), table, width),
             Op::Not(x) => b.push(DataOp::Not(v(x)), 1, 0.1),
         };
         values.push(value);
@@ -138,9 +139,9 @@ pub(crate) fn lower(program: &Program, input_bits: &[usize]) -> DataPathSpec {
             }
         })
         .collect();
-    let spike = program.spike.map(|spike| values[spike.0]);
-    outputs.extend(spike.map(|value| DataOutput {
-        name: "spike".into(),
+    let sent = program.sent().map(|sent| values[sent.0]);
+    outputs.extend(sent.map(|value| DataOutput {
+        name: "sent".into(),
         value,
     }));
     // No register in front of the outputs: memories register what they store, and so does the
@@ -154,6 +155,7 @@ pub(crate) fn lower(program: &Program, input_bits: &[usize]) -> DataPathSpec {
         inputs,
         steps: b.steps,
         outputs,
+        tables: program.tables.clone(),
         latency,
     }
 }
@@ -165,7 +167,7 @@ fn carried_roundings(program: &Program) -> Vec<Option<u32>> {
     let mut uses = vec![0; program.steps.len()];
     let mut takes_carry = vec![false; program.steps.len()];
     let operands = program.steps.iter().flat_map(|step| step.op.operands());
-    let leaving = program.next_states.iter().copied().chain(program.spike);
+    let leaving = program.next_states.iter().copied().chain(program.sent());
     operands.chain(leaving).for_each(|id| uses[id.0] += 1);
     let rounds = |id: spikeloom_ir::ValueId| {
         matches!(
@@ -225,6 +227,15 @@ impl Builder {
         }
         self.steps.push(DataStep { op, width, stage });
         self.ready.push(start + cost);
+        ValueId(self.steps.len() - 1)
+    }
+
+    /// An entry of a table, which is a memory: one stage later.
+    fn look_up(&mut self, value: ValueId, table: usize, width: usize) -> ValueId {
+        let stage = self.steps[value.0].stage + 1;
+        let op = DataOp::Lookup(value, table);
+        self.steps.push(DataStep { op, width, stage });
+        self.ready.push(0.5);
         ValueId(self.steps.len() - 1)
     }
 

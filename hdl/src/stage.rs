@@ -34,7 +34,7 @@ pub const COUNTERS: usize = 3;
 /// | `clear` | in | counters start again |
 /// | `event_in_*` | as the core's | events and tokens |
 /// | `event_out_*` | as the core's | events and tokens of this population; the number of spikes stands
-///   above the index where it can be more than 1 |
+///   above the index where it can be more than 1, and a graded value in its place |
 /// | `bus_*` | in | the host's accesses, see [`crate::link`] |
 /// | `counter_rotate`, `counter_exists` | in | from the design's `CounterTurn` |
 /// | `bus_hit` | out | the address is this stage's |
@@ -127,6 +127,7 @@ pub struct Stage {
     _n_numbered_outs: usize,
     _out_bits: usize,
     _n_plain_outs: usize,
+    _n_value_outs: usize,
     _n_number_scores: usize,
     _number_bits: usize,
     _state_select_bits: usize,
@@ -169,7 +170,12 @@ impl Stage {
         let neuron_bits = core.event_out_index.width();
         let number_bits = |spike_bits: usize| if spike_bits > 1 { spike_bits } else { 0 };
         let spike_bits = core.spikes.width();
-        let out_bits = neuron_bits + number_bits(spike_bits);
+        let is_graded = cfg.program.payload.is_some();
+        let is_numbered = spike_bits > 1 && !is_graded;
+        let out_bits = match is_graded {
+            true => spike_bits,
+            false => neuron_bits + number_bits(spike_bits),
+        };
         let counts_numbers = score == ScoreSource::Spikes && spike_bits > 1;
         let counts_spikes = score == ScoreSource::Spikes && spike_bits == 1;
         let (score_bits, score_state) = match score {
@@ -201,8 +207,9 @@ impl Stage {
             trace_index: DSignal::new(neuron_bits),
             trace_spikes: DSignal::new(spike_bits),
             trace_word: DSignal::new(state_bits),
-            _n_numbered_outs: usize::from(spike_bits > 1),
-            _n_plain_outs: usize::from(spike_bits == 1),
+            _n_numbered_outs: usize::from(is_numbered),
+            _n_plain_outs: usize::from(!is_numbered && !is_graded),
+            _n_value_outs: usize::from(is_graded),
             _out_bits: out_bits,
             number_shift: DConst::new(neuron_bits as u64, 6),
             spike_number: DSignal::new(spike_bits + 1),
@@ -275,6 +282,9 @@ impl Logic for Stage {
         self.event_out_kind.next = self.core.event_out_kind.val();
         for _i in 0..self._n_plain_outs {
             self.event_out_index.next = self.core.event_out_index.val();
+        }
+        for _i in 0..self._n_value_outs {
+            self.event_out_index.next = self.core.spikes.val();
         }
         for _i in 0..self._n_numbered_outs {
             self.event_out_index.next = bit_cast(self.core.event_out_index.val(), self._out_bits)

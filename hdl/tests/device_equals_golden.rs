@@ -7,11 +7,12 @@ use rust_hdl_core::prelude::*;
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::{Device, DeviceConfig, clock_cycle, settle};
 use spikeloom_ir::geometry::Connectivity;
-use spikeloom_ir::mapped::{Limits, Mapped, MemoryKind, Way};
+use spikeloom_ir::mapped::{Limits, Mapped, MemoryKind, Way, score_bytes};
 use spikeloom_ir::network::{Network, Source};
 use spikeloom_ir::{Hertz, Quantized};
 use spikeloom_passes::{Compress, MapConfig, QuantizeConfig, map, normalise, quantize};
 use spikeloom_tests::networks::{Random, random_network, random_planes, smallest};
+use spikeloom_tests::reservoirs::random_reservoir;
 
 fn limits() -> Limits {
     Limits {
@@ -173,11 +174,11 @@ fn check_mapped(network: &Quantized, mapped: &Mapped, samples: &[Vec<u8>]) {
                 .ticks
                 .iter()
                 .flat_map(|tick| {
-                    (0..population.n_neurons).map(|n| {
-                        let t = &tick[s];
-                        let spikes = t.spikes.iter().filter(|&&s| s as usize == n);
-                        (n as u64, spikes.count() as u64, pack(&t.states, &widths, n))
-                    })
+                    let t = &tick[s];
+                    let sent = t.sent(&population.program).into_iter();
+                    let widths = &widths;
+                    sent.enumerate()
+                        .map(move |(n, sent)| (n as u64, sent, pack(&t.states, widths, n)))
                 })
                 .collect();
             for (k, (e, f)) in expected.iter().zip(&bench.trace[s]).enumerate() {
@@ -207,13 +208,14 @@ fn check_mapped(network: &Quantized, mapped: &Mapped, samples: &[Vec<u8>]) {
             network.decoder,
             outcome.scores
         );
-        let bits = mapped.score_bits;
+        let bytes = score_bytes(mapped.score_bits);
         for (n, &score) in outcome.scores.iter().enumerate() {
-            let read = bench.read(3, 4 * n as u32, 4);
-            let raw = u32::from_le_bytes(read.try_into().unwrap());
+            let read = bench.read(3, (bytes * n) as u32, bytes as u8);
+            let mut raw = [0; 8];
+            raw[..bytes].copy_from_slice(&read);
             assert_eq!(
-                u64::from(raw),
-                score as u64 & ((1 << bits) - 1),
+                u64::from_le_bytes(raw),
+                score as u64 & (u64::MAX >> (64 - mapped.score_bits)),
                 "score of neuron {n}"
             );
         }
@@ -234,6 +236,9 @@ struct Pieces {
     lines: usize,
     several_ways: usize,
     numbers: usize,
+    /// Populations that send graded values, and of them those with a table.
+    graded: usize,
+    tables: usize,
     refused: usize,
 }
 
@@ -274,6 +279,8 @@ fn run(network: &Network, seed: u64, pieces: &mut Pieces) -> Option<()> {
     for p in &quantized.populations {
         pieces.numbers += usize::from(p.program.spike_bits() > 1);
         pieces.mixed += usize::from(p.accumulators.len() > 1);
+        pieces.graded += usize::from(p.program.payload.is_some());
+        pieces.tables += usize::from(!p.program.tables.is_empty());
     }
     let samples: Vec<Vec<u8>> = (0..2)
         .map(|_| {
@@ -336,5 +343,12 @@ fn device_equals_golden_on_random_planes() {
         && p.lists > 4
         && p.numbers > 10
         && p.refused == 0;
+    assert!(enough, "{p:?}");
+}
+
+#[test]
+fn device_equals_golden_on_random_reservoirs() {
+    let p = run_all(1..31, random_reservoir);
+    let enough = p.graded > 40 && p.tables > 30 && p.loops > 25 && p.refused == 0;
     assert!(enough, "{p:?}");
 }

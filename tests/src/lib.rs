@@ -17,6 +17,7 @@ mod models;
 pub mod networks;
 mod nir;
 mod render;
+pub mod reservoirs;
 pub mod tools;
 mod workshop;
 

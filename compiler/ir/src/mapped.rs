@@ -103,13 +103,17 @@ pub struct Core {
     pub n_channels: usize,
     /// Width of a lane's sum: proved from the weights, for payloads of 1.
     pub lane_bits: usize,
-    /// Width of the folded sum of a held input.
+    /// Width of the sum that bit planes are folded into: of a held input, or of graded values.
     pub held_bits: Option<usize>,
+    /// Bit planes of a tick, where the sources are graded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planes: Option<usize>,
     /// Rows of parameters: one a neuron, or one a channel where all places have the same.
     pub n_parameter_rows: usize,
     /// Where the weights are.
     pub weight_memory: MemoryKind,
-    /// Where the states are; in single-port memory a neuron takes two cycles.
+    /// Where the states are, and with them, in logic, the folded sums; in single-port memory a
+    /// neuron takes two cycles.
     pub state_memory: MemoryKind,
     /// Where the sums are.
     pub sum_memory: MemoryKind,
@@ -203,8 +207,10 @@ pub struct Mapped {
     pub limits: Limits,
     /// One core a population, in order.
     pub cores: Vec<Core>,
-    /// Width of an output neuron's score, sign included, 32 at most.
+    /// Width of an output neuron's score, sign included, [`MAX_SCORE_BITS`] at most.
     pub score_bits: usize,
+    /// Where the scores are.
+    pub score_memory: MemoryKind,
     /// Every memory, cores first.
     pub memories: Vec<Memory>,
     /// What to expect.
@@ -228,8 +234,13 @@ pub struct Estimate {
     pub encode_cycles: u64,
 }
 
-/// The most bits a score can have: the host reads 4 bytes.
-pub const MAX_SCORE_BITS: usize = 32;
+/// The most bits a score can have.
+pub const MAX_SCORE_BITS: usize = 64;
+
+/// Bytes of a score as the host reads it.
+pub fn score_bytes(score_bits: usize) -> usize {
+    if score_bits > 32 { 8 } else { 4 }
+}
 
 /// Whether a projection's events walk over a plane to find their rows.
 pub fn walks(p: &quantized::Projection) -> bool {
@@ -290,9 +301,10 @@ impl fmt::Display for Mapped {
             self.limits.target, self.limits.clock_hz
         )?;
         for (n, core) in self.cores.iter().enumerate() {
-            let held = core
-                .held_bits
-                .map_or(String::new(), |b| format!(", held sum {b} bits"));
+            let held = core.held_bits.map_or(String::new(), |b| match core.planes {
+                None => format!(", held sum {b} bits"),
+                Some(planes) => format!(", {planes} planes into {b} bits"),
+            });
             let several = match core.ports.len() {
                 1 => String::new(),
                 n => format!(", {n} queues"),

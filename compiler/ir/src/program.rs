@@ -280,6 +280,17 @@ impl Program {
         }
     }
 
+    /// What a neuron sends: spikes, or a graded value.
+    pub fn sent(&self) -> Option<ValueId> {
+        self.spike.or(self.payload)
+    }
+
+    /// Bits of what a graded neuron sends, its sign included.
+    pub fn payload_bits(&self) -> Option<usize> {
+        let step = self.payload.and_then(|value| self.steps.get(value.0));
+        step.map(|step| step.bits.index())
+    }
+
     /// Checks the rules of this module for a population of `n_neurons` with `n_inputs`
     /// accumulators; every executor may rely on them afterwards.
     pub fn check(&self, n_neurons: usize, n_inputs: usize) -> Result<(), ProgramError> {

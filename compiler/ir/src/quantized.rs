@@ -41,6 +41,9 @@ pub const MAX_GRADED_ACCUMULATOR_BITS: BitWidth = match BitWidth::new(48) {
     Err(_) => unreachable!(),
 };
 
+/// Bits of a value of [`Encoder::Series`], its sign included.
+pub const SERIES_BITS: usize = 16;
+
 /// The integer network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quantized {
@@ -430,15 +433,17 @@ impl Quantized {
         }
     }
 
+    /// Bits of the payload of a source's events, its sign included, where they have more than one.
+    pub fn payload_bits(&self, source: Source) -> Option<usize> {
+        match source {
+            Source::Input => (self.input.encoder == Encoder::Series).then_some(SERIES_BITS),
+            Source::Population(id) => self.populations.get(id.0)?.program.payload_bits(),
+        }
+    }
+
     /// Whether the events of a source have payloads of many bits, with a sign.
     pub fn is_graded(&self, source: Source) -> bool {
-        match source {
-            Source::Input => self.input.encoder == Encoder::Series,
-            Source::Population(id) => {
-                let source = self.populations.get(id.0);
-                source.is_some_and(|p| p.program.payload.is_some())
-            }
-        }
+        self.payload_bits(source).is_some()
     }
 
     /// Projections into a population, in order.

@@ -78,7 +78,9 @@ pub(crate) struct Graded {
 
 /// The scale of each neuron's weights as a multiple, up to [`MAX_MULTIPLIER`], of one power of two.
 pub(crate) fn multiples(scales: &[f64]) -> (Vec<i64>, f64) {
-    let largest = scales.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let largest = scales.iter().copied().fold(0.0, f64::max);
+    // Without any weight any unit will do.
+    let largest = if largest > 0.0 { largest } else { 1.0 };
     let base = f64::powi(2.0, ceil_log2(largest / MAX_MULTIPLIER));
     let multiple = |s: &f64| nearest_integer((s / base).ceil()).unwrap_or(1).max(1);
     (scales.iter().map(multiple).collect(), base)
@@ -455,7 +457,8 @@ fn shifted(b: &mut Builder, value: ValueId, from: f64, to: f64) -> ValueId {
     let places = bits.unsigned_abs();
     match bits {
         0 => value,
-        1.. => b.push(Op::ShiftRight(value, places, Rounding::NearestUp)),
+        // Nothing is left of a sum beyond its width.
+        1.. => b.push(Op::ShiftRight(value, places.min(63), Rounding::NearestUp)),
         _ => b.push(Op::ShiftLeft(value, places)),
     }
 }

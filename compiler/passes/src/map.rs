@@ -8,7 +8,7 @@ use spikeloom_ir::mapped::{
 };
 use spikeloom_ir::quantized::{Decoder, Encoder, Projection, Source};
 use spikeloom_ir::rows::{Listing, SumLayout};
-use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
+use spikeloom_ir::{Op, PopulationId, ProjectionId, Quantized};
 
 use crate::Error;
 use crate::synapses;
@@ -88,24 +88,6 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
 /// What the circuits cannot do.
 fn check_features(network: &Quantized) -> Result<(), Error> {
     let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
-    for population in &network.populations {
-        let program = &population.program;
-        if program.payload.is_some() || !program.tables.is_empty() {
-            return refuse(
-                format!(
-                    "population {}, whose neurons send graded values,",
-                    population.name
-                ),
-                "simulate it with the golden model",
-            );
-        }
-    }
-    if network.input.encoder == Encoder::Series {
-        return refuse(
-            "a time series as input".to_owned(),
-            "simulate it with the golden model",
-        );
-    }
     for (index, population) in network.populations.iter().enumerate() {
         let id = PopulationId(index);
         let all = network.incoming(id).count();
@@ -128,12 +110,36 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
         }
         let silent = |p: &&Projection| match p.source {
             Source::Input => false,
-            Source::Population(id) => network.populations[id.0].program.spike.is_none(),
+            Source::Population(id) => {
+                let program = &network.populations[id.0].program;
+                program.spike.is_none() && program.payload.is_none()
+            }
         };
         if let Some(p) = network.incoming(id).find(silent) {
             return refuse(
                 format!("projection {}, whose source never fires,", p.name),
                 "remove it, or simulate it with the golden model",
+            );
+        }
+        let graded = |p: &&Projection| network.is_graded(p.source);
+        let n_graded = network.incoming(id).filter(graded).count();
+        if n_graded > 0 && n_graded < all {
+            return refuse(
+                format!(
+                    "population {}, which spikes and graded values feed,",
+                    population.name
+                ),
+                "feed it by one kind alone; simulate it with the golden model",
+            );
+        }
+        let delayed = |p: &&Projection| graded(p) && p.channel_delays.is_some();
+        if let Some(p) = network.incoming(id).find(delayed) {
+            return refuse(
+                format!(
+                    "the delays of single channels in projection {}, whose source is graded,",
+                    p.name
+                ),
+                "give all of its channels one delay, or simulate it with the golden model",
             );
         }
         let outputs = network.incoming(id).filter_map(|p| match &p.connectivity {
@@ -170,6 +176,16 @@ fn check_features(network: &Quantized) -> Result<(), Error> {
                 "lower `--state-bits`",
             );
         }
+    }
+    let output = &network.populations[network.output.0];
+    if output.program.payload.is_some() && network.decoder == Decoder::SpikeCount {
+        return refuse(
+            format!(
+                "the spike count of population {}, which is graded,",
+                output.name
+            ),
+            "use the decoder `membrane-sum`",
+        );
     }
     if score_bits(network) > MAX_SCORE_BITS {
         return refuse(
@@ -325,8 +341,14 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
         };
         let lane_bits = lane_bits(network, projections.iter().map(|(_, p)| *p), n);
         // Where hardly any event arrives, a lane is wider than what it sums up to.
-        let mut held = population.accumulators.iter().filter(|a| a.hold);
-        let held_bits = held.next().map(|a| a.bits.index().max(lane_bits));
+        let planes = projections.iter().map(|(_, p)| p.source);
+        let planes = planes
+            .filter_map(|source| network.payload_bits(source))
+            .max();
+        let held = population.accumulators.iter().find(|a| a.hold);
+        // Values that come in every tick are folded as held ones are.
+        let folded = held.or_else(|| planes.and(population.accumulators.first()));
+        let held_bits = folded.map(|a| a.bits.index().max(lane_bits));
         let name = |what: &str| format!("{}.{what}", population.name);
 
         let row_bits = lanes * weight_bits;
@@ -366,7 +388,16 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
         let sum_memory = sums.kind;
         memories.push(sums);
         if let Some(bits) = held_bits {
-            memories.push(block(name("held"), n, bits));
+            memories.push(store(name("held"), n, bits));
+        }
+        for (at, values) in population.program.tables.iter().enumerate() {
+            memories.push(block(name(&format!("table {at}")), values.len(), {
+                let widths = population.program.steps.iter().map(|step| match step.op {
+                    Op::Lookup(_, table) if table == at => step.bits.index(),
+                    _ => 0,
+                });
+                widths.max().unwrap_or(0)
+            }));
         }
         let program = &population.program;
         let bits = program.states.iter().map(|s| s.bits.index()).sum();
@@ -413,7 +444,16 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
                     bits => bits,
                 },
             };
-            let bits = 2 + index_bits(port.n_pre) + number_bits;
+            // Graded values come in order, and so without an index.
+            let payload_bits = network.payload_bits(port.source);
+            let bits = 2 + payload_bits.unwrap_or(index_bits(port.n_pre) + number_bits);
+            if let Some(bits) = payload_bits.filter(|_| port.n_pre > 4 && !port.is_pace) {
+                let what = match at {
+                    0 => name("values"),
+                    n => name(&format!("values {n}")),
+                };
+                memories.push(block(what, port.n_pre, bits));
+            }
             let what = match at {
                 0 => name("queue"),
                 n => name(&format!("queue {n}")),
@@ -441,13 +481,21 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
             n_parameter_rows,
             lane_bits,
             held_bits,
+            planes,
             weight_memory,
             state_memory,
             sum_memory,
             ports,
         });
     }
-    memories.push(block("input".into(), network.sample_bytes(), 8));
+    match &network.input.encoder {
+        Encoder::Series => {
+            for name in ["input, lower bytes", "input, upper bytes"] {
+                memories.push(block(name.into(), network.sample_bytes().div_ceil(2), 8));
+            }
+        }
+        _ => memories.push(block("input".into(), network.sample_bytes(), 8)),
+    }
     match &network.input.encoder {
         Encoder::Latency { least } if least.len() > TABLE_ROWS => {
             memories.push(block("input.latency".into(), least.len(), LATENCY_BITS));
@@ -459,7 +507,9 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
         _ => {}
     }
     let n_output = network.populations[network.output.0].n_neurons;
-    memories.push(block("scores".into(), n_output, score_bits(network)));
+    let scores = store("scores".into(), n_output, score_bits(network));
+    let score_memory = scores.kind;
+    memories.push(scores);
     memories.push(block("frames".into(), 512, 8));
     memories.push(block("answer".into(), 256, 8));
     let mut mapped = Mapped {
@@ -479,7 +529,8 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
                     // A delay line goes over its channels meanwhile.
                     let lines = c.ports.iter().filter(|port| !port.delays.is_empty());
                     let channels = lines.map(|port| wide(port.n_pre));
-                    channels.max().unwrap_or(0).max(neurons) + 16
+                    let passes = 1 + wide(c.planes.unwrap_or(0));
+                    passes * (channels.max().unwrap_or(0).max(neurons) + 16)
                 })
                 .max()
                 .unwrap_or(0),
@@ -492,6 +543,7 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
         },
         cores,
         score_bits: score_bits(network),
+        score_memory,
         memories,
     };
     mapped.estimate.block_rams = mapped.blocks(MemoryKind::Block);
@@ -592,11 +644,12 @@ fn lane_bits<'a>(
     for p in projections {
         bits = bits.max(p.weight_bits.index());
         let most = match p.source {
-            Source::Input => 1,
-            Source::Population(id) => {
+            Source::Population(id) if !network.is_graded(p.source) => {
                 let program = &network.populations[id.0].program;
                 (1i64 << program.spike_bits()) - 1
             }
+            // One bit of a plane.
+            Source::Input | Source::Population(_) => 1,
         };
         let extremes = synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, n_post, &p.weights);
         for ((low, high), (less, more)) in sums.iter_mut().zip(extremes) {
@@ -643,18 +696,19 @@ fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
             .steps
             .iter()
             .map(|s| match s.op {
-                spikeloom_ir::Op::Scale(_, factor) => {
+                Op::Scale(_, factor) => {
                     let adders = spikeloom_fixed::signed_digits(factor)
                         .len()
                         .saturating_sub(1);
                     s.bits.get() * u32::try_from(adders).unwrap_or(u32::MAX)
                 }
-                spikeloom_ir::Op::Multiply(..) => s.bits.get() * s.bits.get() / 2,
-                spikeloom_ir::Op::State(_)
-                | spikeloom_ir::Op::Input(_)
-                | spikeloom_ir::Op::Parameter(_)
-                | spikeloom_ir::Op::Constant(_)
-                | spikeloom_ir::Op::ShiftLeft(..) => 0,
+                Op::Multiply(..) => s.bits.get() * s.bits.get() / 2,
+                Op::State(_)
+                | Op::Input(_)
+                | Op::Parameter(_)
+                | Op::Constant(_)
+                | Op::Lookup(..)
+                | Op::ShiftLeft(..) => 0,
                 _ => s.bits.get(),
             })
             .sum();
@@ -673,7 +727,12 @@ fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
             }
         });
         let ways: u64 = ways.sum();
-        wide(lanes) + u64::from(steps) * 3 / 2 + 260 + loopback + ways
+        // What makes bit planes of each source's values, and what folds their sums.
+        let graded = match (core.planes, core.held_bits) {
+            (Some(_), Some(bits)) => 100 * wide(core.ports.len()) + 3 * wide(bits),
+            _ => 0,
+        };
+        wide(lanes) + u64::from(steps) * 3 / 2 + 260 + loopback + ways + graded
     };
     750 + cores.iter().map(core_cells).sum::<u64>()
 }
@@ -682,7 +741,7 @@ fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
 /// of selection a bit of those that are written, half a cell a bit of those that are not.
 fn small_cells(memories: &[Memory]) -> u64 {
     let cells = |m: &Memory| match m.name.rsplit('.').next() {
-        Some("sums" | "states") => m.rows * m.row_bits * 3 / 2,
+        Some("sums" | "states" | "held" | "scores") => m.rows * m.row_bits * 3 / 2,
         Some("weights") => m.rows * m.row_bits / 8,
         _ => 0,
     };

@@ -9,9 +9,10 @@ use ndarray_npy::NpzReader;
 use spikeloom_frontend::{ProjectFile, native};
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_ir::Network;
+use spikeloom_ir::mapped::{Limits, score_bytes};
 use spikeloom_ir::network::Encoder;
 use spikeloom_passes::{
-    Error, QuantizeConfig, QuantizeReport, default_weight_bits, map, normalise, quantize,
+    Error, MapConfig, QuantizeConfig, QuantizeReport, default_weight_bits, map, normalise, quantize,
 };
 
 fn network(name: &str) -> Network {
@@ -168,10 +169,8 @@ fn a_projection_of_a_reservoir_may_have_its_own_width() {
     assert!(matches!(error, Error::Width { found: 17, .. }), "{error}");
 }
 
-#[test]
-fn there_is_no_circuit_yet() {
-    let (quantized, _) = quantize(&network("reservoirpy-esn-vowels"), &config(12, None)).unwrap();
-    let limits = spikeloom_ir::mapped::Limits {
+fn limits() -> Limits {
+    Limits {
         target: "test".into(),
         clock_hz: spikeloom_ir::Hertz(12_000_000),
         logic_cells: 1_000_000,
@@ -179,15 +178,73 @@ fn there_is_no_circuit_yet() {
         block_ram_shapes: vec![(256, 16)],
         single_port_rams: 0,
         single_port_shape: (16_384, 16),
+    }
+}
+
+#[test]
+fn cores_of_graded_values_fold_as_many_planes_as_the_widest_source_has_bits() {
+    let (quantized, _) = quantize(&network("reservoirpy-esn-vowels"), &config(12, None)).unwrap();
+    let mapped = map(&quantized, &limits(), &MapConfig::default()).unwrap();
+    // The reservoir reads the series of 16 bits and itself, the readout 12 bits.
+    let planes: Vec<_> = mapped.cores.iter().map(|core| core.planes).collect();
+    assert_eq!(planes, [Some(16), Some(12)]);
+    for core in &mapped.cores {
+        let bits = quantized.populations[core.population.0].accumulators[0].bits;
+        assert_eq!(core.held_bits, Some(bits.index()));
+    }
+    // 29 bits of a membrane over 29 ticks: the host reads 8 bytes.
+    assert_eq!((mapped.score_bits, score_bytes(mapped.score_bits)), (34, 8));
+    let named = |what: &str| {
+        mapped
+            .memories
+            .iter()
+            .filter(|m| m.name.contains(what))
+            .count()
     };
-    let error = map(&quantized, &limits, &Default::default()).unwrap_err();
+    assert_eq!(
+        (named("table"), named("values"), named("input, ")),
+        (2, 3, 2)
+    );
+}
+
+#[test]
+fn spikes_beside_graded_values_have_no_circuit() {
+    let network = written(
+        "input: {shape: 2, encoding: series}
+populations:
+  tanh: {shape: 2, activation: tanh}
+  lif: {shape: 2, v_threshold: 1, reset: subtract}
+  out: {shape: 2, decay_mem: 0}
+projections:
+  - {from: input, to: tanh, weights: [[1, 0.25], [-2, 1]]}
+  - {from: tanh, to: lif, weights: [[1, 0.25], [-2, 1]]}
+  - {from: lif, to: out, weights: [[1, 0.25], [-2, 1]]}
+  - {from: tanh, to: out, weights: [[1, 0.25], [-2, 1]]}
+output: out
+",
+    );
+    let (quantized, _) = quantize(&network, &config(12, None)).unwrap();
+    let error = map(&quantized, &limits(), &MapConfig::default()).unwrap_err();
     let Error::NoCircuit { feature, .. } = error else {
         panic!("{error}");
     };
     assert_eq!(
         feature,
-        "population reservoir, whose neurons send graded values,"
+        "population out, which spikes and graded values feed,"
     );
+}
+
+#[test]
+fn a_reservoir_without_weights_is_quantised() {
+    let network = written(
+        "input: {shape: 1, encoding: series}
+populations: {a: {shape: 2, activation: tanh}}
+projections: [{from: input, to: a, weights: [[0], [0]], bias: [0.5, 1e-30]}]
+output: a
+",
+    );
+    let (quantized, _) = quantize(&network, &config(12, None)).unwrap();
+    assert_eq!(quantized.populations[0].n_neurons, 2);
 }
 
 /// A network of the native format without arrays.

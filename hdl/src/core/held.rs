@@ -1,4 +1,4 @@
-//! The held input of a core: bit planes folded into one sum a neuron.
+//! Bit planes folded into one sum a neuron.
 
 use rust_hdl_core::prelude::*;
 
@@ -6,10 +6,12 @@ use crate::error::Error;
 use crate::leaf::RowMemory;
 use crate::width::{DConst, DSignal, SignalType, signed_bit_cast, signed_cast, unsigned_cast};
 
-/// Keeps, for every neuron, the weighted sum of an input that is constant over a sample.
+/// Keeps, for every neuron, the weighted sum of values: of an input that is constant over a sample,
+/// or of a tick's graded values.
 ///
 /// A value of 8 bits arrives as 8 bit planes, most significant first. Folding a plane computes
-/// `value = 2 * value + plane_sum` (Horner's rule), so lanes need no multiplier.
+/// `value = 2 * value + plane_sum` (Horner's rule), so lanes need no multiplier. Where values have
+/// a sign, the first plane is that of their signs and counts negative.
 ///
 /// | port | direction | meaning |
 /// | --- | --- | --- |
@@ -44,17 +46,25 @@ pub struct Held {
     shifted_bits: DSignal<Local>,
     doubled: DSignal<Local>,
     wide_sum: DSignal<Local>,
+    folded: DSignal<Local>,
     zero: DConst,
     one_place: DConst,
     _bits: usize,
+    _n_signed: usize,
 }
 
 impl Held {
-    /// Values of `bits` bits for `n_neurons` neurons from plane sums of `plane_bits` bits.
+    /// Values of `bits` bits for `n_neurons` neurons from plane sums of `plane_bits` bits; with
+    /// `is_signed` of values with a sign.
     ///
     /// # Errors
     /// If a width is out of range.
-    pub fn new(n_neurons: usize, bits: usize, plane_bits: usize) -> Result<Self, Error> {
+    pub fn new(
+        n_neurons: usize,
+        bits: usize,
+        plane_bits: usize,
+        is_signed: bool,
+    ) -> Result<Self, Error> {
         let memory = RowMemory::new(&[SignalType::signed(bits)], n_neurons)?.without_collisions();
         let address_bits = memory.read_address.width();
         Ok(Self {
@@ -70,10 +80,21 @@ impl Held {
             shifted_bits: DSignal::new(bits),
             doubled: DSignal::signed(bits),
             wide_sum: DSignal::signed(bits),
+            folded: DSignal::signed(bits),
+            _n_signed: usize::from(is_signed),
             zero: DConst::signed(0, bits),
             one_place: DConst::new(1, 1),
             _bits: bits,
         })
+    }
+
+    /// The same with its values in flip-flops and logic cells, for a few neurons where block RAM is
+    /// short.
+    pub fn in_logic(self) -> Self {
+        Self {
+            memory: self.memory.in_logic(),
+            ..self
+        }
     }
 }
 
@@ -92,6 +113,12 @@ impl Logic for Held {
         self.wide_sum.next = signed_bit_cast(self.plane_sum.val(), self._bits);
         self.memory.write_en.next = self.fold_en.val();
         self.memory.write_address.next = self.fold_address.val();
-        self.memory.write_data[0].next = self.doubled.val() + self.wide_sum.val();
+        self.folded.next = self.doubled.val() + self.wide_sum.val();
+        for _i in 0..self._n_signed {
+            if self.first_plane.val() {
+                self.folded.next = self.zero.val() - self.wide_sum.val();
+            }
+        }
+        self.memory.write_data[0].next = self.folded.val();
     }
 }

@@ -189,6 +189,15 @@ impl Scores {
             _bits: bits,
         })
     }
+
+    /// The same with its scores in flip-flops and logic cells, for a few neurons where block RAM is
+    /// short.
+    pub fn in_logic(self) -> Self {
+        Self {
+            memory: self.memory.in_logic(),
+            ..self
+        }
+    }
 }
 
 impl Logic for Scores {

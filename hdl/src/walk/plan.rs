@@ -446,6 +446,7 @@ fn locate(grid: &Grid) -> DataPathSpec {
             kind: DataKind::Number { width: bits },
         }],
         steps,
+        tables: vec![],
         outputs,
         latency: latency.unwrap_or(0),
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use spikeloom_ir::mapped::{Mapped, MemoryKind, row_stride_bytes};
+use spikeloom_ir::mapped::{Mapped, MemoryKind, row_stride_bytes, score_bytes};
+use spikeloom_ir::quantized::Encoder;
 use spikeloom_ir::{Quantized, QuantizedError};
 
 use crate::client::{Client, ClientConfig, LinkStatistics};
@@ -25,8 +26,10 @@ pub struct Layout {
     pub design_id: u64,
     /// Bytes of a sample.
     pub sample_bytes: usize,
-    /// Ticks of a sample.
+    /// Ticks of a sample; the most, where [`Layout::tick_bytes`] says that samples differ.
     pub n_ticks: u16,
+    /// Bytes of a tick, where a sample ends with its last one.
+    pub tick_bytes: Option<usize>,
     /// One entry a core, in order.
     pub cores: Vec<CoreLayout>,
     /// The core that is read out.
@@ -86,6 +89,10 @@ impl Layout {
             design_id,
             sample_bytes: network.sample_bytes(),
             n_ticks: u16::try_from(network.ticks).unwrap_or(u16::MAX),
+            tick_bytes: match network.input.encoder {
+                Encoder::Series => Some(network.input.bytes_a_tick().max(1)),
+                _ => None,
+            },
             cores,
             output: network.output.0,
             score_bits: mapped.score_bits,
@@ -192,6 +199,9 @@ impl<T: Transport> Session<T> {
     /// # Errors
     /// If the sample is too long, the device does not answer, or a counter has run over.
     pub fn run(&mut self, sample: &[u8]) -> Result<DeviceOutcome, Error> {
+        if let Some(bytes) = self.layout.tick_bytes {
+            self.set_ticks(u16::try_from(sample.len() / bytes).unwrap_or(u16::MAX))?;
+        }
         self.client.write_input(sample)?;
         self.client.start()?;
         let n_bytes = COUNTER_STRIDE * (self.layout.cores.len() + 1);
@@ -231,14 +241,16 @@ impl<T: Transport> Session<T> {
             })
             .collect::<Result<_, Error>>()?;
         let n_output = self.layout.cores[self.layout.output].n_neurons;
-        let scores = self.client.read(Space::SCORES, 0, 4 * n_output)?;
+        let score_bytes = score_bytes(self.layout.score_bits);
+        let scores = self.client.read(Space::SCORES, 0, score_bytes * n_output)?;
         Ok(DeviceOutcome {
             class: usize::from(u16::from_le_bytes([results[0], results[1]])),
             scores: scores
-                .chunks_exact(4)
-                .map(|b| {
-                    let raw = u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-                    sign_extend(raw.into(), self.layout.score_bits)
+                .chunks_exact(score_bytes)
+                .map(|bytes| {
+                    let mut raw = [0; 8];
+                    raw[..score_bytes].copy_from_slice(bytes);
+                    sign_extend(u64::from_le_bytes(raw), self.layout.score_bits)
                 })
                 .collect(),
             cycles: counter(4)?,

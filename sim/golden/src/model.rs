@@ -1,7 +1,7 @@
 //! The executor of the integer network.
 
 use spikeloom_ir::quantized::{Decoder, Encoder, Population, Source, xorshift32};
-use spikeloom_ir::{Op, PopulationId, Quantized, QuantizedError};
+use spikeloom_ir::{Op, PopulationId, Program, Quantized, QuantizedError};
 
 use crate::engine::{Engine, append_indices};
 use crate::synapses::{ChannelDelays, Synapses};
@@ -41,6 +41,22 @@ pub struct PopulationTrace {
     pub spikes: Vec<u32>,
     /// What each neuron sends, where they are graded; else empty.
     pub payloads: Vec<i32>,
+}
+
+impl PopulationTrace {
+    /// What each neuron of a population with that program sent, as a circuit shows it: the bits of
+    /// its graded value, or the number of its spikes.
+    pub fn sent(&self, program: &Program) -> Vec<u64> {
+        if let Some(bits) = program.payload_bits() {
+            let raw = |&value: &i32| i64::from(value).cast_unsigned() & ((1 << bits) - 1);
+            return self.payloads.iter().map(raw).collect();
+        }
+        let mut fired = vec![0; self.states.first().map_or(0, Vec::len)];
+        for &spike in &self.spikes {
+            fired[index(spike)] += 1;
+        }
+        fired
+    }
 }
 
 #[derive(Debug, Clone)]

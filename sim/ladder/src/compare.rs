@@ -32,7 +32,7 @@ pub struct Divergence {
     pub population: String,
     /// Neuron in it.
     pub neuron: u64,
-    /// State variable, `spike`, `score` or `class`.
+    /// State variable, `spike`, `payload`, `score` or `class`.
     pub variable: String,
     /// The golden model's value.
     pub expected: i64,
@@ -154,7 +154,7 @@ pub fn compare_outcome(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NeuronRecord {
     pub neuron: u64,
-    /// How often it fired.
+    /// How often it fired, or the bits of its graded value.
     pub spikes: u64,
     pub states: Vec<i64>,
 }
@@ -195,11 +195,12 @@ pub(crate) fn compare_records(
         for (p, trace) in populations.iter().enumerate() {
             let population = &case.network.populations[p];
             let n = population.n_neurons;
-            let mut fired = vec![0u64; n];
-            for &spike in &trace.spikes {
-                fired[spike as usize] += 1;
-            }
-            for (neuron, &spikes) in fired.iter().enumerate() {
+            let sent = trace.sent(&population.program);
+            let what = match population.program.payload {
+                Some(_) => "payload",
+                None => "spike",
+            };
+            for (neuron, &spikes) in sent.iter().enumerate() {
                 let differs = |variable: &str, expected: i64, found: i64| Divergence {
                     sample,
                     tick: Some(tick),
@@ -224,7 +225,7 @@ pub(crate) fn compare_records(
                 }
                 if spikes != record.spikes {
                     let (e, f) = (spikes as i64, record.spikes as i64);
-                    return Err(differs("spike", e, f));
+                    return Err(differs(what, e, f));
                 }
                 values += population.program.states.len() as u64 + 1;
             }

@@ -303,8 +303,13 @@ fn locate<T: Transport>(
     let (_, trace) = case.golden()?.trace(Sample::Values(sample))?;
     let mut found = None;
     for (tick, populations) in (0u32..).zip(&trace.ticks) {
-        session.set_ticks(u16::try_from(tick + 1).unwrap_or(u16::MAX))?;
-        session.run(sample)?;
+        match session.layout().tick_bytes {
+            Some(bytes) => session.run(&sample[..bytes * (tick as usize + 1)])?,
+            None => {
+                session.set_ticks(u16::try_from(tick + 1).unwrap_or(u16::MAX))?;
+                session.run(sample)?
+            }
+        };
         if let Err(first) = compare_states(session, case, number, tick, populations)? {
             found = Some(first);
             break;
