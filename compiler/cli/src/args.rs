@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use spikeloom::Build;
 use spikeloom::data::aer::{self, Sensor};
-use spikeloom::data::{self, DataSet};
+use spikeloom::data::{self, DataSet, Taken};
 use spikeloom_bitstreams::ToolSource;
 use spikeloom_frontend::Choice;
-use spikeloom_ir::network::Input;
+use spikeloom_ir::Network;
 
 /// A parser of one of the names of a choice, with their meanings in `--help`.
 pub fn choice<C: Choice + Send + Sync>() -> impl TypedValueParser<Value = C> {
@@ -34,9 +33,9 @@ fn source() -> impl TypedValueParser<Value = ToolSource> {
 /// Samples to be run.
 #[derive(Debug, clap::Args)]
 pub struct DataArgs {
-    /// Samples: an IDX file (may be gzipped), an .npz with `input` and `labels`, a folder with an IDX
-    /// pair; or events as text (`t x y p` lines in .txt, .csv or .aer), also a folder of such files, or
-    /// of folders called like their class.
+    /// Samples: an IDX file (may be gzipped), an .npz with `input` and `labels` (for time series also
+    /// `length`, `target` and `warmup`), a folder with an IDX pair; or events as text (`t x y p` lines
+    /// in .txt, .csv or .aer), also a folder of such files, or of folders called like their class.
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
     /// Labels of the samples, as an IDX file, where they are not in the same file.
@@ -62,13 +61,8 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 }
 
 impl DataArgs {
-    /// The samples, checked against the network of a build folder.
-    pub fn read(&self, build: &Build) -> miette::Result<Option<DataSet>> {
-        self.read_for(&build.network.input, build.network.ticks)
-    }
-
-    /// The samples, checked against a network of that input and so many ticks.
-    pub fn read_for(&self, input: &Input, ticks: u32) -> miette::Result<Option<DataSet>> {
+    /// The samples, checked against a network.
+    pub fn read(&self, network: &Network) -> miette::Result<Option<DataSet>> {
         let Some(path) = &self.data else {
             return Ok(None);
         };
@@ -76,10 +70,11 @@ impl DataArgs {
             size: self.sensor,
             tick_us: self.tick_us,
         };
+        let (input, ticks) = (&network.input, network.ticks);
         let recordings = aer::read(path, &input.shape, &sensor, ticks)?;
         let mut data = match recordings {
             Some(recordings) => recordings,
-            None => data::read(path, self.labels.as_deref(), ticks)?,
+            None => data::read(path, self.labels.as_deref(), &Taken::by(network))?,
         };
         if let Some(n) = self.samples {
             data.truncate(n as usize);
@@ -87,12 +82,4 @@ impl DataArgs {
         data.samples.check(input, ticks, path)?;
         Ok(Some(data))
     }
-}
-
-/// A build folder.
-#[derive(Debug, clap::Args)]
-pub struct BuildArgs {
-    /// The build folder that `spikeloom compile` made.
-    #[arg(value_name = "BUILD", default_value = "build")]
-    pub build: PathBuf,
 }

@@ -82,7 +82,7 @@ impl Quantize {
         if self.data.data.is_some() {
             quantised::check(&network, &project)?;
         }
-        let data = self.data.read_for(&network.input, network.ticks)?;
+        let data = self.data.read(&network)?;
 
         let chosen_on = match &calibration {
             Some(data) => Some(quantised::calibration(&network, &project, data)?),

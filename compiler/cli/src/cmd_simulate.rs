@@ -2,10 +2,17 @@
 
 use std::path::PathBuf;
 
-use spikeloom::simulate::{Summary, simulate_golden, simulate_verilator, trace, write_wave};
+use spikeloom::quantised::{self, quantise};
+use spikeloom::score::SeriesScore;
+use spikeloom::simulate::{
+    Subject, Summary, simulate_golden, simulate_verilator, trace, write_wave,
+};
 use spikeloom::{Build, Error};
+use spikeloom_frontend::ProjectFile;
+use spikeloom_passes::normalise;
 
-use crate::args::{BuildArgs, DataArgs, ToolArgs};
+use crate::args::{DataArgs, ToolArgs};
+use crate::model_args::{Loaded, ModelOptions, QuantizeArgs};
 use crate::show::{bar, grouped, percent};
 
 /// What executes the network.
@@ -20,8 +27,10 @@ enum Engine {
 /// Runs samples: accuracy, spikes, cycles, latency.
 #[derive(Debug, clap::Args)]
 pub struct Simulate {
-    #[command(flatten)]
-    build: BuildArgs,
+    /// The build folder that `spikeloom compile` made; or a model, as `compile` takes it, for the
+    /// golden model alone.
+    #[arg(value_name = "BUILD|MODEL", default_value = "build")]
+    build: PathBuf,
     #[command(flatten)]
     data: DataArgs,
     /// What executes the network.
@@ -45,23 +54,34 @@ pub struct Simulate {
     json: bool,
     #[command(flatten)]
     tools: ToolArgs,
+    #[command(flatten, next_help_heading = "Of a model")]
+    model: ModelOptions,
+    #[command(flatten, next_help_heading = "Of a model")]
+    quantize: QuantizeArgs,
 }
 
 impl Simulate {
     pub fn run(&self) -> miette::Result<()> {
-        let build = Build::read(&self.build.build)?;
-        let data = self.data.read(&build)?.ok_or(Error::NoData)?;
+        if self.build.is_file() {
+            return self.run_model();
+        }
+        if self.model.project(self.quantize.project()) != ProjectFile::default() {
+            let path = self.build.clone();
+            return Err(Error::SettingsOfBuildFolder { path }.into());
+        }
+        let build = Build::read(&self.build)?;
+        let data = self.data.read(&build.network)?.ok_or(Error::NoData)?;
         if let Some(path) = &self.wave {
             write_wave(&build, &data.samples, self.sample, self.tools.from, path)?;
             eprintln!("wrote {}", path.display());
             return Ok(());
         }
         if self.trace {
-            print!("{}", trace(&build, &data.samples, self.sample)?);
+            print!("{}", trace(&build.quantized, &data.samples, self.sample)?);
             return Ok(());
         }
         let summary = match self.engine {
-            Engine::Golden => simulate_golden(&build, &data, self.until)?,
+            Engine::Golden => simulate_golden((&build).into(), &data, self.until)?,
             Engine::Verilator => {
                 let bar = bar("verilator");
                 let progress = |done, total| {
@@ -74,18 +94,76 @@ impl Simulate {
                 summary?
             }
         };
+        self.tell(&summary, &build.report.target);
+        Ok(())
+    }
+
+    /// A model in the golden model, without a build folder.
+    fn run_model(&self) -> miette::Result<()> {
+        let what = match (&self.wave, self.engine) {
+            (Some(_), _) => Some("a wave file"),
+            (None, Engine::Verilator) => Some("Verilator"),
+            (None, Engine::Golden) => None,
+        };
+        if let Some(what) = what {
+            let path = self.build.clone();
+            return Err(Error::NeedsBuildFolder { path, what }.into());
+        }
+        let Loaded {
+            project,
+            model,
+            calibration,
+        } = self.model.load(&self.build, self.quantize.project())?;
+        let (network, remarks) = model.load(&project)?;
+        for remark in remarks {
+            eprintln!("remark: {remark}");
+        }
+        let network = normalise(&network);
+        let data = self.data.read(&network)?.ok_or(Error::NoData)?;
+        let samples = calibration.as_ref();
+        let samples = samples.map(|data| quantised::calibration(&network, &project, data));
+        let quantised = quantise(&network, &project, samples.transpose()?.as_ref())?;
+        if self.trace {
+            print!("{}", trace(&quantised.network, &data.samples, self.sample)?);
+            return Ok(());
+        }
+        let subject = Subject {
+            network: &network,
+            quantized: &quantised.network,
+            report: &quantised.report,
+        };
+        self.tell(&simulate_golden(subject, &data, self.until)?, "");
+        Ok(())
+    }
+
+    fn tell(&self, summary: &Summary, target: &str) {
         if self.json {
             let json =
-                serde_json::to_string_pretty(&summary).expect("a summary has string keys only");
+                serde_json::to_string_pretty(summary).expect("a summary has string keys only");
             println!("{json}");
         } else {
-            print(&build, &summary);
+            print(target, summary);
         }
-        Ok(())
     }
 }
 
-fn print(build: &Build, summary: &Summary) {
+fn print_series(series: &SeriesScore) {
+    let line = |what: &str, value: String| println!("{what:<34} {value:>14}");
+    if let Some(accuracy) = series.float_accuracy {
+        line("accuracy of the float reference", percent(accuracy));
+        line("classes equal to its", percent(series.classes_of_float));
+    }
+    let nrmse = |what: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            line(what, format!("{value:.5}"));
+        }
+    };
+    nrmse("NRMSE", series.nrmse);
+    nrmse("NRMSE of the float reference", series.float_nrmse);
+    nrmse("NRMSE against the float reference", series.nrmse_from_float);
+}
+
+fn print(target: &str, summary: &Summary) {
     let line = |what: &str, value: String| println!("{what:<34} {value:>14}");
     line("engine", summary.engine.to_owned());
     line("samples", grouped(summary.samples));
@@ -100,6 +178,9 @@ fn print(build: &Build, summary: &Summary) {
             &format!("ticks a sample, mean (of {})", early.all_ticks),
             format!("{:.2}", early.ticks),
         );
+    }
+    if let Some(series) = &summary.series {
+        print_series(series);
     }
     line(
         "input events a sample",
@@ -124,7 +205,7 @@ fn print(build: &Build, summary: &Summary) {
         &format!(
             "latency at {} MHz ({})",
             hardware.clock_hz as f64 / 1e6,
-            build.report.target
+            target
         ),
         format!("{:.0} us", hardware.latency_us),
     );

@@ -55,7 +55,7 @@ impl Verify {
         }
         let folder = self.build.clone().unwrap_or_else(|| PathBuf::from("build"));
         let build = Build::read(&folder)?;
-        let samples = match self.data.read(&build)? {
+        let samples = match self.data.read(&build.network)? {
             Some(data) => data.samples,
             None => {
                 let n = self.data.samples.map_or(64, |n| n as usize);

@@ -9,7 +9,7 @@ use spikeloom_frontend::{Bits, Compression, ProjectFile};
 use spikeloom_hdl::DeviceConfig;
 use spikeloom_ir::mapped::{Limits, Way};
 use spikeloom_ir::rows::Listing;
-use spikeloom_ir::{Hertz, Mapped, Quantized};
+use spikeloom_ir::{Hertz, Mapped, Network, Quantized};
 use spikeloom_passes::{Compress, MapConfig, QuantizeReport, map, normalise};
 
 use crate::build::{design_id, file, source_digest, write_weights};
@@ -359,12 +359,29 @@ fn widest(report: &QuantizeReport) -> u32 {
     widths.max().unwrap_or(0)
 }
 
-/// Sample `n` as the float reference takes it.
-pub fn float_sample(samples: &Samples, n: usize) -> spikeloom_float::Sample<'_> {
-    match samples {
+/// Runs sample `n` in the float reference.
+///
+/// # Errors
+/// If it does not fit the network.
+pub fn run_float(
+    network: &Network,
+    samples: &Samples,
+    n: usize,
+) -> Result<spikeloom_float::Record, spikeloom_float::Error> {
+    let real: Vec<f32>;
+    let sample = match samples {
         Samples::Values(v) => spikeloom_float::Sample::Values(&v[n]),
         Samples::Events(e) => spikeloom_float::Sample::Events(&e[n]),
-    }
+        Samples::Series(v) => {
+            let scale = match network.input.encoder {
+                spikeloom_ir::network::Encoder::Series { scale } => scale,
+                _ => 1.0,
+            };
+            real = v[n].iter().map(|&v| f32::from(v) * scale).collect();
+            spikeloom_float::Sample::Series(&real)
+        }
+    };
+    spikeloom_float::run(network, sample)
 }
 
 fn dump(request: &Request, level: Level, text: impl FnOnce() -> String) {

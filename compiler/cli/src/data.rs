@@ -2,7 +2,7 @@
 //!
 //! IDX files (plain or gzipped, as MNIST is distributed), NPZ archives, or a folder that holds an
 //! IDX pair. Values are bytes, one a channel, or for `--encoding delta` `[n, ticks, channels]`; spike
-//! trains are 0/1 arrays `[n, ticks, channels]`.
+//! trains are 0/1 arrays `[n, ticks, channels]`, and time series real ones.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,49 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use spikeloom_frontend::arrays::{Archive, ArchiveFormat, Budget, NumberArray};
 use spikeloom_ir::quantized::Encoder;
-use spikeloom_ir::{Quantized, network};
+use spikeloom_ir::{Network, Quantized, network};
 use thiserror::Error;
 
 use crate::files;
 
 pub mod aer;
+mod series;
+
+pub use series::Targets;
+
+/// What a network takes, which decides what the arrays of a file mean.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Taken {
+    /// Ticks of a sample; they tell spike trains from images of as many dimensions.
+    pub ticks: u32,
+    /// Whether samples are time series: of how many channels, and what an integer of 1 stands for.
+    pub series: Option<(usize, f32)>,
+}
+
+impl Taken {
+    /// By that network.
+    pub fn by(network: &Network) -> Self {
+        Self {
+            ticks: network.ticks,
+            series: match network.input.encoder {
+                network::Encoder::Series { scale } => {
+                    Some((network.input.shape.iter().product(), scale))
+                }
+                _ => None,
+            },
+        }
+    }
+}
 
 /// Samples with what is known about them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DataSet {
     /// The samples.
     pub samples: Samples,
     /// One class a sample.
     pub labels: Option<Vec<usize>>,
+    /// What is to come out in every tick.
+    pub targets: Option<Targets>,
 }
 
 /// Samples of one kind.
@@ -33,14 +62,30 @@ pub enum Samples {
     Values(Vec<Vec<u8>>),
     /// For every tick, the channels that spike.
     Events(Vec<Vec<Vec<u32>>>),
+    /// A number for each channel in every tick, `[tick][channel]`, each sample as long as it is.
+    Series(Vec<Vec<i16>>),
 }
 
 impl DataSet {
+    /// Samples of which nothing is known.
+    pub fn of(samples: Samples) -> Self {
+        Self {
+            samples,
+            labels: None,
+            targets: None,
+        }
+    }
+
     /// Keeps the first `n` samples.
     pub fn truncate(&mut self, n: usize) {
         match &mut self.samples {
             Samples::Values(v) => v.truncate(n),
             Samples::Events(v) => v.truncate(n),
+            Samples::Series(v) => v.truncate(n),
+        }
+        if let Some(targets) = &mut self.targets {
+            targets.values.truncate(n);
+            targets.warmup.truncate(n);
         }
         if let Some(labels) = &mut self.labels {
             labels.truncate(n);
@@ -78,6 +123,8 @@ impl Samples {
             Samples::Values(_) if takes_events => return Err(kind(VALUES, EVENTS)),
             Samples::Events(_) if !takes_events => return Err(kind(EVENTS, VALUES)),
             Samples::Values(v) => v.iter().map(Vec::len).find(|&len| len != n_values),
+            // They were read for this very network.
+            Samples::Series(_) => None,
             // An event train does not say how many channels there are, only which were used.
             Samples::Events(e) => {
                 let channels = e.iter().flatten().flatten().map(|&c| c as usize + 1);
@@ -99,6 +146,7 @@ impl Samples {
         match self {
             Samples::Values(v) => v.len(),
             Samples::Events(v) => v.len(),
+            Samples::Series(v) => v.len(),
         }
     }
 
@@ -112,15 +160,20 @@ impl Samples {
         match self {
             Samples::Values(v) => spikeloom_golden::Sample::Values(&v[n]),
             Samples::Events(v) => spikeloom_golden::Sample::Events(&v[n]),
+            Samples::Series(v) => spikeloom_golden::Sample::Series(&v[n]),
         }
     }
 
     /// The samples as a device of the network takes them: spike trains are packed, one bit a channel
-    /// and tick.
+    /// and tick, and numbers of time series are two bytes each, the lower first.
     pub fn to_bytes(&self, network: &Quantized) -> Vec<Vec<u8>> {
         let events = match self {
             Samples::Values(v) => return v.clone(),
             Samples::Events(v) => v,
+            Samples::Series(v) => {
+                let bytes = |s: &Vec<i16>| s.iter().flat_map(|v| v.to_le_bytes()).collect();
+                return v.iter().map(bytes).collect();
+            }
         };
         let n_bytes = network.input.bytes_a_tick();
         let pack = |sample: &Vec<Vec<u32>>| {
@@ -141,8 +194,14 @@ impl Samples {
             Encoder::Direct
             | Encoder::Rate { .. }
             | Encoder::Latency { .. }
-            | Encoder::Delta(_)
-            | Encoder::Series => Samples::Values(samples.to_vec()),
+            | Encoder::Delta(_) => Samples::Values(samples.to_vec()),
+            Encoder::Series => {
+                let pairs = |s: &Vec<u8>| {
+                    let pairs = s.chunks_exact(2);
+                    pairs.map(|b| i16::from_le_bytes([b[0], b[1]])).collect()
+                };
+                Samples::Series(samples.iter().map(pairs).collect())
+            }
             Encoder::Events => {
                 let n_bytes = network.input.bytes_a_tick().max(1);
                 let events = |bytes: &[u8]| {
@@ -155,11 +214,24 @@ impl Samples {
         }
     }
 
-    /// The samples as bytes a channel; of events, the share of ticks with a spike.
+    /// The samples as bytes a channel; of events, the share of ticks with a spike; of a series, its
+    /// mean size.
     fn to_values(&self, n_channels: usize) -> Vec<Vec<u8>> {
         let events = match self {
             Samples::Values(v) => return v.clone(),
             Samples::Events(v) => v,
+            Samples::Series(v) => {
+                let sizes = |sample: &Vec<i16>| {
+                    let size = |channel: usize| {
+                        let own = sample.iter().skip(channel).step_by(n_channels);
+                        let sum: u64 = own.clone().map(|v| u64::from(v.unsigned_abs())).sum();
+                        let mean = sum / (own.count() as u64).max(1);
+                        u8::try_from(mean >> 7).unwrap_or(u8::MAX)
+                    };
+                    (0..n_channels).map(size).collect()
+                };
+                return v.iter().map(sizes).collect();
+            }
         };
         let values = |sample: &Vec<Vec<u32>>| {
             let mut counts = vec![0usize; n_channels];
@@ -231,7 +303,8 @@ pub enum DataError {
     #[diagnostic(
         code(spikeloom::data::array),
         help(
-            "samples are u8 values `[n, …]` or 0/1 spikes `[n, ticks, channels]`; labels are `[n]`"
+            "samples are u8 values `[n, …]` or 0/1 spikes `[n, ticks, channels]`, or of a network \
+             that takes time series real values `[n, ticks, channels]`; labels are `[n]`"
         )
     )]
     Array {
@@ -279,26 +352,29 @@ pub enum DataError {
     },
 }
 
-/// Reads a data set; `labels` names a separate file of labels. `ticks` tells spike trains from
-/// images of the same number of dimensions.
+/// Reads a data set for a network that takes `taken`; `labels` names a separate file of labels.
 ///
 /// # Errors
 /// Where a file is missing, damaged or holds something else.
-pub fn read(path: &Path, labels: Option<&Path>, ticks: u32) -> Result<DataSet, DataError> {
+pub fn read(path: &Path, labels: Option<&Path>, taken: &Taken) -> Result<DataSet, DataError> {
     if path.is_dir() {
-        return read_folder(path);
+        return read_folder(path, taken);
     }
     let bytes = read_bytes(path)?;
-    let (samples, own_labels) = if bytes.starts_with(b"PK") {
-        read_npz(path, &mut open_npz(path, bytes)?, ticks)?
+    let mut data = if bytes.starts_with(b"PK") {
+        read_npz(path, &mut open_npz(path, bytes)?, taken)?
+    } else if taken.series.is_some() {
+        return Err(DataError::Array {
+            path: path.to_owned(),
+            what: "an IDX file holds bytes, and the network takes time series".to_owned(),
+        });
     } else {
-        (Samples::Values(split(idx(path, &bytes)?)), None)
+        DataSet::of(Samples::Values(split(idx(path, &bytes)?)))
     };
-    let labels = match labels {
-        Some(file) => Some(idx_labels(file)?),
-        None => own_labels,
-    };
-    checked(samples, labels)
+    if let Some(file) = labels {
+        data.labels = Some(idx_labels(file)?);
+    }
+    checked(data)
 }
 
 /// Reads an IDX pair from memory, as the embedded data set is kept.
@@ -310,20 +386,23 @@ pub fn read_embedded(images: &[u8], labels: &[u8]) -> Result<DataSet, DataError>
     let images = idx(&name("images"), &unzip(&name("images"), images.to_vec())?)?;
     let labels = idx(&name("labels"), &unzip(&name("labels"), labels.to_vec())?)?;
     let labels = labels.values.iter().map(|&l| l.into()).collect();
-    checked(Samples::Values(split(images)), Some(labels))
+    checked(DataSet {
+        labels: Some(labels),
+        ..DataSet::of(Samples::Values(split(images)))
+    })
 }
 
-fn checked(samples: Samples, labels: Option<Vec<usize>>) -> Result<DataSet, DataError> {
-    match &labels {
-        Some(l) if l.len() != samples.len() => Err(DataError::Labels {
-            samples: samples.len(),
+fn checked(data: DataSet) -> Result<DataSet, DataError> {
+    match &data.labels {
+        Some(l) if l.len() != data.samples.len() => Err(DataError::Labels {
+            samples: data.samples.len(),
             labels: l.len(),
         }),
-        _ => Ok(DataSet { samples, labels }),
+        _ => Ok(data),
     }
 }
 
-fn read_folder(path: &Path) -> Result<DataSet, DataError> {
+fn read_folder(path: &Path, taken: &Taken) -> Result<DataSet, DataError> {
     let unreadable = |source| DataError::Unreadable {
         path: path.to_owned(),
         source,
@@ -349,7 +428,7 @@ fn read_folder(path: &Path) -> Result<DataSet, DataError> {
     read(
         &path.join(images),
         labels.exists().then_some(labels.as_path()),
-        0,
+        taken,
     )
 }
 
@@ -444,8 +523,6 @@ fn idx_labels(path: &Path) -> Result<Vec<usize>, DataError> {
         .collect())
 }
 
-pub(crate) type Pair = (Samples, Option<Vec<usize>>);
-
 /// The arrays of an NPZ archive.
 pub(crate) fn open_npz(path: &Path, bytes: Vec<u8>) -> Result<Archive, DataError> {
     let budget = Budget::data(bytes.len());
@@ -456,7 +533,11 @@ pub(crate) fn open_npz(path: &Path, bytes: Vec<u8>) -> Result<Archive, DataError
 }
 
 /// Samples and labels of an archive.
-pub(crate) fn read_npz(path: &Path, archive: &mut Archive, ticks: u32) -> Result<Pair, DataError> {
+pub(crate) fn read_npz(
+    path: &Path,
+    archive: &mut Archive,
+    taken: &Taken,
+) -> Result<DataSet, DataError> {
     let array_error = |what: String| DataError::Array {
         path: path.to_owned(),
         what,
@@ -474,13 +555,23 @@ pub(crate) fn read_npz(path: &Path, archive: &mut Archive, ticks: u32) -> Result
     let array = archive
         .get(&input)
         .map_err(|error| array_error(error.to_string()))?;
-    let samples =
-        samples(array, ticks).map_err(|what| array_error(format!("array `{input}` {what}")))?;
+    let (samples, targets) = match taken.series {
+        Some(_) => series::read(&array, archive, taken).map_err(array_error)?,
+        None => {
+            let samples = samples(array, taken.ticks);
+            let samples = samples.map_err(|what| array_error(format!("array `{input}` {what}")))?;
+            (samples, None)
+        }
+    };
     let labels = match find(&["labels", "y", "targets"]) {
         Some(name) => Some(read_labels(archive, &name).map_err(array_error)?),
         None => None,
     };
-    Ok((samples, labels))
+    Ok(DataSet {
+        samples,
+        labels,
+        targets,
+    })
 }
 
 /// Bytes `[n, …]`, or where it is 0/1 `[n, ticks, …]`, spike trains.

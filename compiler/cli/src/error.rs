@@ -191,6 +191,40 @@ pub enum Error {
         /// Channels of the network.
         wanted: usize,
     },
+    /// Targets of another number of outputs than the network's.
+    #[error("a target has {found} values a tick, and the network has {wanted} outputs")]
+    #[diagnostic(
+        code(spikeloom::targets),
+        help("give an array `target` of the shape [n, ticks, {wanted}]")
+    )]
+    Targets {
+        /// Values of a target.
+        found: usize,
+        /// Neurons of the output.
+        wanted: usize,
+    },
+    /// An engine that needs a build folder was asked for with a model.
+    #[error("{} is a model, and {what} needs a build folder", path.display())]
+    #[diagnostic(
+        code(spikeloom::needs_build_folder),
+        help("make one with `spikeloom compile {}`, and name it", path.display())
+    )]
+    NeedsBuildFolder {
+        /// The model.
+        path: PathBuf,
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// Settings of a compilation beside a build folder, which has its own.
+    #[error("{} is a build folder, which was compiled with settings of its own", path.display())]
+    #[diagnostic(
+        code(spikeloom::settings_of_build_folder),
+        help("compile again with these options, or name the model in its place")
+    )]
+    SettingsOfBuildFolder {
+        /// The build folder.
+        path: PathBuf,
+    },
     /// Some external tool is missing or does not run.
     #[error("not ready: {}", missing.join(", "))]
     #[diagnostic(

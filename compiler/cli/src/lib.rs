@@ -16,6 +16,7 @@ pub mod plot;
 pub mod quantised;
 mod reference;
 mod report;
+pub mod score;
 pub mod selftest;
 pub mod simulate;
 mod simulator;
@@ -23,7 +24,7 @@ mod steps;
 mod verify;
 
 pub use build::Build;
-pub use compile::{Level, Request, compile, float_sample, limits};
+pub use compile::{Level, Request, compile, limits, run_float};
 pub use error::Error;
 pub use model::{Given, Model, ModelIsProject};
 pub use reference::Reference;

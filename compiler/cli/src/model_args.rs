@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use spikeloom::data::{self, DataSet};
+use spikeloom::data::{self, DataSet, Taken};
 use spikeloom::{Given, Model};
 use spikeloom_frontend::{
     Bits, Calibration, Choice, Coding, DecoderChoice, Encoding, LowerLimit, ProjectFile,
@@ -19,6 +19,13 @@ pub struct ModelArgs {
     /// A `.nir` file, a network in the native format, or a project file with these options as keys.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
+    #[command(flatten)]
+    options: ModelOptions,
+}
+
+/// What a model's file does not say.
+#[derive(Debug, clap::Args)]
+pub struct ModelOptions {
     /// Whose discretisation the model was trained in.
     #[arg(long, value_name = "NAME", value_parser = choice::<Semantics>())]
     semantics: Option<Semantics>,
@@ -218,15 +225,26 @@ impl ModelArgs {
     /// # Errors
     /// Where one cannot be read.
     pub fn load(&self, flags: ProjectFile) -> miette::Result<Loaded> {
-        let Given { model, project } = Given::read(&self.model, self.project(flags))?;
+        self.options.load(&self.model, flags)
+    }
+}
+
+impl ModelOptions {
+    /// As [`ModelArgs::load`], of the model at `path`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load(&self, path: &Path, flags: ProjectFile) -> miette::Result<Loaded> {
+        let Given { model, project } = Given::read(path, self.project(flags))?;
         let calibration = match project.calibration.as_ref().and_then(|c| c.data.as_deref()) {
             Some(path) => {
-                let ticks = match project.ticks {
-                    Some(ticks) => ticks,
-                    // A network in the native format says it itself.
-                    None => model.load(&project).map_or(0, |(network, _)| network.ticks),
-                };
-                Some(data::read(Path::new(path), None, ticks)?)
+                // A model that cannot be read is told later, as such.
+                let taken = model.load(&project).map(|(network, _)| Taken::by(&network));
+                Some(data::read(
+                    Path::new(path),
+                    None,
+                    &taken.unwrap_or_default(),
+                )?)
             }
             None => None,
         };
@@ -238,7 +256,7 @@ impl ModelArgs {
     }
 
     /// `flags` and what is said here.
-    fn project(&self, flags: ProjectFile) -> ProjectFile {
+    pub fn project(&self, flags: ProjectFile) -> ProjectFile {
         ProjectFile {
             semantics: self.semantics,
             reset: self.reset,

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use spikeloom_ir::Network;
 
-use crate::data::{self, DataError, Samples};
+use crate::data::{self, DataError, Samples, Taken};
 
 /// What the framework itself did on some samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Reference {
         };
         let ticks = network.ticks;
         let mut archive = data::open_npz(path, bytes)?;
-        let (samples, _) = data::read_npz(path, &mut archive, ticks)?;
+        let samples = data::read_npz(path, &mut archive, &Taken::by(network))?.samples;
         if let Samples::Values(values) = &samples {
             let wanted = network.input.n_values(ticks);
             let found = values.iter().map(Vec::len).find(|&len| len != wanted);

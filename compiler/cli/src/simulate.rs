@@ -7,12 +7,15 @@ use spikeloom_bitstreams::{ToolSource, Toolchain};
 use spikeloom_boards::Layout;
 use spikeloom_golden::{Golden, Outcome};
 use spikeloom_ir::mapped::{Core, Way};
-use spikeloom_ir::quantized::Source;
+use spikeloom_ir::quantized::{Encoder, Source};
+use spikeloom_ir::{Network, Quantized};
 use spikeloom_ladder::{Access, Case, DeviceRun, Rung, Verdict, Workload, check_outcomes, wave};
+use spikeloom_passes::QuantizeReport;
 
 use crate::build::Build;
 use crate::data::{DataSet, Samples};
 use crate::error::Error;
+use crate::score::{SeriesScore, series_score};
 use crate::simulator::Simulator;
 use crate::verify::Progress;
 
@@ -35,6 +38,9 @@ pub struct Summary {
     pub synaptic_operations: f64,
     /// What the circuit's own counters say; `None` for the golden model.
     pub hardware: Option<Hardware>,
+    /// How good its outputs are, where samples are time series.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesScore>,
     /// The class of every sample.
     pub classes: Vec<usize>,
 }
@@ -50,6 +56,27 @@ pub struct EarlyExit {
     pub all_ticks: u32,
     /// The accuracy with all ticks; `None` without labels.
     pub full_accuracy: Option<f64>,
+}
+
+/// A network, real-valued and as integers.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The real-valued network, normalised.
+    pub network: &'a Network,
+    /// The integer network.
+    pub quantized: &'a Quantized,
+    /// How one became the other.
+    pub report: &'a QuantizeReport,
+}
+
+impl<'a> From<&'a Build> for Subject<'a> {
+    fn from(build: &'a Build) -> Self {
+        Self {
+            network: &build.network,
+            quantized: &build.quantized,
+            report: &build.report.quantize,
+        }
+    }
 }
 
 /// Spikes of one population.
@@ -97,16 +124,14 @@ pub struct CoreUse {
 /// # Errors
 /// If a sample does not fit the network.
 pub fn simulate_golden(
-    build: &Build,
+    subject: Subject<'_>,
     data: &DataSet,
     margin: Option<i64>,
 ) -> miette::Result<Summary> {
-    let outcomes = golden_outcomes(build, &data.samples, margin)?;
-    let early_exit = early_exit(build, data, margin, &outcomes)?;
-    Ok(Summary {
-        early_exit,
-        ..summary(build, "golden", data, &outcomes, None)
-    })
+    let outcomes = golden_outcomes(subject.quantized, &data.samples, margin)?;
+    let mut summary = summary(subject, "golden", data, &outcomes)?;
+    summary.early_exit = early_exit(subject.quantized, data, margin, &outcomes)?;
+    Ok(summary)
 }
 
 /// Runs samples through the Verilog in Verilator.
@@ -125,8 +150,8 @@ pub fn simulate_verilator(
 ) -> miette::Result<Summary> {
     let tools = Toolchain::find(tools)?;
     let samples = &data.samples.to_bytes(&build.quantized);
-    let outcomes = golden_outcomes(build, &data.samples, margin)?;
-    let early_exit = early_exit(build, data, margin, &outcomes)?;
+    let outcomes = golden_outcomes(&build.quantized, &data.samples, margin)?;
+    let early_exit = early_exit(&build.quantized, data, margin, &outcomes)?;
     let model = Simulator::new(&tools)?.device(build, false)?;
     let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
     let case = Case {
@@ -149,14 +174,16 @@ pub fn simulate_verilator(
         ))
         .into());
     }
+    // Its classes and scores are the golden model's: they were just compared.
     Ok(Summary {
         early_exit,
-        ..summary(build, "verilator", data, &expected.outcomes, Some(&run))
+        hardware: Some(hardware(build, &run, &expected.outcomes)),
+        ..summary(build.into(), "verilator", data, &expected.outcomes)?
     })
 }
 
 fn early_exit(
-    build: &Build,
+    network: &Quantized,
     data: &DataSet,
     margin: Option<i64>,
     outcomes: &[Outcome],
@@ -165,12 +192,12 @@ fn early_exit(
         return Ok(None);
     };
     let ticks: f64 = outcomes.iter().map(|o| f64::from(o.ticks)).sum();
-    let full = golden_outcomes(build, &data.samples, None)?;
+    let full = golden_outcomes(network, &data.samples, None)?;
     let classes: Vec<usize> = full.iter().map(|o| o.class).collect();
     Ok(Some(EarlyExit {
         margin,
         ticks: ticks / outcomes.len().max(1) as f64,
-        all_ticks: build.quantized.ticks,
+        all_ticks: network.ticks,
         full_accuracy: accuracy(&classes, data.labels.as_deref()),
     }))
 }
@@ -204,7 +231,7 @@ pub fn write_wave(
 ///
 /// # Errors
 /// If the sample does not fit.
-pub fn trace(build: &Build, samples: &Samples, number: usize) -> miette::Result<String> {
+pub fn trace(network: &Quantized, samples: &Samples, number: usize) -> miette::Result<String> {
     use std::fmt::Write as _;
     if number >= samples.len() {
         return Err(Error::NoSuchSample {
@@ -213,11 +240,11 @@ pub fn trace(build: &Build, samples: &Samples, number: usize) -> miette::Result<
         }
         .into());
     }
-    let (_, trace) = Golden::new(&build.quantized)?.trace(samples.get(number))?;
+    let (_, trace) = Golden::new(network)?.trace(samples.get(number))?;
     let mut text = String::from("tick\tpopulation\tneuron\tspike\tstates\n");
     for (tick, populations) in trace.ticks.iter().enumerate() {
         for (p, found) in populations.iter().enumerate() {
-            let population = &build.quantized.populations[p];
+            let population = &network.populations[p];
             for neuron in 0..population.n_neurons {
                 let spikes = found.spikes.iter().filter(|&&s| s as usize == neuron);
                 let _ = write!(
@@ -249,12 +276,12 @@ fn sample(samples: &[Vec<u8>], number: usize) -> Result<&[u8], Error> {
 
 /// The golden model's results, on all processors.
 fn golden_outcomes(
-    build: &Build,
+    network: &Quantized,
     samples: &Samples,
     margin: Option<i64>,
 ) -> miette::Result<Vec<Outcome>> {
-    let samples = samples.to_bytes(&build.quantized);
-    Ok(spikeloom_ladder::Expected::until(&build.quantized, &samples, margin)?.outcomes)
+    let samples = samples.to_bytes(network);
+    Ok(spikeloom_ladder::Expected::until(network, &samples, margin)?.outcomes)
 }
 
 /// Share of results that are the labels.
@@ -265,39 +292,40 @@ pub fn accuracy(classes: &[usize], labels: Option<&[usize]>) -> Option<f64> {
 }
 
 fn summary(
-    build: &Build,
+    subject: Subject<'_>,
     engine: &'static str,
     data: &DataSet,
     outcomes: &[Outcome],
-    run: Option<&DeviceRun>,
-) -> Summary {
+) -> miette::Result<Summary> {
     let n = outcomes.len().max(1) as f64;
     let mean = |value: &dyn Fn(&Outcome) -> u64| outcomes.iter().map(value).sum::<u64>() as f64 / n;
-    let classes: Vec<usize> = match run {
-        Some(run) => run.outcomes.iter().map(|o| o.class).collect(),
-        None => outcomes.iter().map(|o| o.class).collect(),
+    let classes: Vec<usize> = outcomes.iter().map(|o| o.class).collect();
+    let populations = subject.quantized.populations.iter().enumerate();
+    let spikes = populations.map(|(p, population)| PopulationSpikes {
+        population: population.name.clone(),
+        spikes: mean(&|o| o.spikes[p]),
+    });
+    let series = match subject.quantized.input.encoder {
+        Encoder::Series => Some(series_score(
+            subject.network,
+            subject.quantized,
+            subject.report,
+            data,
+        )?),
+        _ => None,
     };
-    let spikes = build
-        .quantized
-        .populations
-        .iter()
-        .enumerate()
-        .map(|(p, population)| PopulationSpikes {
-            population: population.name.clone(),
-            spikes: mean(&|o| o.spikes[p]),
-        })
-        .collect();
-    Summary {
+    Ok(Summary {
         engine,
         samples: outcomes.len() as u64,
         accuracy: accuracy(&classes, data.labels.as_deref()),
         early_exit: None,
         input_events: mean(&|o| o.input_events),
-        spikes,
+        spikes: spikes.collect(),
         synaptic_operations: mean(&|o| o.synaptic_operations),
-        hardware: run.map(|run| hardware(build, run, outcomes)),
+        hardware: None,
+        series,
         classes,
-    }
+    })
 }
 
 /// Means of the circuit's counters; `outcomes` are the golden model's of the same samples.

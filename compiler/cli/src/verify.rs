@@ -84,6 +84,9 @@ impl Counts {
     }
 }
 
+/// Ticks of a time series in rust-hdl's simulator, which is slow where every tick has many bit planes.
+const HDL_SERIES_TICKS: usize = 4;
+
 /// One rung that was climbed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
@@ -381,6 +384,16 @@ impl<'a> Ladder<'a> {
 
     fn hdl(&self, fault: Option<&Fault>) -> miette::Result<Report> {
         let samples = first(&self.samples, self.counts.hdl);
+        let begin;
+        let samples = match self.build.quantized.input.encoder {
+            Encoder::Series => {
+                let most = HDL_SERIES_TICKS * self.build.quantized.input.bytes_a_tick();
+                let cut = |sample: &Vec<u8>| sample[..sample.len().min(most)].to_vec();
+                begin = samples.iter().map(cut).collect::<Vec<_>>();
+                &begin
+            }
+            _ => samples,
+        };
         let faulty;
         let cfg = match fault {
             Some(fault) => {
@@ -553,7 +566,7 @@ fn float_spikes(
 ) -> miette::Result<Vec<Vec<Vec<Vec<u32>>>>> {
     (0..samples.len())
         .map(|k| {
-            let record = spikeloom_float::run(network, crate::compile::float_sample(samples, k))?;
+            let record = crate::compile::run_float(network, samples, k)?;
             let populations = record.populations.iter().zip(&quantized.populations);
             let in_file_order = |(record, population): (&PopulationRecord, &Population)| {
                 let reordered = record.spikes.iter().map(|tick| {

@@ -147,6 +147,8 @@ pub struct Session<T> {
     client: Client<T>,
     layout: Layout,
     run_timeout: Duration,
+    /// As the caller wants them.
+    ticks: u16,
 }
 
 impl<T: Transport> Session<T> {
@@ -166,6 +168,7 @@ impl<T: Transport> Session<T> {
         client.check_design(layout.design_id)?;
         Ok(Self {
             client,
+            ticks: layout.n_ticks,
             layout,
             run_timeout,
         })
@@ -186,11 +189,12 @@ impl<T: Transport> Session<T> {
         Ok(loaded)
     }
 
-    /// Sets the ticks of the next samples; the design's own number is set at power-up.
+    /// Sets the ticks of the next samples, the most of those that end with their last one; the design's own number is set at power-up.
     ///
     /// # Errors
     /// If the device does not answer.
     pub fn set_ticks(&mut self, n_ticks: u16) -> Result<(), Error> {
+        self.ticks = n_ticks;
         self.client.set_ticks(n_ticks)
     }
 
@@ -200,7 +204,8 @@ impl<T: Transport> Session<T> {
     /// If the sample is too long, the device does not answer, or a counter has run over.
     pub fn run(&mut self, sample: &[u8]) -> Result<DeviceOutcome, Error> {
         if let Some(bytes) = self.layout.tick_bytes {
-            self.set_ticks(u16::try_from(sample.len() / bytes).unwrap_or(u16::MAX))?;
+            let own = u16::try_from(sample.len() / bytes).unwrap_or(u16::MAX);
+            self.client.set_ticks(own.min(self.ticks))?;
         }
         self.client.write_input(sample)?;
         self.client.start()?;

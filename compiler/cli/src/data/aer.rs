@@ -44,6 +44,7 @@ pub fn read(
     Ok(Some(DataSet {
         samples: Samples::Events(samples),
         labels: recordings.iter().map(|(class, _)| *class).collect(),
+        targets: None,
     }))
 }
 

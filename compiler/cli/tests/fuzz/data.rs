@@ -193,16 +193,23 @@ fn samples() {
     let run = |bytes: &[u8]| {
         file.set_len(bytes.len() as u64).unwrap();
         file.write_all_at(bytes, 0).unwrap();
-        match data::read(Path::new(&path), None, 2) {
-            Ok(data) => {
-                let kind = match &data.samples {
-                    data::Samples::Values(_) => "values",
-                    data::Samples::Events(_) => "events",
-                };
-                format!("{kind} {}", data.labels.is_some())
+        // By a network that takes spikes or bytes, and by one that takes time series.
+        let read = |series| {
+            let taken = data::Taken { ticks: 2, series };
+            match data::read(Path::new(&path), None, &taken) {
+                Ok(data) => {
+                    let kind = match &data.samples {
+                        data::Samples::Values(_) => "values",
+                        data::Samples::Events(_) => "events",
+                        data::Samples::Series(_) => "series",
+                    };
+                    let (labels, targets) = (data.labels.is_some(), data.targets.is_some());
+                    format!("{kind} {labels} {targets}")
+                }
+                Err(error) => codes(&error),
             }
-            Err(error) => codes(&error),
-        }
+        };
+        format!("{}, {}", read(None), read(Some((2, 1.0 / 4096.0))))
     };
     campaign(
         "data::samples",
