@@ -359,11 +359,16 @@ pub(crate) struct Cone {
 pub(crate) const MAJORITY: u32 = 0b1110_1000;
 
 impl Table {
-    /// Whether it is a wire: the output is one of the inputs.
+    /// Whether it is a wire: the output is one of the inputs. A wire may carry a constant zero,
+    /// which no cell drives.
     pub(crate) fn passes(&self) -> bool {
         let mut cone = Cone::new(&self.inputs, u32::from(self.contents));
         cone.fold(&[]);
-        cone.inputs.len() == 1 && cone.contents & 0b11 == 0b10
+        match cone.inputs.len() {
+            0 => cone.contents & 1 == 0,
+            1 => cone.contents & 0b11 == 0b10,
+            _ => false,
+        }
     }
 }
 
@@ -915,6 +920,11 @@ mod tests {
         assert_eq!(values, [None, Some(true), Some(false), None, Some(true)]);
         assert!(gates.tables[2].passes());
         assert!(!gates.tables[0].passes());
+        let zero = Table {
+            inputs: [Signal::Low; 4],
+            ..gates.tables[2].clone()
+        };
+        assert!(zero.passes());
         assert_eq!(gates.folded().tables[1].inputs[0], Signal::High);
         assert_eq!(gates.folded().carries[0].inputs[0], Signal::High);
     }

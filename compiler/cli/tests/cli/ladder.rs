@@ -114,9 +114,7 @@ fn a_bitstream_for_hx8k_computes_the_network() {
     if tools::toolchain().is_none() {
         return;
     }
-    // With the mapper's own choice of lanes the decoder counts one cell more than was placed, of
-    // 1,773 with 24 that only hand a signal on: not understood yet.
-    let workshop = compiled("hx8k --lanes 1");
+    let workshop = compiled("hx8k");
     let lines = workshop.json("verify build --data data.npz --samples 4 --json");
     assert_equal(&lines, &RUNGS);
 
