@@ -8,8 +8,8 @@ use crate::event::{BEGIN, EVENT, KIND_BITS, PLANE, TICK};
 use crate::leaf::{BitRegister, Register};
 use crate::width::{DConst, DSignal, bit_cast};
 
-/// Which streams of a [`Merge`] begin with a constant input, whose events come as bit planes before
-/// the first tick.
+/// Which streams of a [`Merge`] have bit planes: those of a constant input, before the first tick,
+/// or those of graded values, in every tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Planes {
     /// None.
@@ -31,14 +31,14 @@ pub enum Planes {
 ///
 /// Protocol:
 /// 1. An event of the second stream goes before whatever the first offers.
-/// 2. The two streams' `TICK`s go as one, once both are there, and so do their `PLANE`s. With a delay of `d` ticks, the first
+/// 2. The two streams' `TICK`s go as one, once both are there. With a delay of `d` ticks, the first
 ///    `d` ticks of a sample have nothing to wait for, and tick `t` gets the second stream's events
 ///    of tick `t - d`.
 /// 3. Without a delay, `BEGIN`s go as one too. With one, the first stream's `BEGIN` goes once the
 ///    second's last one has come; what the last sample left in the second stream is dropped until
 ///    its next one.
-/// 4. Where only the first stream begins with bit planes, an event of the second waits for the first
-///    one's `TICK`. Where both do, their `PLANE`s go as one too.
+/// 4. Where only the first stream has bit planes, an event of the second waits for the first one's
+///    `TICK`. Where both do, their `PLANE`s go as one, as their `TICK`s do.
 /// 5. With a delay, nothing is sent while the first stream offers nothing, so that what a sample's
 ///    last ticks sent is never taken for work.
 ///

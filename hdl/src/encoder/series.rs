@@ -26,7 +26,7 @@ pub enum SeriesState {
 
 /// Sends a stored time series.
 ///
-/// Ports as [`DirectEncoder`](crate::DirectEncoder)'s, but that `write_address` is the byte of the
+/// Ports as [`SampleEncoder`](crate::SampleEncoder)'s, but that `write_address` is the byte of the
 /// sample, two a value, the lower first, and that events carry a value in place of an index: that
 /// of every channel in every tick, in order. One channel a cycle.
 ///
