@@ -1,10 +1,12 @@
-"""Makes the HDF5 files of this folder, which no exporter would write: python make.py, with h5py 3.16.
+"""Makes the files of this folder, which no exporter would write: python make.py, with h5py 3.16.0 and
+zstandard 0.25.0.
 
-Each holds a small graph that is fine but for one thing, which its name says.
+Each holds a small graph or a recording that is fine but for one thing, which its name says.
 """
 
 import h5py
 import numpy as np
+import zstandard
 
 STR = h5py.string_dtype()
 
@@ -136,3 +138,54 @@ for name, n in [("one_string_often", 200), ("one_string_very_often", 2_400)]:
         reference = raw.read(size)
         raw.seek(place)
         raw.write(reference * n)
+
+
+def recording(name):
+    return h5py.File(f"{name}.h5", "w")
+
+
+def sequences(file, n, **options):
+    """Room for samples of spike times."""
+    spikes = file.create_group("spikes")
+    types = {"times": np.float16, "units": np.uint16}
+    return [spikes.create_dataset(k, (n,), h5py.vlen_dtype(t), **options) for k, t in types.items()]
+
+
+with recording("terabytes_of_events") as file:
+    for name in "xytp":
+        file.create_dataset(name, (1 << 40,), np.int64, chunks=(1 << 20,))
+
+with recording("samples_without_number") as file:
+    # Silent ones, which take no room in the file.
+    sequences(file, 1 << 22, chunks=(1 << 16,), compression="gzip")
+
+with recording("sequence_very_often") as file:
+    # One sequence under many references: those of the first sample, copied in the file.
+    for dataset in sequences(file, 4096):
+        dataset[:] = [np.arange(3000, dtype=dataset.dtype.metadata["vlen"])] + [[]] * 4095
+bytes_ = bytearray(open("sequence_very_often.h5", "rb").read())
+at = 0
+while (at := bytes_.find((3000).to_bytes(4, "little"), at)) >= 0:
+    if bytes_[at + 16 : at + 32] == bytes(16):
+        bytes_[at : at + 65536] = bytes_[at : at + 16] * 4096
+        at += 65536
+    else:
+        at += 4
+bytes_ = open("sequence_very_often.h5", "wb").write(bytes_)
+
+with recording("other_lengths") as file:
+    for n, name in enumerate("xytp"):
+        file[name] = np.zeros(4 + n, np.int64)
+
+with recording("two_cameras") as file:
+    for side in ["left", "right"]:
+        for name in "xytp":
+            file[f"{side}/{name}"] = np.zeros(4, np.int64)
+
+header = open("../data/events/zstd.aedat4", "rb").read(4096)
+header = header[: 18 + int.from_bytes(header[14:18], "little")]
+# No index.
+header = header.replace(int.from_bytes(header[0x36:0x3e], "little").to_bytes(8, "little"), b"\xff" * 8)
+packet = zstandard.compress(bytes(1 << 32), 19)
+with open("packed_bomb.aedat4", "wb") as file:
+    file.write(header + bytes(4) + len(packet).to_bytes(4, "little") + packet)

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use spikeloom::data::aer::{self, Sensor};
-use spikeloom::data::{self, DataSet, Taken};
+use spikeloom::data::aer::Sensor;
+use spikeloom::data::{self, DataSet};
 use spikeloom_bitstreams::ToolSource;
 use spikeloom_frontend::Choice;
 use spikeloom_ir::Network;
@@ -34,8 +34,9 @@ fn source() -> impl TypedValueParser<Value = ToolSource> {
 #[derive(Debug, clap::Args)]
 pub struct DataArgs {
     /// Samples: an IDX file (may be gzipped), an .npz with `input` and `labels` (for time series also
-    /// `length`, `target` and `warmup`), a folder with an IDX pair; or events as text (`t x y p` lines
-    /// in .txt, .csv or .aer), also a folder of such files, or of folders called like their class.
+    /// `length`, `target` and `warmup`), a folder with an IDX pair; or recordings of events as text
+    /// (`t x y p` lines in .txt, .csv or .aer), HDF5 (.h5), AEDAT (.aedat, .aedat4) or N-MNIST (.bin),
+    /// also a folder of such files, or of folders called like their class.
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
     /// Labels of the samples, as an IDX file, where they are not in the same file.
@@ -44,10 +45,10 @@ pub struct DataArgs {
     /// Use only so many samples, from the first.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
-    /// Of events as text: length of a tick in microseconds [default: a recording fills all ticks].
+    /// Of events: length of a tick in microseconds [default: a recording fills all ticks].
     #[arg(long, value_name = "N", requires = "data", value_parser = clap::value_parser!(u64).range(1..))]
     pub tick_us: Option<u64>,
-    /// Of events as text: the sensor's size [default: from the network's input].
+    /// Of events: the sensor's size [default: from the network's input].
     #[arg(long, value_name = "WIDTHxHEIGHT", requires = "data", value_parser = size)]
     pub sensor: Option<(u32, u32)>,
 }
@@ -70,16 +71,11 @@ impl DataArgs {
             size: self.sensor,
             tick_us: self.tick_us,
         };
-        let (input, ticks) = (&network.input, network.ticks);
-        let recordings = aer::read(path, &input.shape, &sensor, ticks)?;
-        let mut data = match recordings {
-            Some(recordings) => recordings,
-            None => data::read(path, self.labels.as_deref(), &Taken::by(network))?,
-        };
+        let mut data = data::read_for(network, path, self.labels.as_deref(), &sensor)?;
         if let Some(n) = self.samples {
             data.truncate(n as usize);
         }
-        data.samples.check(input, ticks, path)?;
+        data.samples.check(&network.input, network.ticks, path)?;
         Ok(Some(data))
     }
 }

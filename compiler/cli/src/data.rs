@@ -1,8 +1,8 @@
 //! Data sets: samples and labels from the files people have them in.
 //!
-//! IDX files (plain or gzipped, as MNIST is distributed), NPZ archives, or a folder that holds an
-//! IDX pair. Values are bytes, one a channel, or for `--encoding delta` `[n, ticks, channels]`; spike
-//! trains are 0/1 arrays `[n, ticks, channels]`, and time series real ones.
+//! IDX files (plain or gzipped, as MNIST is distributed), NPZ archives, a folder that holds an IDX
+//! pair, or recordings of events ([`aer`]). Values are bytes, one a channel, or for `--encoding delta`
+//! `[n, ticks, channels]`; spike trains are 0/1 arrays `[n, ticks, channels]`, and time series real ones.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -282,7 +282,8 @@ pub enum DataError {
         code(spikeloom::data::unknown_format),
         help(
             "give an IDX file (may be gzipped), an .npz with arrays `input` and `labels` (or `x` \
-             and `y`), or a folder that holds an IDX pair"
+             and `y`), a folder that holds an IDX pair, or a recording of events, whose name has to \
+             end as such"
         )
     )]
     UnknownFormat {
@@ -318,8 +319,9 @@ pub enum DataError {
     #[diagnostic(
         code(spikeloom::data::recording),
         help(
-            "a recording has one event a line, `t x y p`: microseconds (or seconds with a point), \
-             column, row, polarity"
+            "events are lines of text `t x y p` (microseconds, or seconds with a point; column, row, \
+             polarity), columns `x`, `y`, `t`, `p` or `spikes/times` and `spikes/units` in HDF5, \
+             AEDAT 3.1 or 4.0, or files of N-MNIST"
         )
     )]
     Recording {
@@ -350,6 +352,24 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+}
+
+/// Reads recordings of events or any other data set for a network; `labels` names a separate file of
+/// labels, for what is no recording.
+///
+/// # Errors
+/// As [`read`] and [`aer::read`].
+pub fn read_for(
+    network: &Network,
+    path: &Path,
+    labels: Option<&Path>,
+    sensor: &aer::Sensor,
+) -> Result<DataSet, DataError> {
+    let recordings = aer::read(path, &network.input.shape, sensor, network.ticks)?;
+    match recordings {
+        Some(recordings) => Ok(recordings),
+        None => read(path, labels, &Taken::by(network)),
+    }
 }
 
 /// Reads a data set for a network that takes `taken`; `labels` names a separate file of labels.

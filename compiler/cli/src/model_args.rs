@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use spikeloom::data::aer::Sensor;
 use spikeloom::data::{self, DataSet, Taken};
 use spikeloom::{Given, Model};
 use spikeloom_frontend::{
@@ -238,13 +239,12 @@ impl ModelOptions {
         let Given { model, project } = Given::read(path, self.project(flags))?;
         let calibration = match project.calibration.as_ref().and_then(|c| c.data.as_deref()) {
             Some(path) => {
-                // A model that cannot be read is told later, as such.
-                let taken = model.load(&project).map(|(network, _)| Taken::by(&network));
-                Some(data::read(
-                    Path::new(path),
-                    None,
-                    &taken.unwrap_or_default(),
-                )?)
+                let path = Path::new(path);
+                Some(match model.load(&project) {
+                    Ok((network, _)) => data::read_for(&network, path, None, &Sensor::default())?,
+                    // A model that cannot be read is told later, as such.
+                    Err(_) => data::read(path, None, &Taken::default())?,
+                })
             }
             None => None,
         };

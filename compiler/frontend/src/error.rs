@@ -51,6 +51,18 @@ pub enum Error {
         /// What the HDF5 library found.
         reason: String,
     },
+    /// An HDF5 file of data without the column that was looked for.
+    #[error("{at} {what}")]
+    #[diagnostic(
+        code(spikeloom::frontend::column),
+        help("a column is a dataset of numbers with one axis, or a field of a dataset of records")
+    )]
+    Column {
+        /// The dataset or field.
+        at: Origin,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The file declares more than a model can have, or more than its own length allows.
     #[error("{at} declares {what} of {found}, but at most {limit} can be read")]
     #[diagnostic(

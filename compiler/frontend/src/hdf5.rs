@@ -1,7 +1,7 @@
 //! HDF5 from a byte slice into a tree of groups and arrays.
 //!
-//! The file is read by `hdf5-reader`, the only module that names it being this one. Of the
-//! readers that could serve:
+//! The file is read by `hdf5-reader`, which only this module and [`columns`] name. Of the readers that
+//! could serve:
 //!
 //! - `hdf5-metno` binds the C library, which has to be built with cmake or found on the system,
 //!   reads files and not bytes, and has a history of memory errors on hostile files.
@@ -16,6 +16,8 @@
 //! On top of the library's limits this module bounds what a file may declare against its own
 //! length, so that no model, however broken, makes us allocate more than [`MAX_TOTAL_BYTES`]
 //! for its values.
+
+pub mod columns;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -108,9 +110,13 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Group, Error> {
             limit: MAX_FILE_BYTES,
         });
     }
-    // The library is not known to panic, and its own fuzzing says so; but a panic here would
-    // take the user's build with it, so the last resort is to turn it into our error.
-    catch_unwind(AssertUnwindSafe(|| read_all(bytes, length))).unwrap_or_else(|_| {
+    guarded(|| read_all(bytes, length))
+}
+
+/// The library is not known to panic, and its own fuzzing says so; but a panic here would take the
+/// user's build with it, so the last resort is to turn it into our error.
+fn guarded<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
         Err(Error::CorruptHdf5 {
             at: Origin::Node("/".to_owned()),
             reason: "the HDF5 reader failed".to_owned(),
@@ -151,13 +157,7 @@ fn check_signature(bytes: &[u8]) -> Result<(), Error> {
 }
 
 fn read_all(bytes: &[u8], length: u64) -> Result<Group, Error> {
-    let options = OpenOptions::default()
-        .with_max_read_bytes(limit_of(MAX_TOTAL_BYTES))
-        .with_max_chunk_bytes(limit_of(array_limit(length)))
-        .with_max_object_header_bytes(1 << 20)
-        // Every array is read once, as a whole.
-        .with_chunk_cache_bytes(0)
-        .with_external_link_resolver(Arc::new(NoOtherFile));
+    let options = options(MAX_TOTAL_BYTES, array_limit(length));
     let root = Origin::Node("/".to_owned());
     let file = Hdf5File::from_bytes_with_options(bytes, options).map_err(corrupt(&root))?;
     let group = file.root_group().map_err(corrupt(&root))?;
@@ -167,6 +167,17 @@ fn read_all(bytes: &[u8], length: u64) -> Result<Group, Error> {
         total_bytes: 0,
     };
     walk.group(&group, "", 0)
+}
+
+/// No more than so many bytes for all values of an array, and for one chunk of it.
+fn options(array_bytes: u64, chunk_bytes: u64) -> OpenOptions {
+    OpenOptions::default()
+        .with_max_read_bytes(limit_of(array_bytes))
+        .with_max_chunk_bytes(limit_of(chunk_bytes))
+        .with_max_object_header_bytes(1 << 20)
+        // Every array is read once, as a whole.
+        .with_chunk_cache_bytes(0)
+        .with_external_link_resolver(Arc::new(NoOtherFile))
 }
 
 /// Refuses to open what a link to another file names; without it such links would be left out, and

@@ -13,7 +13,8 @@
 //! repair is returned as a [`Remark`]; every error says where in the user's file it stands.
 //!
 //! [`native`] is the project's own format, which holds the Network level exactly, and [`arrays`]
-//! reads the files of arrays beside it. [`nir::write()`] is the way back to NIR.
+//! reads the files of arrays beside it. [`nir::write()`] is the way back to NIR. [`columns`] reads
+//! data sets in HDF5.
 //!
 //! What this crate does not do: it opens no file, prints nothing, and changes no parameter
 //! beyond the per-tick factors that the Network level is made of.
@@ -43,6 +44,7 @@ pub use choice::{
 pub use coding::Coding;
 pub use error::{Error, Limit};
 pub use excerpt::Excerpt;
+pub use hdf5::columns;
 pub use inspect::{EdgeSummary, Inspection, NodeSummary, ParameterSummary, inspect};
 pub use lower::{Options, lower};
 pub use project::{Calibration, KEYS, ProjectFile};

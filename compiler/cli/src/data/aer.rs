@@ -1,7 +1,23 @@
-//! Recordings of event cameras as text, one event a line: `t x y p`.
+//! Recordings of event cameras, and of cochleas: from the files people have them in to spike trains.
+//!
+//! | format | file | content |
+//! | --- | --- | --- |
+//! | text | `.txt`, `.csv`, `.aer` | one event a line, `t x y p` |
+//! | HDF5 | `.h5`, `.hdf5` | columns of events, or samples of spike times as in the Heidelberg data sets |
+//! | AEDAT 4 | `.aedat4` | packets of events, as `dv` writes them |
+//! | AEDAT 3.1 | `.aedat` | packets of events, as `caer` writes them |
+//! | N-MNIST | `.bin` | 40 bits an event |
+//!
+//! Any may be gzipped. Text and N-MNIST are known by their names, the others by how they begin.
 
-use std::collections::BTreeSet;
+mod aedat;
+mod aedat4;
+mod hdf5;
+mod text;
+
 use std::path::{Path, PathBuf};
+
+use spikeloom_frontend::arrays::Budget;
 
 use super::{DataError, DataSet, Samples, read_bytes};
 
@@ -14,7 +30,7 @@ pub struct Sensor {
     pub tick_us: Option<u64>,
 }
 
-/// Reads a recording, a folder of recordings, or a folder of such folders, whose names are the classes;
+/// Reads a file of recordings, a folder of them, or a folder of such folders, whose names are the classes;
 /// nothing if it is none of them. `shape` is that of the network's input.
 ///
 /// # Errors
@@ -25,8 +41,8 @@ pub fn read(
     sensor: &Sensor,
     ticks: u32,
 ) -> Result<Option<DataSet>, DataError> {
-    let recordings = recordings(path)?;
-    if recordings.is_empty() {
+    let files = files(path)?;
+    if files.is_empty() {
         return Ok(None);
     }
     let wrong = |path: &Path, what| DataError::Recording {
@@ -34,22 +50,65 @@ pub fn read(
         what,
     };
     let frame = Frame::new(shape, sensor).map_err(|what| wrong(path, what))?;
-    let mut samples = Vec::with_capacity(recordings.len());
-    for (_, file) in &recordings {
-        let text = String::from_utf8(read_bytes(file)?)
-            .map_err(|_| wrong(file, "is not text in UTF-8".to_owned()))?;
-        let spikes = spikes(&text, &frame, sensor.tick_us, ticks);
-        samples.push(spikes.map_err(|what| wrong(file, what))?);
+    let clock = Clock {
+        tick_us: sensor.tick_us,
+        ticks,
+    };
+    let (mut samples, mut labels) = (Vec::new(), Vec::new());
+    for (class, file) in &files {
+        let recordings = parse(file, read_bytes(file)?, &frame, &clock);
+        for (trains, label) in recordings.map_err(|what| wrong(file, what))? {
+            samples.push(trains);
+            labels.push(label.or(*class));
+        }
     }
     Ok(Some(DataSet {
         samples: Samples::Events(samples),
-        labels: recordings.iter().map(|(class, _)| *class).collect(),
+        labels: labels.into_iter().collect(),
         targets: None,
     }))
 }
 
-/// All recordings with their classes, if any, in the order of classes and names.
-fn recordings(path: &Path) -> Result<Vec<(Option<usize>, PathBuf)>, DataError> {
+/// For each tick the channels that spike, ascending.
+type Trains = Vec<Vec<u32>>;
+
+/// The recordings in a file of any format, with the classes that it says; `path` tells formats apart
+/// that begin with no mark of their own.
+///
+/// # Errors
+/// What is wrong with the file, and where.
+pub fn parse(
+    path: &Path,
+    bytes: Vec<u8>,
+    frame: &Frame,
+    clock: &Clock,
+) -> Result<Vec<(Trains, Option<usize>)>, String> {
+    let Budget(limit) = Budget::data(bytes.len());
+    let one = |spikes: Vec<Spike>| match clock.trains(&spikes, None) {
+        Some(trains) => Ok(vec![(trains, None)]),
+        None => Err("it holds no events".to_owned()),
+    };
+    if bytes.starts_with(b"\x89HDF") {
+        return hdf5::read(bytes, frame, clock);
+    }
+    if bytes.starts_with(aedat4::MARK) {
+        return one(aedat4::read(&bytes, frame, limit)?);
+    }
+    if bytes.starts_with(aedat::MARK) {
+        return one(aedat::read(&bytes, frame)?);
+    }
+    match extension(path) {
+        Some("bin") => one(aedat::read_nmnist(&bytes, frame)?),
+        Some("h5" | "hdf5" | "aedat" | "aedat4") => Err(
+            "does not begin as HDF5, AEDAT 4.0 or AEDAT 3.1 does, whatever its name says"
+                .to_owned(),
+        ),
+        _ => one(text::read(&bytes, frame)?),
+    }
+}
+
+/// All files of recordings with their classes, if any, in the order of classes and names.
+fn files(path: &Path) -> Result<Vec<(Option<usize>, PathBuf)>, DataError> {
     if !path.is_dir() {
         let is_one = is_named_so(path);
         return Ok(is_one
@@ -89,8 +148,15 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 fn is_named_so(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    matches!(extension, Some("txt" | "csv" | "aer")) && path.is_file()
+    const EXTENSIONS: [&str; 8] = ["txt", "csv", "aer", "h5", "hdf5", "aedat4", "aedat", "bin"];
+    extension(path).is_some_and(|found| EXTENSIONS.contains(&found)) && path.is_file()
+}
+
+/// Of a gzipped file, that of what is in it.
+fn extension(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    Some(name.rsplit_once('.')?.1)
 }
 
 /// What the network's input looks like.
@@ -98,6 +164,7 @@ fn is_named_so(path: &Path) -> bool {
 pub struct Frame {
     width: u32,
     height: u32,
+    n_channels: u32,
     /// Each polarity has its own channels, those of `p = 0` first.
     has_polarity: bool,
 }
@@ -132,9 +199,86 @@ impl Frame {
         Ok(Self {
             width,
             height,
+            n_channels: narrow(n_channels),
             has_polarity: n != n_pixels,
         })
     }
+
+    /// The spike of an event at a pixel.
+    fn event(&self, time: i64, x: u32, y: u32, polarity: bool) -> Result<Spike, String> {
+        if x >= self.width || y >= self.height {
+            return Err(format!(
+                "has an event at column {x}, row {y}, but the sensor has {}x{}",
+                self.width, self.height
+            ));
+        }
+        let plane = u32::from(self.has_polarity && polarity);
+        let channel = (plane * self.height + y) * self.width + x;
+        Ok(Spike { time, channel })
+    }
+
+    /// The spike of a channel itself.
+    fn unit(&self, time: i64, unit: i64) -> Result<Spike, String> {
+        match u32::try_from(unit) {
+            Ok(channel) if channel < self.n_channels => Ok(Spike { time, channel }),
+            _ => Err(format!(
+                "has a spike of unit {unit}, but the network has {} channels",
+                self.n_channels
+            )),
+        }
+    }
+}
+
+/// An event as the network sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Spike {
+    /// Microseconds.
+    time: i64,
+    channel: u32,
+}
+
+/// How times become ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// Length of a tick in microseconds; without it each recording is spread over all ticks.
+    pub tick_us: Option<u64>,
+    /// Ticks of a sample.
+    pub ticks: u32,
+}
+
+impl Clock {
+    /// The spike trains of one recording, which begins at `start` or with its first event: several events
+    /// of a channel in one tick are one spike; what comes after the last tick is left out.
+    /// `None` if it has neither events nor a start.
+    fn trains(&self, spikes: &[Spike], start: Option<i64>) -> Option<Trains> {
+        let times = spikes.iter().map(|spike| spike.time);
+        let start = start.or_else(|| times.clone().min())?;
+        let end = times.max().unwrap_or(start).max(start);
+        let span = u128::from(end.abs_diff(start)) + 1;
+        let mut trains = vec![Vec::new(); self.ticks as usize];
+        for spike in spikes.iter().filter(|spike| spike.time >= start) {
+            let after = u128::from(spike.time.abs_diff(start));
+            let tick = match self.tick_us {
+                Some(length) => after / u128::from(length.max(1)),
+                None => after * u128::from(self.ticks) / span,
+            };
+            if let Some(train) = usize::try_from(tick).ok().and_then(|at| trains.get_mut(at)) {
+                train.push(spike.channel);
+            }
+        }
+        for train in &mut trains {
+            train.sort_unstable();
+            train.dedup();
+        }
+        Some(trains)
+    }
+}
+
+/// A time in seconds as microseconds.
+fn microseconds(seconds: f64) -> Option<i64> {
+    let time = (seconds * 1e6).round();
+    // Thirty years.
+    (0.0..1e15).contains(&time).then_some(time as i64)
 }
 
 /// A length as events number it.
@@ -142,138 +286,44 @@ fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-fn is_event(line: &str) -> bool {
-    !line.trim().is_empty() && !line.trim_start().starts_with(['#', '%'])
-}
-
-/// Microseconds, column, row and polarity.
-type Event = (u64, u32, u32, u32);
-
-fn event(line: &str) -> Result<Event, String> {
-    let fields: Vec<&str> = line
-        .split([' ', '\t', ',', ';', '\r'])
-        .filter(|field| !field.is_empty())
-        .collect();
-    let [t, x, y, p] = fields[..] else {
-        return Err(format!("has {} fields, not `t x y p`", fields.len()));
-    };
-    // Whole numbers are microseconds, others seconds.
-    let time = match t.parse::<u64>() {
-        Ok(time) => time,
-        Err(_) => microseconds(t).ok_or_else(|| format!("has the time `{t}`"))?,
-    };
-    let place = |name: &str, field: &str| {
-        field
-            .parse()
-            .map_err(|_| format!("has `{field}` as its {name}"))
-    };
-    let polarity = match p {
-        "1" | "+1" | "true" | "True" => 1,
-        "0" | "-1" | "false" | "False" => 0,
-        _ => return Err(format!("has the polarity `{p}`, not 0 or 1")),
-    };
-    Ok((time, place("column", x)?, place("row", y)?, polarity))
-}
-
-fn microseconds(seconds: &str) -> Option<u64> {
-    let seconds: f64 = seconds.parse().ok()?;
-    let time = (seconds * 1e6).round();
-    // Thirty years.
-    (0.0..1e15).contains(&time).then_some(time as u64)
-}
-
-/// The spike trains of one recording: for each of so many ticks, the channels with events, ascending.
-/// Several events of a channel in one tick are one spike; what comes after the last tick is left out.
-///
-/// # Errors
-/// The line that is no event, or where there are none.
-pub fn spikes(
-    text: &str,
-    frame: &Frame,
-    tick_us: Option<u64>,
-    ticks: u32,
-) -> Result<Vec<Vec<u32>>, String> {
-    let mut events = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| is_event(line)) {
-        let at = number + 1;
-        let found = event(line).map_err(|what| format!("line {at} {what}"))?;
-        let (_, x, y, _) = found;
-        if x >= frame.width || y >= frame.height {
-            return Err(format!(
-                "line {at} has an event at column {x}, row {y}, but the sensor has {}x{}",
-                frame.width, frame.height
-            ));
-        }
-        events.push(found);
-    }
-    let times = events.iter().map(|(time, ..)| *time);
-    let (Some(first), Some(last)) = (times.clone().min(), times.max()) else {
-        return Err("it holds no events".to_owned());
-    };
-    let span = u128::from(last - first) + 1;
-    let mut trains = vec![BTreeSet::new(); ticks as usize];
-    for (time, x, y, polarity) in events {
-        let after = u128::from(time - first);
-        let tick = match tick_us {
-            Some(length) => after / u128::from(length.max(1)),
-            None => after * u128::from(ticks) / span,
-        };
-        let plane = if frame.has_polarity { polarity } else { 0 };
-        let channel = (plane * frame.height + y) * frame.width + x;
-        if let Some(train) = usize::try_from(tick).ok().and_then(|at| trains.get_mut(at)) {
-            train.insert(channel);
-        }
-    }
-    Ok(trains
-        .into_iter()
-        .map(|t| t.into_iter().collect())
-        .collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn frame(shape: &[usize]) -> Frame {
-        Frame::new(shape, &Sensor::default()).unwrap()
+    fn clock(tick_us: Option<u64>, ticks: u32) -> Clock {
+        Clock { tick_us, ticks }
     }
 
     #[test]
-    fn events_fall_into_ticks_from_the_first_on() {
-        let text = "# t x y p\n1000 0 0 1\n1009 2 1 0\n1010 2 1 0\n1010 2 1 0\n1999 1 0 -1\n";
-        let trains = spikes(text, &frame(&[2, 2, 3]), Some(10), 3).unwrap();
-        assert_eq!(trains, [vec![5, 6], vec![5], vec![]]);
-        // Spread over all ticks, and without polarity.
-        let trains = spikes(text, &frame(&[2, 3]), None, 2).unwrap();
-        assert_eq!(trains, [vec![0, 5], vec![1]]);
+    fn events_fall_into_ticks() {
+        let spikes: Vec<Spike> = [
+            (1000, 6),
+            (1000, 2),
+            (1009, 5),
+            (1010, 5),
+            (1010, 5),
+            (1999, 1),
+        ]
+        .map(|(time, channel)| Spike { time, channel })
+        .to_vec();
+        let by_length = clock(Some(10), 3);
+        let trains = by_length.trains(&spikes, None).unwrap();
+        assert_eq!(trains, [vec![2, 5, 6], vec![5], vec![]]);
+        // From a time of its own, before which there is nothing.
+        let trains = by_length.trains(&spikes, Some(1005)).unwrap();
+        assert_eq!(trains, [vec![5], vec![], vec![]]);
+        // Spread over all ticks.
+        let trains = clock(None, 2).trains(&spikes, None).unwrap();
+        assert_eq!(trains, [vec![2, 5, 6], vec![1]]);
+        assert_eq!(by_length.trains(&[], None), None);
+        assert_eq!(by_length.trains(&[], Some(0)), Some(vec![Vec::new(); 3]));
     }
 
     #[test]
-    fn times_may_be_seconds() {
-        let text = "0.5,0,0,1\n0.500025,1,0,0\n";
-        let trains = spikes(text, &frame(&[1, 1, 2]), Some(10), 4).unwrap();
-        assert_eq!(trains, [vec![0], vec![], vec![1], vec![]]);
-    }
-
-    #[test]
-    fn what_is_no_event_is_told() {
-        let frame = frame(&[1, 2]);
-        let error = |text: &str| spikes(text, &frame, None, 2).unwrap_err();
-        assert_eq!(
-            error("1 0 0 1\n2 0 0\n"),
-            "line 2 has 3 fields, not `t x y p`"
-        );
-        assert_eq!(
-            error("1 0 0 7\n"),
-            "line 1 has the polarity `7`, not 0 or 1"
-        );
-        assert_eq!(error("x 0 0 1\n"), "line 1 has the time `x`");
-        assert_eq!(error("1 -1 0 1\n"), "line 1 has `-1` as its column");
-        assert_eq!(
-            error("1 2 0 1\n"),
-            "line 1 has an event at column 2, row 0, but the sensor has 2x1"
-        );
-        assert_eq!(error("# nothing\n"), "it holds no events");
+    fn times_may_be_as_far_apart_as_there_are() {
+        let spikes = [i64::MIN, i64::MAX].map(|time| Spike { time, channel: 0 });
+        let trains = clock(None, 2).trains(&spikes, None).unwrap();
+        assert_eq!(trains, [vec![0], vec![0]]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod ladder;
 mod native;
 mod printed;
 mod quantize;
+mod recordings;
 mod reservoir;
 mod simulate;
 mod tools;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use fastrand::Rng;
 use spikeloom::data;
+use spikeloom::data::aer::{self, Clock, Frame, Sensor};
 use spikeloom_frontend::arrays::{Archive, ArchiveFormat, ArrayError, Budget};
 use spikeloom_tests::archive::{npy, npy_header, safetensors, zip};
 use spikeloom_tests::fuzz::{Target, campaign, mutate};
@@ -218,6 +219,64 @@ fn samples() {
             corpus: corpus(),
             seeds,
             make: &make,
+            run: &run,
+        },
+    );
+}
+
+#[test]
+fn recordings() {
+    let folder = spikeloom_tests::folder();
+    let mut seeds = vec![
+        b"# t x y p\n10 0 1 1\n0.5,2,0,0\n".to_vec(),
+        [1, 1, 128, 0, 9].repeat(3),
+    ];
+    let mut caer = b"#!AER-DAT3.1\r\n#!END-HEADER\r\n\x01\0\0\0".to_vec();
+    for word in [8_u32, 4, 0, 2, 2, 2, 1, 10, 7 | 1 << 17, 2000] {
+        caer.extend(word.to_le_bytes());
+    }
+    seeds.push(caer);
+    for sub in ["data/events", "hostile"] {
+        let entries = std::fs::read_dir(folder.join(sub)).unwrap();
+        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        let is_one = |path: &&std::path::PathBuf| {
+            path.extension()
+                .is_some_and(|found| found == "h5" || found == "aedat4")
+        };
+        seeds.extend(
+            paths
+                .iter()
+                .filter(is_one)
+                .map(|path| std::fs::read(path).unwrap()),
+        );
+    }
+    let frame = Frame::new(&[2, 2, 3], &Sensor::default()).unwrap();
+    let clock = Clock {
+        tick_us: None,
+        ticks: 8,
+    };
+    let run = |bytes: &[u8]| {
+        let outcome = |name: &str| {
+            let found = aer::parse(Path::new(name), bytes.to_vec(), &frame, &clock);
+            match found {
+                Ok(samples) => {
+                    let last = samples.last().map(|(_, label)| label.is_some());
+                    format!("{} {last:?}", samples.len().min(3))
+                }
+                Err(what) => gist(&what),
+            }
+        };
+        // Without a mark the name decides.
+        format!("{} {}", outcome("r.txt"), outcome("r.bin"))
+    };
+    campaign(
+        "data::recordings",
+        &Target {
+            name: "recordings",
+            corpus: corpus(),
+            seeds,
+            make: &mutate::bytes,
             run: &run,
         },
     );
