@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use spikeloom::data::Samples;
+use spikeloom::interrupt::Unfinished;
 use spikeloom::selftest::{Trial, self_test};
 use spikeloom::{Build, Counts, Error, Ladder, Line, Reference, Request, StopAt, compile, example};
 use spikeloom_bitstreams::ToolSource;
@@ -77,6 +78,7 @@ impl Verify {
             path: std::env::temp_dir(),
             source,
         })?;
+        let _unfinished = Unfinished::new(folder.path());
         let output = folder.path().join("build");
         compile(&Request {
             model: example::model(),

@@ -15,6 +15,7 @@ use spikeloom_passes::{Compress, MapConfig, QuantizeReport, map, normalise};
 use crate::build::{design_id, file, source_digest, write_weights};
 use crate::data::{DataSet, Samples};
 use crate::error::Error;
+use crate::interrupt::Unfinished;
 use crate::model::Model;
 use crate::quantised::{self, Quantised, quantise};
 use crate::report::{Report, StopAt};
@@ -137,6 +138,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             path: existing,
             source,
         })?;
+    let _unfinished = Unfinished::new(staging.path());
     let write = |name: &str, bytes: &[u8]| {
         let path = staging.path().join(name);
         std::fs::write(&path, bytes).map_err(|source| Error::Unwritable { path, source })

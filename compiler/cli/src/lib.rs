@@ -11,6 +11,7 @@ pub mod example;
 pub mod fault;
 pub mod fidelity;
 pub mod files;
+pub mod interrupt;
 mod model;
 pub mod plot;
 pub mod quantised;

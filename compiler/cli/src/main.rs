@@ -6,6 +6,7 @@
 //! | 1 | an error: bad input, a missing tool, a failed tool |
 //! | 2 | the command line itself is wrong |
 //! | 3 | verification found a difference |
+//! | 130 | interrupted; 128 and the signal's number |
 
 mod args;
 mod cmd_compile;
@@ -24,6 +25,7 @@ mod show;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use spikeloom::interrupt::Interrupt;
 
 /// Turns a trained spiking network into a verified bitstream for a small FPGA.
 ///
@@ -75,6 +77,8 @@ fn main() -> ExitCode {
     // `spikeloom ... | head` ends quietly instead of failing to print.
     sigpipe::reset();
     let cli = Cli::parse();
+    // Where signals cannot be handled, they end the command as they are.
+    let interrupt = Interrupt::watch().ok();
     let result = match &cli.command {
         Command::Quickstart(c) => c.run(),
         Command::Compile(c) => c.run(),
@@ -94,6 +98,9 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(report) => {
+            if let Some(code) = interrupt.and_then(|interrupt| interrupt.told()) {
+                return ExitCode::from(code);
+            }
             eprintln!("{report:?}");
             ExitCode::from(exit_code(&report))
         }

@@ -7,6 +7,7 @@
 mod accuracy;
 mod compile;
 mod errors;
+mod interrupt;
 mod ladder;
 mod native;
 mod printed;
