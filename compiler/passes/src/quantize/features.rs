@@ -1,0 +1,79 @@
+//! What the Network level has and no program does yet.
+
+use spikeloom_ir::network::{self, Reset, ResetAt, SentAt, Source};
+
+use crate::Error;
+use crate::arrivals::Incoming;
+
+/// Fails where a population has some of it; `held` says which projections bring a constant input.
+pub(super) fn check_features(
+    population: &network::Population,
+    incoming: &[Incoming<'_>],
+    held: impl Fn(&network::Projection) -> bool,
+) -> Result<(), Error> {
+    let name = &population.name;
+    let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
+    let neuron = &population.neuron;
+    if neuron.activation.is_some()
+        && (neuron.synapse.is_some() || neuron.v_min.is_some() || neuron.firing.is_some())
+    {
+        return refuse(
+            format!(
+                "population {name}, which has an activation beside a synapse, limit or threshold,"
+            ),
+            "leave only the activation",
+        );
+    }
+    let delayed = |p: &network::Projection| p.delay > 0 || p.channel_delays.is_some();
+    if incoming.iter().any(|(_, p)| held(p) && delayed(p)) {
+        return refuse(
+            format!("the delay in front of population {name}, whose input is constant,"),
+            "use `--encoding events`, or remove the delay: a constant input only begins later",
+        );
+    }
+    let Some(firing) = &population.neuron.firing else {
+        return Ok(());
+    };
+    let divides = firing.reset == Reset::Subtract
+        && firing.reset_at == ResetAt::SameTick
+        && firing.sent_at == SentAt::SameTick
+        && firing.compare == network::Compare::GreaterOrEqual
+        && firing.refractory_ticks == 0;
+    if firing.multi_spike && !divides {
+        return refuse(
+            format!(
+                "population {name}, which fires several times in a tick without `v >= v_threshold` and a subtraction in the same tick,"
+            ),
+            "give `--spikes single` if the network was trained so",
+        );
+    }
+    if firing.multi_spike && firing.adaptation.is_some() {
+        return refuse(
+            format!(
+                "population {name}, which fires several times in a tick over an adaptive threshold,"
+            ),
+            "give it one of the two",
+        );
+    }
+    if firing.sent_at == SentAt::NextTick {
+        if firing.reset_at == ResetAt::SameTick && firing.reset != Reset::None
+            || firing.refractory_ticks > 0
+        {
+            return refuse(
+                format!("population {name}, whose spikes leave one tick after their reset,"),
+                "give `--delay-shift false` if the network was trained so",
+            );
+        }
+        let itself = |p: &&network::Projection| match p.source {
+            Source::Population(id) => id == p.target && p.delay == 0,
+            Source::Input => false,
+        };
+        if incoming.iter().map(|(_, p)| *p).any(|p| itself(&p)) {
+            return refuse(
+                format!("the feedback of population {name} within a tick"),
+                "use another framework's recurrent layer, whose own spikes arrive a tick later",
+            );
+        }
+    }
+    Ok(())
+}
