@@ -20,18 +20,23 @@ use signal_hook::iterator::Signals;
 pub struct Interrupt(Arc<AtomicUsize>);
 
 impl Interrupt {
-    /// Handles signals from here on.
+    /// Handles signals from here on, but for those that whoever started the command had it ignore, as
+    /// `nohup` does.
     ///
     /// # Errors
     /// Those of the system.
     pub fn watch() -> std::io::Result<Self> {
         let came = Arc::new(AtomicUsize::new(0));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let ignored = ignored();
+        let heeded = [SIGINT, SIGTERM, SIGHUP].map(|signal| (signal, ignored >> (signal - 1) & 1));
+        let heeded = heeded.iter().filter(|(_, is_ignored)| *is_ignored == 0);
+        let heeded: Vec<i32> = heeded.map(|(signal, _)| *signal).collect();
+        for &signal in &heeded {
             // Set at once, so that a tool that was ended by the same Ctrl-C is not taken for a failure.
             let number = usize::try_from(signal).unwrap_or_default();
             signal_hook::flag::register_usize(signal, came.clone(), number)?;
         }
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let mut signals = Signals::new(&heeded)?;
         let interrupt = Self(came);
         let watcher = interrupt.clone();
         std::thread::spawn(move || {
@@ -100,6 +105,14 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         unfinished().retain(|folder| *folder != self.0);
     }
+}
+
+/// The signals that are ignored, the first in the lowest bit; none where the system has no `/proc`.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// Ends all processes that this one or its descendants have started; whether there were any. Where the

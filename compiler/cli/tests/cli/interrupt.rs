@@ -47,6 +47,34 @@ fn leftovers(folder: &Path) -> Vec<String> {
     names.filter(|name| name != "model.nir").collect()
 }
 
+/// The program at work on the small network, so that the shell has had it ignore a signal.
+fn started(folder: &Path, ignored: &str) -> Child {
+    let line = format!("compile model.nir {SMALL_FLAGS} -o build");
+    Command::new("/bin/sh")
+        .args(["-c", "trap '' $0; exec \"$@\"", ignored])
+        .arg(env!("CARGO_BIN_EXE_spikeloom"))
+        .args(line.split_whitespace())
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// As the system has it.
+fn ignores_hang_up(program: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    u64::from_str_radix(mask.unwrap().trim(), 16).unwrap() & 1 == 1
+}
+
+fn send(signal: &str, program: &Child) {
+    let sent = Command::new("kill")
+        .args([signal, &program.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
 #[test]
 fn a_signal_ends_the_tools_and_leaves_nothing() {
     if tools::toolchain().is_none() {
@@ -55,20 +83,11 @@ fn a_signal_ends_the_tools_and_leaves_nothing() {
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let workshop = small_workshop();
         let folder = workshop.path("");
-        let line = format!("compile model.nir {SMALL_FLAGS} -o build");
-        let mut program = Command::new(env!("CARGO_BIN_EXE_spikeloom"))
-            .args(line.split_whitespace())
-            .current_dir(&folder)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut program = started(&folder, "HUP");
         let tool = until("tool", || tool(&program));
         assert_eq!(leftovers(&folder).len(), 1);
-        let sent = Command::new("kill")
-            .args([signal, &program.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
+        assert!(ignores_hang_up(&program));
+        send(signal, &program);
         let status = until("end", || program.try_wait().unwrap());
         let mut said = String::new();
         let mut stderr = program.stderr.take().unwrap();
