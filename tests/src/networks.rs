@@ -152,6 +152,7 @@ pub fn random_network(seed: u64) -> Network {
                 delay,
                 channel_delays: (!(is_held && source == Source::Input) && r.below(3) == 0)
                     .then(|| (0..n_pre).map(|_| r.below(5) as u32).collect()),
+                learning: None,
                 origin: Origin::Synthetic,
             }
         })
@@ -161,6 +162,7 @@ pub fn random_network(seed: u64) -> Network {
         semantics: Semantics::SnnTorch,
         ticks: 3 + r.below(5) as u32,
         input: Input {
+            teacher: 0,
             shape: vec![n_channels],
             encoder,
             origin: Origin::Synthetic,
@@ -293,6 +295,7 @@ fn planes(r: &mut Random, source: Grid, name: &str) -> (Projection, Vec<usize>) 
         bias: (r.below(2) == 0).then(|| (0..n_post).map(|_| 0.2 * r.real()).collect()),
         delay: 0,
         channel_delays: None,
+        learning: None,
         origin: Origin::Synthetic,
     };
     (projection, shape)
@@ -369,6 +372,7 @@ fn joined(
         delay,
         channel_delays: (!(is_held && source == Source::Input) && r.below(3) == 0)
             .then(|| (0..n_pre).map(|_| r.below(3) as u32).collect()),
+        learning: None,
         origin: Origin::Synthetic,
     }
 }
@@ -446,6 +450,7 @@ pub fn random_planes(seed: u64) -> Network {
         semantics: Semantics::Sinabs,
         ticks: 3 + r.below(4) as u32,
         input: Input {
+            teacher: 0,
             shape: input.to_vec(),
             encoder,
             origin: Origin::Synthetic,

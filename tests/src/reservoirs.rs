@@ -89,6 +89,7 @@ pub fn random_reservoir(seed: u64) -> Network {
             bias: (r.below(2) == 0).then(|| (0..n_post).map(|_| 0.4 * r.real()).collect()),
             delay,
             channel_delays: None,
+            learning: None,
             origin: Origin::Synthetic,
         }
     });
@@ -98,6 +99,7 @@ pub fn random_reservoir(seed: u64) -> Network {
         projections: projections.collect(),
         ticks: 3 + r.below(4) as u32,
         input: Input {
+            teacher: 0,
             shape: vec![n_channels],
             encoder: Encoder::Series {
                 scale: 1.0 / 16384.0,

@@ -86,6 +86,7 @@ fn projection(
         bias: None,
         delay,
         channel_delays: None,
+        learning: None,
         origin: Origin::Synthetic,
     }
 }
@@ -109,6 +110,7 @@ fn network(readout: bool, recurrent: bool) -> Network {
         semantics: Semantics::Nir,
         ticks: 20,
         input: Input {
+            teacher: 0,
             shape: vec![CHANNELS],
             encoder: Encoder::Rate { seed: 5 },
             origin: Origin::Synthetic,

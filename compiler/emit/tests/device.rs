@@ -201,6 +201,7 @@ fn network(shape: &Shape) -> Network {
             bias: (i == 0).then(|| (0..sizes[1]).map(|_| 0.2 * real(r)).collect()),
             delay: 0,
             channel_delays: None,
+            learning: None,
             origin: Origin::Synthetic,
         })
         .collect();
@@ -219,6 +220,7 @@ fn network(shape: &Shape) -> Network {
                 bias: None,
                 delay: 1,
                 channel_delays: None,
+                learning: None,
                 origin: Origin::Synthetic,
             });
         }
@@ -228,6 +230,7 @@ fn network(shape: &Shape) -> Network {
         semantics: Semantics::SnnTorch,
         ticks: 4,
         input: Input {
+            teacher: 0,
             shape: vec![sizes[0]],
             encoder: shape.encoder,
             origin: Origin::Synthetic,

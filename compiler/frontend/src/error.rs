@@ -421,6 +421,21 @@ pub enum Error {
         #[label("not a key here")]
         span: SourceSpan,
     },
+    /// A learning rule that cannot be read.
+    #[error("the learning rule cannot be read: {problem}")]
+    #[diagnostic(code(spikeloom::frontend::bad_rule), help("{help}"))]
+    BadRule {
+        /// What is wrong.
+        problem: String,
+        /// What to write instead.
+        help: String,
+        /// The lines around it.
+        #[source_code]
+        source_code: Arc<Excerpt>,
+        /// Where.
+        #[label("here")]
+        span: SourceSpan,
+    },
     /// A key whose value does not fit.
     #[error("`{key}` must be {expected}, but is {found}")]
     #[diagnostic(code(spikeloom::frontend::bad_value), help("{help}"))]

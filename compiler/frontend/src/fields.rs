@@ -220,6 +220,16 @@ impl Reader {
         });
     }
 
+    /// A learning rule that is none.
+    pub(crate) fn bad_rule(&mut self, place: &Range<usize>, problem: String, help: String) {
+        self.problem(place, |source_code, span| Error::BadRule {
+            problem,
+            help,
+            source_code,
+            span,
+        });
+    }
+
     /// A name that cannot be one here.
     pub(crate) fn bad_name(&mut self, key: &Key, expected: &str, help: &str) {
         self.problem(&key.span, |source_code, span| Error::BadValue {

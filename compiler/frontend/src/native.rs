@@ -11,9 +11,11 @@
 mod geometry;
 pub(crate) mod input;
 mod inspect;
+mod learning;
 mod order;
 mod population;
 mod projection;
+mod rule;
 mod values;
 
 use spikeloom_ir::PopulationId;
@@ -29,6 +31,7 @@ use crate::project::ProjectFile;
 use crate::yaml;
 pub use geometry::{CONVOLVE_KEYS, POOL_KEYS};
 pub use inspect::{NetworkInspection, PopulationSummary, ProjectionSummary, inspect};
+pub use learning::{LEARNING_KEYS, Preset, TAG_KEYS, TRACE_KEYS};
 pub use population::POPULATION_KEYS;
 pub use projection::PROJECTION_KEYS;
 use values::{Arrays, Values};

@@ -201,7 +201,7 @@ fn the_examples_of_the_documentation_are_networks() {
         assert!(remarks.is_empty());
         (network.populations.len(), network.projections.len())
     });
-    assert_eq!(sizes.collect::<Vec<_>>(), [(2, 3), (3, 3), (2, 3)]);
+    assert_eq!(sizes.collect::<Vec<_>>(), [(2, 3), (3, 3), (2, 3), (2, 3)]);
     // Every key of the format is in one of them, and described.
     let keys = [
         native::KEYS,
@@ -209,14 +209,42 @@ fn the_examples_of_the_documentation_are_networks() {
         native::PROJECTION_KEYS,
         native::POOL_KEYS,
         native::CONVOLVE_KEYS,
+        native::LEARNING_KEYS,
+        native::TAG_KEYS,
+        native::TRACE_KEYS,
     ];
     for key in keys.concat() {
         let written = format!("{key}:");
         assert!(examples.iter().any(|text| text.contains(&written)), "{key}");
         assert!(
-            page.contains(&format!("| `{key}` |")),
+            page.contains(&format!("| `{key}`")) || page.contains(&format!(", `{key}`")),
             "{key} is not described"
         );
+    }
+}
+
+#[test]
+fn learning_is_written_as_it_is_read() {
+    let page = include_str!("../../../docs/native-format.md");
+    let text = page.split("## Learning").nth(1).unwrap();
+    let text = text.split("```yaml\n").nth(1).unwrap();
+    let text = text.split_once("```").unwrap().0;
+    let (network, _) = load(text, &Files::new(), "").unwrap();
+    let plastic = network.projections.iter().filter(|p| p.learning.is_some());
+    assert_eq!(plastic.count(), 2);
+    // All channels are there, and the teacher's part of the weights is apart.
+    let sums = network
+        .projections
+        .iter()
+        .map(|p| (p.n_pre, p.weights.iter().sum::<f32>()));
+    assert_eq!(
+        sums.collect::<Vec<_>>(),
+        [(74, 640.0), (74, 100.0), (40, 0.0)]
+    );
+    for format in ArchiveFormat::ALL {
+        let (text, files) = written(&network, format);
+        let (read, _) = load(&text, &files, "").unwrap_or_else(|e| panic!("{}", render(&e)));
+        assert_same(&without_origins(read), &without_origins(network.clone()));
     }
 }
 

@@ -12,9 +12,11 @@
 pub mod coding;
 pub mod geometry;
 mod ids;
+pub mod learning;
 pub mod mapped;
 pub mod network;
 mod origin;
+pub mod plasticity;
 pub mod program;
 pub mod quantized;
 pub mod rows;

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coding::{Delta, Latency};
 use crate::geometry::{AxisOrder, Connectivity, Pooling};
+use crate::learning::Learning;
 use crate::{Origin, PopulationId};
 
 /// Which framework's discretisation a model file is read with.
@@ -88,6 +89,10 @@ pub struct Network {
 pub struct Input {
     /// Shape of one sample; its product is the number of channels.
     pub shape: Vec<usize>,
+    /// Channels, the last ones, that are no part of a sample: they say what is wanted while the
+    /// network learns, and are silent otherwise.
+    #[serde(default)]
+    pub teacher: usize,
     /// How a sample becomes events.
     pub encoder: Encoder,
     /// Where the input node stands.
@@ -95,6 +100,19 @@ pub struct Input {
 }
 
 impl Input {
+    /// The input as samples have it, without the teacher's channels.
+    pub fn of_samples(&self) -> Self {
+        if self.teacher == 0 {
+            return self.clone();
+        }
+        let n_channels: usize = self.shape.iter().product();
+        Self {
+            shape: vec![n_channels.saturating_sub(self.teacher)],
+            teacher: 0,
+            ..self.clone()
+        }
+    }
+
     /// Bytes of a sample of so many ticks, where its encoder takes bytes.
     pub fn n_values(&self, ticks: u32) -> usize {
         let n_channels: usize = self.shape.iter().product();
@@ -388,6 +406,9 @@ pub struct Projection {
     /// Further ticks for each source neuron or channel, where they differ.
     #[serde(default)]
     pub channel_delays: Option<Vec<u32>>,
+    /// How its weights change, where they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning: Option<Learning>,
     /// Where the weight node stands.
     pub origin: Origin,
 }

@@ -11,6 +11,9 @@
 //!    spikes emits an event with their number as payload, if there are any. A graded neuron, whose
 //!    program has a payload in place of spikes, emits an event with it unless it is 0.
 //!
+//! 4. When all populations have run and the network learns, the plastic projections change their
+//!    weights, in order; see [`crate::learning`].
+//!
 //! State variables take their initial value at the first tick of every sample. No item of this
 //! level is a float.
 
@@ -22,6 +25,7 @@ use spikeloom_fixed::BitWidth;
 use crate::coding::Delta;
 use crate::geometry::{self, AxisOrder, Connectivity, Grid, Pooling};
 pub use crate::network::Source;
+use crate::plasticity::{Plasticity, PlasticityError};
 use crate::{Origin, PopulationId, Program};
 
 /// The widest weight.
@@ -208,6 +212,9 @@ pub struct Projection {
     /// Further ticks for each source neuron or channel, where they differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_delays: Option<Vec<u32>>,
+    /// How its weights change, where they do; the weights are then those before the first sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plasticity: Option<Plasticity>,
     /// As the connectivity says; dense weights are `[post][pre]`, row-major, where `pre` counts
     /// what comes out of the last pooling. Kept beside the YAML, not in it.
     #[serde(skip)]
@@ -269,6 +276,15 @@ pub enum QuantizedError {
         what: &'static str,
         /// Its value.
         found: i64,
+    },
+    /// What changes a projection's weights is wrong.
+    #[error("projection {projection}: {source}")]
+    #[diagnostic(code(spikeloom::ir::quantized::plasticity))]
+    Plasticity {
+        /// Its name.
+        projection: String,
+        /// What is wrong.
+        source: PlasticityError,
     },
     /// The encoder breaks a rule of its own.
     #[error("the {what} is {found}, which is out of range")]
@@ -377,6 +393,7 @@ impl Quantized {
                 });
             }
         }
+        self.check_plasticity()?;
         self.check_encoder()?;
         let Some(output) = self.populations.get(self.output.0) else {
             return Err(QuantizedError::Output {

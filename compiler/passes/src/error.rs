@@ -62,6 +62,49 @@ pub enum Error {
         /// Its name.
         population: String,
     },
+    /// A learning rule whose values have no width.
+    #[error(
+        "the learning rule of projection {projection} takes {} bits, more than {}",
+        bits.map_or("too many".to_owned(), |bits| bits.to_string()),
+        crate::plasticity::MAX_RULE_BITS
+    )]
+    #[diagnostic(
+        code(spikeloom::quantize::wide_rule),
+        help(
+            "use fewer factors in its products, smaller constants, or powers of two nearer to each other"
+        )
+    )]
+    WideRule {
+        /// Its name.
+        projection: String,
+        /// What the widest value takes; `None` beyond 63.
+        bits: Option<u32>,
+        /// Where the projection stands.
+        origin: Origin,
+    },
+    /// A learning rule reads what is not there.
+    #[error("the learning rule of projection {projection} reads `{name}`, which is not there")]
+    #[diagnostic(code(spikeloom::quantize::rule_reads), help("{what}"))]
+    RuleReads {
+        /// Its name.
+        projection: String,
+        /// What it reads.
+        name: String,
+        /// What to do.
+        what: String,
+        /// Where the projection stands.
+        origin: Origin,
+    },
+    /// Projections into one population whose weights have different steps.
+    #[error("the plastic projections into population {population} have weights of different steps")]
+    #[diagnostic(
+        code(spikeloom::quantize::steps),
+        help("give all of them the same `step`: their weights are added up as whole numbers")
+    )]
+    Steps {
+        /// Its name.
+        population: String,
+    },
     /// A population of graded values gets both a direct input and events.
     #[error("population {population}, whose values are graded, gets a constant input and events")]
     #[diagnostic(

@@ -12,6 +12,7 @@ mod graded;
 mod map;
 mod normalise;
 mod order;
+mod plasticity;
 mod quantize;
 pub mod range;
 mod reach;

@@ -32,7 +32,8 @@ pub fn normalise(network: &Network) -> Network {
                 *gain_syn = 1.0;
             }
         }
-        if !incoming().all(|p| gains_are_shared(neuron, p)) {
+        // Weights that learn stay whole steps.
+        if !incoming().all(|p| gains_are_shared(neuron, p) && p.learning.is_none()) {
             divide_by_gain(neuron);
         }
         let behind_synapse = neuron.synapse.is_some();

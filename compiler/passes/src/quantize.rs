@@ -38,13 +38,14 @@ use spikeloom_ir::quantized::{
 };
 use spikeloom_ir::{PopulationId, Quantized};
 
-use features::check_features;
+use features::{check_features, common_step};
 use neuron::{Built, fit_program, most};
 
 use crate::Error;
 use crate::arrivals::{Arrivals, Incoming, mixed_scales};
 use crate::fidelity::{self, ProjectionReport};
 use crate::graded::{self, Sent};
+use crate::plasticity::{self, Sides};
 use crate::range::Interval;
 use crate::scales::{Clips, ScaleRule, integers, scales};
 use crate::synapses;
@@ -277,6 +278,9 @@ pub fn quantize(
             true => mixed_scales(&incoming, &factors, population, held, scales_of)?,
             false => (scales_of(&incoming, &factors)?, [0, 0]),
         };
+        if let Some(step) = common_step(population, &incoming, &factors, hold)? {
+            scales.fill(step);
+        }
         // Which sum a projection's events add to: a held one comes first.
         let accumulator = |p: &network::Projection| usize::from(is_mixed && !held(p));
         let mut multiples = (Vec::new(), 1.0);
@@ -297,8 +301,16 @@ pub fn quantize(
             let larger = f64::from(1u32 << shifts[accumulator(p)]);
             let own_scales: Vec<f64> = scales.iter().map(|s| s * larger / factor).collect();
             let weights = integers(p, &own_scales, widths[at]);
-            let extremes =
-                synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, p.n_post, &weights);
+            let extremes = match p.learning {
+                None => {
+                    synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, p.n_post, &weights)
+                }
+                // Weights may become all that they can be.
+                Some(_) => {
+                    let n = i64::try_from(p.n_pre).unwrap_or(i64::MAX);
+                    vec![(widths[at].lowest() * n, widths[at].highest() * n); p.n_post]
+                }
+            };
             for (sum, (low, high)) in inputs[accumulator(p)].iter_mut().zip(extremes) {
                 let (low, high) = (i128::from(low), i128::from(high));
                 sum.low += low * sent.range.high + high * sent.range.low;
@@ -315,6 +327,7 @@ pub fn quantize(
                 weight_bits: widths[at],
                 delay: p.delay,
                 channel_delays: p.channel_delays.clone(),
+                plasticity: None,
                 weights,
                 origin: p.origin.clone(),
             });
@@ -437,6 +450,26 @@ pub fn quantize(
             program: built.program,
             origin: population.origin.clone(),
         });
+        for (&(at, p), sent) in incoming.iter().zip(&arriving) {
+            let (Some(learning), Some(target)) = (&p.learning, populations.last()) else {
+                continue;
+            };
+            let sides = Sides {
+                arriving: sent.range,
+                n_sources: match p.source {
+                    Source::Input => p.n_pre - network.input.teacher,
+                    Source::Population(_) => p.n_pre,
+                },
+                is_graded: sends_graded(p.source),
+                target,
+                weight_bits: widths[at],
+                decay_tolerance: cfg.decay_tolerance,
+            };
+            let made = plasticity::plasticity(p, learning, &sides)?;
+            if let Some(projection) = &mut projections[at] {
+                projection.plasticity = Some(made);
+            }
+        }
     }
     let quantized = Quantized {
         name: network.name.clone(),

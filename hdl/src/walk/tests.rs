@@ -82,6 +82,7 @@ prop_compose! {
             delay: 0,
             channel_delays: None,
             weights: vec![],
+            plasticity: None,
             origin: Origin::Synthetic,
         };
         (projection, n_post, lanes)

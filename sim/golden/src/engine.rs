@@ -89,6 +89,13 @@ impl<W: Word> Engine<W> {
         &self.states[n]
     }
 
+    /// Puts other values in state variable `n`.
+    pub(crate) fn set_state(&mut self, n: usize, values: impl Iterator<Item = i64>) {
+        for (state, value) in self.states[n].iter_mut().zip(values) {
+            *state = W::from_i64(value);
+        }
+    }
+
     /// All state variables, in order.
     pub(crate) fn states(&self) -> impl Iterator<Item = &[W]> {
         self.states.iter().map(Vec::as_slice)

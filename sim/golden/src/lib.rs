@@ -7,11 +7,14 @@
 #![deny(clippy::as_conversions)]
 
 mod engine;
+mod learner;
 mod model;
 mod paths;
 mod synapses;
 mod word;
 
+pub use learner::LearningCounts;
 pub use model::{
-    Activity, Golden, Outcome, PopulationActivity, PopulationTrace, Sample, SampleError, Trace,
+    Activity, Golden, Learnt, Outcome, PopulationActivity, PopulationTrace, Sample, SampleError,
+    SynapseTrace, Trace,
 };

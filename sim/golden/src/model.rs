@@ -4,6 +4,7 @@ use spikeloom_ir::quantized::{Decoder, Encoder, Population, Source, xorshift32};
 use spikeloom_ir::{Op, PopulationId, Program, Quantized, QuantizedError};
 
 use crate::engine::{Engine, append_indices};
+use crate::learner::Learner;
 use crate::synapses::{ChannelDelays, Synapses};
 
 /// What a sample came to.
@@ -98,9 +99,11 @@ macro_rules! engine {
 }
 
 mod alone;
+mod learning;
 mod sample;
 mod watch;
 
+pub use learning::{Learnt, SynapseTrace};
 pub use sample::{Sample, SampleError};
 pub use watch::{Activity, PopulationActivity};
 
@@ -130,6 +133,8 @@ pub struct Golden {
     /// For [`Encoder::Rate`]: the upper 16 bits of the generator, `[tick][channel]`. Every sample
     /// starts from the same seed, so they are drawn once.
     draws: Vec<u16>,
+    /// Of the plastic projections, in order.
+    learners: Vec<Learner>,
 }
 
 impl Golden {
@@ -209,6 +214,7 @@ impl Golden {
             payloads: vec![vec![Vec::new(); network.populations.len()]; depth],
             series: vec![Vec::new(); depth],
             draws,
+            learners: learning::learners(network),
         })
     }
 
@@ -335,35 +341,34 @@ impl Golden {
         mut observe: impl FnMut(&Self, usize),
     ) -> Result<Outcome, SampleError> {
         let (ticks, mut outcome) = self.start(sample)?;
-        let depth = self.history.len();
         for tick in 0..ticks {
-            let now = tick % depth;
-            self.encode(sample, tick, now, &mut outcome);
-            for p in 0..self.engines.len() {
-                self.accumulate_events(p, tick, &mut outcome);
-                let mut fired = std::mem::take(&mut self.history[now][p]);
-                fired.clear();
-                self.tick(p, &mut fired);
-                let sent = &mut self.payloads[now][p];
-                engine!(&self.engines[p], e => e.payloads(sent));
-                let n_sent = sent.iter().filter(|&&payload| payload != 0).count();
-                outcome.spikes[p] += count(fired.len() + n_sent);
-                self.history[now][p] = fired;
-            }
-            self.decode(now, &mut outcome);
+            self.one_tick(sample, tick, &mut outcome);
             observe(self, tick);
-            outcome.ticks += 1;
             if margin.is_some_and(|margin| leads_by(&outcome.scores, margin)) {
                 break;
             }
         }
-        // The lowest index wins a tie, so only a strictly greater score replaces the best.
-        for (n, &score) in outcome.scores.iter().enumerate() {
-            if score > outcome.scores[outcome.class] {
-                outcome.class = n;
-            }
-        }
+        outcome.class = best(&outcome.scores);
         Ok(outcome)
+    }
+
+    /// One tick of all populations and the decoder.
+    fn one_tick(&mut self, sample: Sample<'_>, tick: usize, outcome: &mut Outcome) {
+        let now = tick % self.history.len();
+        self.encode(sample, tick, now, outcome);
+        for p in 0..self.engines.len() {
+            self.accumulate_events(p, tick, outcome);
+            let mut fired = std::mem::take(&mut self.history[now][p]);
+            fired.clear();
+            self.tick(p, &mut fired);
+            let sent = &mut self.payloads[now][p];
+            engine!(&self.engines[p], e => e.payloads(sent));
+            let n_sent = sent.iter().filter(|&&payload| payload != 0).count();
+            outcome.spikes[p] += count(fired.len() + n_sent);
+            self.history[now][p] = fired;
+        }
+        self.decode(now, outcome);
+        outcome.ticks += 1;
     }
 
     /// Runs population `p` on what it has accumulated and appends the neurons that fired.
@@ -547,6 +552,18 @@ impl Golden {
     }
 }
 
+/// The best score's number; the lowest wins a tie.
+fn best(scores: &[i64]) -> usize {
+    let mut best = 0;
+    for (n, &score) in scores.iter().enumerate() {
+        // Only a strictly greater score replaces the best.
+        if score > scores[best] {
+            best = n;
+        }
+    }
+    best
+}
+
 /// Whether the best score is by so much above all others.
 fn leads_by(scores: &[i64], margin: i64) -> bool {
     let (mut best, mut second) = (i64::MIN, i64::MIN);
@@ -607,6 +624,6 @@ pub(crate) fn index(value: u32) -> usize {
     usize::try_from(value).expect("usize has at least 32 bits")
 }
 
-fn count(value: usize) -> u64 {
+pub(crate) fn count(value: usize) -> u64 {
     u64::try_from(value).expect("usize has at most 64 bits")
 }

@@ -84,6 +84,23 @@ impl Synapses {
         }
     }
 
+    /// Number of sources, where every one reaches every neuron.
+    pub(crate) fn n_pre(&self) -> usize {
+        self.rows.len() / self.stride.max(1)
+    }
+
+    /// The weights of one source.
+    pub(crate) fn row_mut(&mut self, source: usize) -> &mut [i16] {
+        &mut self.rows[source * self.stride..][..self.n_post]
+    }
+
+    /// The weights, `[post][pre]`.
+    pub(crate) fn weights(&self) -> Vec<i32> {
+        let rows = || self.rows.chunks_exact(self.stride.max(1));
+        let of_target = |post: usize| rows().map(move |row| i32::from(row[post]));
+        (0..self.n_post).flat_map(of_target).collect()
+    }
+
     /// Adds `weight * value` for every value to `sums`.
     pub(crate) fn add_values(&self, values: &[u8], sums: &mut [i32]) {
         for (row, &value) in self.rows.chunks_exact(self.stride.max(1)).zip(values) {

@@ -716,6 +716,7 @@ fn network(seed: u64) -> Quantized {
                 channel_delays: (!hold && r.below(3) == 0)
                     .then(|| (0..n_pre).map(|_| r.below(4) as u32).collect()),
                 weights: (0..n_weights).map(|_| weight(r)).collect(),
+                plasticity: None,
                 origin: Origin::Synthetic,
             });
         }

@@ -80,6 +80,7 @@ impl Assembly<'_> {
                     bias: synapses.bias,
                     delay: wait.common,
                     channel_delays: wait.channels,
+                    learning: None,
                     origin: node.origin.clone(),
                 };
                 match arriving.source {
@@ -120,6 +121,7 @@ impl Assembly<'_> {
             semantics: self.semantics,
             ticks: self.ticks,
             input: Input {
+                teacher: 0,
                 shape: wiring.inputs.shape.clone(),
                 encoder: self.encoder,
                 origin: wiring.input.origin.clone(),

@@ -34,6 +34,7 @@ impl Joined {
                 bias: None,
                 delay: 0,
                 channel_delays: None,
+                learning: None,
                 ..part.clone()
             };
             self.projections.push((empty, vec![None; self.n_channels]));

@@ -12,6 +12,8 @@ use crate::project::ProjectFile;
 
 /// What projections call the input; no population may be called so.
 pub(super) const NAME: &str = "input";
+/// What projections call the teacher's channels, where the input has some.
+pub(super) const TEACHER: &str = "teacher";
 
 const KEYS: &[&str] = &[
     "shape",
@@ -24,6 +26,7 @@ const KEYS: &[&str] = &[
     "clip",
     "off_spikes",
     "padding",
+    "teacher",
 ];
 
 /// What a value of 1 means unless the text says it: samples are bytes.
@@ -41,6 +44,7 @@ impl Loader<'_> {
         )?;
         let (mut shape, mut encoding, mut scale, mut seed) = (None, None, None, None);
         let mut coding = Coding::default();
+        let mut teacher = Some(0);
         let n_before = self.reader.n_problems();
         for member in members {
             match member.0.text.as_str() {
@@ -82,6 +86,16 @@ impl Loader<'_> {
                     coding.padding = self.reader.flag(member);
                     self.only_with(member, &[Encoding::Delta], members);
                 }
+                "teacher" => {
+                    teacher = self.reader.count(member);
+                    let taught = [
+                        Encoding::Direct,
+                        Encoding::Rate,
+                        Encoding::Events,
+                        Encoding::Series,
+                    ];
+                    self.only_with(member, &taught, members);
+                }
                 _ => self.reader.unknown(&member.0, KEYS),
             }
         }
@@ -90,11 +104,25 @@ impl Loader<'_> {
                 self.reader.missing("`input`", key, entry.0.span.clone());
             }
         }
+        let n_channels = shape.as_ref().map(|shape| shape.iter().product::<usize>());
+        if let (Some(entry), Some(n), Some(teacher)) = (
+            members.iter().find(|(key, _)| key.text == "teacher"),
+            n_channels,
+            teacher,
+        ) && usize::try_from(teacher).is_ok_and(|teacher| teacher >= n)
+        {
+            self.reader.bad(
+                entry,
+                format!("a number below {n}, the channels of the input"),
+                "count the teacher's channels in `shape:` too",
+            );
+        }
         if self.reader.n_problems() > n_before {
             return None;
         }
         Some(Input {
             shape: shape?,
+            teacher: usize::try_from(teacher?).ok()?,
             encoder: match encoding? {
                 Encoding::Direct => Encoder::Direct {
                     scale: scale.unwrap_or(DEFAULT_SCALE),
@@ -211,5 +239,12 @@ pub(super) fn write(input: &Input) -> String {
         Encoder::Events => "events".to_owned(),
         Encoder::Series { scale } => format!("series\n  scale: {scale:?}"),
     };
-    format!("  shape: {:?}\n  encoding: {encoding}\n", input.shape)
+    let teacher = match input.teacher {
+        0 => String::new(),
+        n => format!("  teacher: {n}\n"),
+    };
+    format!(
+        "  shape: {:?}\n  encoding: {encoding}\n{teacher}",
+        input.shape
+    )
 }

@@ -1,13 +1,14 @@
 //! `projections:`, a list.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use spikeloom_ir::PopulationId;
 use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::network::{Input, Network, Population, Projection, Source};
 
 use super::values::{Arrays, FINITE, Requirement};
-use super::{Loader, geometry, input};
+use super::{Loader, geometry, input, learning};
 use crate::error::nearest;
 use crate::fields::Entry;
 use crate::yaml::{self, Node, Value};
@@ -23,6 +24,7 @@ pub const PROJECTION_KEYS: &[&str] = &[
     "bias",
     "delay",
     "channel_delays",
+    "learning",
 ];
 
 impl Loader<'_> {
@@ -77,7 +79,7 @@ impl Loader<'_> {
                 self.reader.missing("a projection", key, start.clone());
             }
         }
-        let source = find("from").and_then(|entry| self.source_named(entry, populations));
+        let source = find("from").and_then(|entry| self.source_named(entry, input, populations));
         let target = find("to").and_then(|entry| self.population_named(entry, populations));
         let name = match find("name") {
             Some(entry) => self.reader.word(entry),
@@ -95,10 +97,35 @@ impl Loader<'_> {
             None => Some(0),
         };
         let (source, target) = (source?, target?);
-        let source_shape = match source {
-            Source::Input => &input.shape,
-            Source::Population(id) => &populations[id.0].shape,
+        let is_teacher = find("from").is_some_and(|(_, node)| node.text() == Some(input::TEACHER));
+        let part =
+            (source == Source::Input && input.teacher > 0).then(|| Part::new(input, is_teacher));
+        let part_shape = part.as_ref().map(|part| vec![part.own.len()]);
+        let source_shape = match (source, &part_shape) {
+            (_, Some(shape)) => shape,
+            (Source::Input, None) => &input.shape,
+            (Source::Population(id), None) => &populations[id.0].shape,
         };
+        for entry in ["pool", "convolve", "channel_delays"]
+            .map(find)
+            .iter()
+            .flatten()
+        {
+            if part.is_some() {
+                self.reader.bad(
+                    entry,
+                    "left out where the input has a teacher",
+                    "put a population between the input and this projection",
+                );
+            }
+        }
+        if let Some(entry) = find("learning").filter(|_| part.is_some() && is_teacher) {
+            self.reader.bad(
+                entry,
+                "left out where the teacher speaks",
+                "let a projection from `input` or from a population learn",
+            );
+        }
         let n_pre = source_shape.iter().product();
         let n_post = populations[target.0].n_neurons();
         let pooling = match find("pool") {
@@ -122,6 +149,7 @@ impl Loader<'_> {
             self.bias(entry, shape, &connectivity)
         });
         let channel_delays = find("channel_delays").map(|entry| self.delays(entry, n_pre));
+        let learning = find("learning").map(|entry| self.learning(entry));
         if self.reader.n_problems() > n_before {
             return None;
         }
@@ -140,6 +168,10 @@ impl Loader<'_> {
             );
             return None;
         }
+        let (n_pre, weights) = match part {
+            Some(part) => (part.all, part.spread(&weights)),
+            None => (n_pre, weights),
+        };
         Some(Projection {
             name: name?,
             source,
@@ -158,6 +190,7 @@ impl Loader<'_> {
                 Some(delays) => Some(delays?),
                 None => None,
             },
+            learning: learning.flatten(),
             origin: self.reader.origin(&item.span),
         })
     }
@@ -196,9 +229,16 @@ impl Loader<'_> {
         Some(ticks.into_iter().map(|ticks| ticks as u32).collect())
     }
 
-    fn source_named(&mut self, entry: &Entry, populations: &[Population]) -> Option<Source> {
-        if entry.1.text() == Some(input::NAME) {
-            return Some(Source::Input);
+    fn source_named(
+        &mut self,
+        entry: &Entry,
+        input: &Input,
+        populations: &[Population],
+    ) -> Option<Source> {
+        match entry.1.text() {
+            Some(input::NAME) => return Some(Source::Input),
+            Some(input::TEACHER) if input.teacher > 0 => return Some(Source::Input),
+            _ => {}
         }
         self.name_among(entry, populations, Some(input::NAME))
             .map(Source::Population)
@@ -239,6 +279,48 @@ impl Loader<'_> {
     }
 }
 
+/// The part of the input's channels that a projection comes from.
+struct Part {
+    own: Range<usize>,
+    all: usize,
+}
+
+impl Part {
+    fn new(input: &Input, is_teacher: bool) -> Self {
+        let all = input.shape.iter().product();
+        let first = all - input.teacher.min(all);
+        Self {
+            own: if is_teacher { first..all } else { 0..first },
+            all,
+        }
+    }
+
+    /// Dense weights of the part as those of all channels.
+    fn spread(&self, weights: &[f32]) -> Vec<f32> {
+        let rows = weights.chunks(self.own.len().max(1));
+        let wide = rows.flat_map(|row| {
+            let mut wide = vec![0.0; self.all];
+            wide[self.own.clone()].copy_from_slice(row);
+            wide
+        });
+        wide.collect()
+    }
+
+    /// The part of the weights of all channels; `None` if others are not 0.
+    fn narrow(&self, weights: &[f32]) -> Option<Vec<f32>> {
+        let mut narrow = Vec::new();
+        for row in weights.chunks(self.all.max(1)) {
+            let (before, rest) = row.split_at(self.own.start);
+            let (own, behind) = rest.split_at(self.own.len());
+            if before.iter().chain(behind).any(|&w| w != 0.0) {
+                return None;
+            }
+            narrow.extend_from_slice(own);
+        }
+        Some(narrow)
+    }
+}
+
 /// `[post][pre]`, or `[out][in / groups][rows][columns]` of a convolution.
 fn weights_shape(connectivity: &Connectivity, n_post: usize, n_in: usize) -> Vec<usize> {
     match connectivity {
@@ -268,9 +350,22 @@ fn of_channels(bias: &[f32], connectivity: &Connectivity) -> Option<Vec<f32>> {
 /// The lines of one projection below `projections:`.
 pub(super) fn write(projection: &Projection, network: &Network, arrays: &mut Arrays<'_>) -> String {
     let population = |id: PopulationId| &network.populations[id.0];
-    let source = match projection.source {
-        Source::Input => input::NAME,
-        Source::Population(id) => &population(id).name,
+    // Of an input with a teacher, the part that the weights reach.
+    let parts = [(input::NAME, false), (input::TEACHER, true)];
+    let narrowed = |(name, is_teacher)| {
+        let part = Part::new(&network.input, is_teacher);
+        Some((name, part.own.len(), part.narrow(&projection.weights)?))
+    };
+    let is_split = projection.source == Source::Input && network.input.teacher > 0;
+    let part = if is_split {
+        parts.into_iter().find_map(narrowed)
+    } else {
+        None
+    };
+    let source = match (projection.source, &part) {
+        (_, Some((name, ..))) => name,
+        (Source::Input, None) => input::NAME,
+        (Source::Population(id), None) => &population(id).name,
     };
     let name = &projection.name;
     let target = population(projection.target);
@@ -284,9 +379,16 @@ pub(super) fn write(projection: &Projection, network: &Network, arrays: &mut Arr
     let shape = weights_shape(
         &projection.connectivity,
         projection.n_post,
-        projection.n_in(),
+        match &part {
+            Some((_, n_own, _)) => *n_own,
+            None => projection.n_in(),
+        },
     );
-    let weights = arrays.vector(&format!("{name}.weight"), &shape, &projection.weights);
+    let weights = match &part {
+        Some((_, _, weights)) => weights,
+        None => &projection.weights,
+    };
+    let weights = arrays.vector(&format!("{name}.weight"), &shape, weights);
     let _ = writeln!(text, "    weights: {weights}");
     if let Some(bias) = &projection.bias {
         let array = format!("{name}.bias");
@@ -301,6 +403,9 @@ pub(super) fn write(projection: &Projection, network: &Network, arrays: &mut Arr
         let delays: Vec<f32> = delays.iter().map(|&ticks| ticks as f32).collect();
         let delays = arrays.vector(&format!("{name}.delays"), &[projection.n_pre], &delays);
         let _ = writeln!(text, "    channel_delays: {delays}");
+    }
+    if let Some(learning) = &projection.learning {
+        text += &learning::write(learning);
     }
     text
 }

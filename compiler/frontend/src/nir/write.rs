@@ -37,6 +37,8 @@ const VERSION: &str = "1.0";
 /// # Errors
 /// Where NIR cannot express it in any of the semantics that are known, with the reason of each.
 pub fn write(network: &Network) -> Result<(Vec<u8>, Vec<Remark>), Error> {
+    let (network, mut left_out) = without_learning(network);
+    let network = &network;
     let own = network.semantics;
     let all = Semantics::ALL.iter().map(|(semantics, _, _)| *semantics);
     let others = all.filter(|semantics| *semantics != own);
@@ -52,7 +54,8 @@ pub fn write(network: &Network) -> Result<(Vec<u8>, Vec<Remark>), Error> {
                     );
                     remarks.insert(0, remark("other_semantics", message));
                 }
-                return Ok((bytes, remarks));
+                left_out.extend(remarks);
+                return Ok((bytes, left_out));
             }
             Err(reason) => match reasons.iter_mut().find(|(_, known)| *known == reason) {
                 Some((names, _)) => names.push(semantics.name()),
@@ -68,6 +71,23 @@ pub fn write(network: &Network) -> Result<(Vec<u8>, Vec<Remark>), Error> {
         format: "a NIR file",
         reason: reasons.join("; "),
     })
+}
+
+/// The network as it is when nothing learns, and what NIR has no words for.
+fn without_learning(network: &Network) -> (Network, Vec<Remark>) {
+    let (mut network, mut remarks) = (network.clone(), Vec::new());
+    for projection in &mut network.projections {
+        if projection.learning.take().is_some() {
+            let name = &projection.name;
+            let message = format!("how projection {name} learns is left out");
+            remarks.push(remark("learning_left_out", message));
+        }
+    }
+    if std::mem::take(&mut network.input.teacher) > 0 {
+        let message = "the teacher's channels are written as channels of the input";
+        remarks.push(remark("teacher_left_out", message));
+    }
+    (network, remarks)
 }
 
 fn remark(code: &'static str, message: impl Into<String>) -> Remark {

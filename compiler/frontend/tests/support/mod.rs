@@ -56,6 +56,7 @@ pub fn network() -> impl Strategy<Value = Network> {
                     semantics,
                     ticks,
                     input: Input {
+                        teacher: 0,
                         shape,
                         encoder,
                         origin: Origin::Synthetic,
@@ -420,6 +421,7 @@ fn projection(input: Vec<usize>, shapes: Vec<Vec<usize>>) -> impl Strategy<Value
                             bias,
                             delay,
                             channel_delays,
+                            learning: None,
                             origin: Origin::Synthetic,
                         }
                     },
@@ -489,6 +491,7 @@ pub fn expressible() -> impl Strategy<Value = Network> {
                     semantics,
                     ticks,
                     input: Input {
+                        teacher: 0,
                         shape,
                         encoder,
                         origin: Origin::Synthetic,
@@ -731,6 +734,7 @@ fn layer(
             bias,
             delay,
             channel_delays: None,
+            learning: None,
             origin: Origin::Synthetic,
         };
         let source = match at {

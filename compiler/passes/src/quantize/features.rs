@@ -77,3 +77,45 @@ pub(super) fn check_features(
     }
     Ok(())
 }
+
+/// What a weight of 1 stands for, in the unit of the first source, where a projection learns: its
+/// step, which all of the population's neurons then have.
+pub(super) fn common_step(
+    population: &network::Population,
+    incoming: &[Incoming<'_>],
+    factors: &[f64],
+    hold: bool,
+) -> Result<Option<f64>, Error> {
+    let steps = incoming.iter().zip(factors).filter_map(|((_, p), factor)| {
+        let learning = p.learning.as_ref()?;
+        Some(f64::from(learning.step) * factor)
+    });
+    let steps: Vec<f64> = steps.collect();
+    let Some(&first) = steps.first() else {
+        return Ok(None);
+    };
+    let name = &population.name;
+    if steps.iter().any(|step| *step != first) {
+        return Err(Error::Steps {
+            population: name.clone(),
+        });
+    }
+    if hold || population.neuron.activation.is_some() {
+        return Err(Error::NoCircuit {
+            feature: format!(
+                "a plastic projection into population {name}, which has an activation or a constant input,"
+            ),
+            advice: "let it learn into a population without them",
+        });
+    }
+    for (_, p) in incoming.iter().filter(|(_, p)| p.learning.is_some()) {
+        let dense = p.connectivity == spikeloom_ir::geometry::Connectivity::Dense;
+        if !dense || !p.pooling.is_empty() || p.channel_delays.is_some() {
+            return Err(Error::NoCircuit {
+                feature: format!("projection {}, which learns and is not dense,", p.name),
+                advice: "let a dense projection learn, without `pool`, `convolve` and `channel_delays`",
+            });
+        }
+    }
+    Ok(Some(first))
+}

@@ -100,6 +100,7 @@ pub fn network(
         semantics: Semantics::Nir,
         ticks,
         input: Input {
+            teacher: 0,
             shape: vec![n_channels],
             encoder,
             origin: Origin::Synthetic,
@@ -118,6 +119,7 @@ pub fn network(
                 bias,
                 delay: 0,
                 channel_delays: None,
+                learning: None,
                 origin: Origin::Synthetic,
             })
             .collect(),
@@ -210,6 +212,7 @@ pub fn any_network(seed: u64) -> Network {
             bias: None,
             delay: r.count(1, 3) as u32,
             channel_delays: None,
+            learning: None,
             origin: Origin::Synthetic,
         });
     }

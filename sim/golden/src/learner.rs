@@ -1,0 +1,249 @@
+//! Changes the weights of one plastic projection.
+
+use spikeloom_ir::plasticity::{Gate, Plasticity, RuleInput, TARGETS_A_WORD, Traces};
+use spikeloom_ir::quantized::{Projection, xorshift32};
+
+use crate::engine::Engine;
+use crate::synapses::Synapses;
+
+/// One side's traces.
+#[derive(Debug, Clone)]
+struct Side {
+    engine: Engine<i64>,
+    windows: Vec<(usize, usize)>,
+    /// Inputs of the program: spikes, then windows.
+    inputs: Vec<Vec<i64>>,
+}
+
+/// What a tick of learning sees.
+pub(crate) struct Seen<'a> {
+    /// Counted from 0.
+    pub tick: usize,
+    /// In the last tick of a sample.
+    pub is_last: bool,
+    /// 1, 0 or -1.
+    pub reward: i64,
+    /// What arrives from each source.
+    pub pre: &'a [i64],
+    /// Spikes of each target.
+    pub post: &'a [i64],
+    /// State variables of the target, `[state][neuron]`.
+    pub states: &'a [Vec<i64>],
+}
+
+/// What learning did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LearningCounts {
+    /// Rules that ran, one a synapse.
+    pub updates: u64,
+    /// Of them, those that changed the weight.
+    pub changes: u64,
+    /// Of them, those whose weight or tag did not fit its width.
+    pub saturations: u64,
+}
+
+impl LearningCounts {
+    /// Adds another's.
+    pub fn add(&mut self, other: Self) {
+        self.updates += other.updates;
+        self.changes += other.changes;
+        self.saturations += other.saturations;
+    }
+}
+
+/// The plasticity of one projection.
+#[derive(Debug, Clone)]
+pub(crate) struct Learner {
+    /// Number of the projection.
+    pub(crate) projection: usize,
+    n_sources: usize,
+    n_post: usize,
+    pre: Side,
+    post: Side,
+    rule: Engine<i64>,
+    inputs: Vec<RuleInput>,
+    gates: Vec<Gate>,
+    /// The last random word.
+    word: u32,
+    /// `[input][target]` of the row in work.
+    columns: Vec<Vec<i64>>,
+    /// `[pre][post]`, where there is a tag.
+    tags: Option<Vec<i64>>,
+    saturations: Vec<u64>,
+}
+
+impl Side {
+    fn new(traces: &Traces, n: usize) -> Self {
+        let index = crate::model::index;
+        let windows = traces.windows.iter();
+        let windows: Vec<_> = windows
+            .map(|&(first, end)| (index(first), index(end)))
+            .collect();
+        let n_inputs = 1 + windows.len();
+        Self {
+            engine: Engine::new(&traces.program, n, &vec![false; n_inputs]),
+            inputs: vec![vec![0; n]; n_inputs],
+            windows,
+        }
+    }
+
+    fn start(&mut self) {
+        self.engine.start(&self.inputs);
+    }
+
+    fn tick(&mut self, tick: usize, spikes: &[i64]) {
+        self.inputs[0].copy_from_slice(spikes);
+        for (input, &(first, end)) in self.inputs[1..].iter_mut().zip(&self.windows) {
+            input.fill(i64::from((first..end).contains(&tick)));
+        }
+        self.engine.tick(&self.inputs, &mut Vec::new());
+    }
+}
+
+impl Learner {
+    pub(crate) fn new(
+        projection: usize,
+        p: &Projection,
+        plasticity: &Plasticity,
+        n_post: usize,
+    ) -> Self {
+        let n_inputs = plasticity.inputs.len();
+        Self {
+            projection,
+            n_sources: plasticity.n_sources,
+            n_post,
+            pre: Side::new(&plasticity.pre, p.n_pre),
+            post: Side::new(&plasticity.post, n_post),
+            rule: Engine::new(&plasticity.rule, n_post, &vec![false; n_inputs]),
+            inputs: plasticity.inputs.clone(),
+            gates: plasticity.gates.clone(),
+            word: plasticity.seed,
+            columns: vec![vec![0; n_post]; n_inputs],
+            tags: plasticity.tag_bits().map(|_| vec![0; p.n_pre * n_post]),
+            saturations: vec![0; n_post],
+        }
+    }
+
+    /// Begins a sample: traces start again, weights and tags stay.
+    pub(crate) fn start(&mut self) {
+        self.pre.start();
+        self.post.start();
+    }
+
+    /// Tags, `[pre][post]`; empty where there are none.
+    pub(crate) fn tags(&self) -> &[i64] {
+        self.tags.as_deref().unwrap_or(&[])
+    }
+
+    /// Traces of the sources, then of the targets, `[trace][neuron]`.
+    pub(crate) fn traces(&self) -> [Vec<Vec<i64>>; 2] {
+        let states = |side: &Side| side.engine.states().map(<[i64]>::to_vec).collect();
+        [states(&self.pre), states(&self.post)]
+    }
+
+    /// Learns from one tick.
+    pub(crate) fn tick(&mut self, seen: &Seen<'_>, synapses: &mut Synapses) -> LearningCounts {
+        let mut counts = LearningCounts::default();
+        let any_post = seen.post.iter().any(|&n| n != 0);
+        let open: Vec<usize> = (0..self.gates.len())
+            .filter(|&gate| {
+                let gate = &self.gates[gate];
+                let mut moments = gate.moments.iter();
+                moments.all(|&m| moment(m, seen) == 1) && (any_post || !gate.post_spike)
+            })
+            .collect();
+        if !open.is_empty() {
+            self.common_columns(seen);
+            for pre in 0..self.n_sources {
+                if open.iter().any(|&gate| self.is_open(gate, pre, seen)) {
+                    self.row(pre, seen, synapses, &mut counts);
+                }
+            }
+        }
+        self.pre.tick(seen.tick, seen.pre);
+        self.post.tick(seen.tick, seen.post);
+        counts
+    }
+
+    fn is_open(&self, gate: usize, pre: usize, seen: &Seen<'_>) -> bool {
+        let mut needed = self.gates[gate].pre.iter();
+        needed.all(|input| match *input {
+            RuleInput::PreSpike => seen.pre[pre] != 0,
+            RuleInput::PreTrace(n) => self.pre.engine.state(n)[pre] != 0,
+            _ => true,
+        })
+    }
+
+    /// What all rows of a tick read alike.
+    fn common_columns(&mut self, seen: &Seen<'_>) {
+        for (column, &input) in self.columns.iter_mut().zip(&self.inputs) {
+            match input {
+                RuleInput::PostSpike => column.copy_from_slice(seen.post),
+                RuleInput::PostTrace(n) => column.copy_from_slice(self.post.engine.state(n)),
+                RuleInput::PostState(n) => column.copy_from_slice(&seen.states[n]),
+                RuleInput::Reward | RuleInput::Every(_) | RuleInput::End => {
+                    column.fill(moment(input, seen));
+                }
+                RuleInput::PreSpike | RuleInput::PreTrace(_) | RuleInput::Random(_) => {}
+            }
+        }
+    }
+
+    fn row(
+        &mut self,
+        pre: usize,
+        seen: &Seen<'_>,
+        synapses: &mut Synapses,
+        counts: &mut LearningCounts,
+    ) {
+        let n_words = self.n_post.div_ceil(TARGETS_A_WORD);
+        let mut words = Vec::with_capacity(n_words);
+        for _ in 0..n_words {
+            self.word = xorshift32(self.word);
+            words.push(self.word);
+        }
+        for (column, &input) in self.columns.iter_mut().zip(&self.inputs) {
+            match input {
+                RuleInput::PreSpike => column.fill(seen.pre[pre]),
+                RuleInput::PreTrace(n) => column.fill(self.pre.engine.state(n)[pre]),
+                RuleInput::Random(bits) => {
+                    for (post, value) in column.iter_mut().enumerate() {
+                        *value = bits.of(words[post / TARGETS_A_WORD], post);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let row = synapses.row_mut(pre);
+        let weights = row.iter().map(|&w| i64::from(w));
+        self.rule.set_state(0, weights);
+        let own = pre * self.n_post..(pre + 1) * self.n_post;
+        if let Some(tags) = &self.tags {
+            self.rule.set_state(1, tags[own.clone()].iter().copied());
+        }
+        self.rule.tick(&self.columns, &mut Vec::new());
+        self.saturations.fill(0);
+        self.rule.count_saturations(&mut self.saturations);
+        let saturated = self.saturations.iter().filter(|&&n| n > 0).count();
+        counts.saturations += crate::model::count(saturated);
+        counts.updates += crate::model::count(self.n_post);
+        for (weight, &new) in row.iter_mut().zip(self.rule.state(0)) {
+            let new = i16::try_from(new).expect("the rule's widths were checked");
+            counts.changes += u64::from(*weight != new);
+            *weight = new;
+        }
+        if let Some(tags) = &mut self.tags {
+            tags[own].copy_from_slice(self.rule.state(1));
+        }
+    }
+}
+
+/// What a tick is for all synapses.
+fn moment(input: RuleInput, seen: &Seen<'_>) -> i64 {
+    match input {
+        RuleInput::Every(n) => i64::from((seen.tick + 1).is_multiple_of(1 << n)),
+        RuleInput::End => i64::from(seen.is_last),
+        RuleInput::Reward if seen.is_last => seen.reward,
+        _ => 0,
+    }
+}
