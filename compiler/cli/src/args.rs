@@ -31,7 +31,7 @@ fn source() -> impl TypedValueParser<Value = ToolSource> {
 }
 
 /// Samples to be run.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct DataArgs {
     /// Samples: an IDX file (may be gzipped), an .npz with `input` and `labels` (for time series also
     /// `length`, `target` and `warmup`), a folder with an IDX pair; or recordings of events as text
@@ -62,8 +62,25 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 }
 
 impl DataArgs {
-    /// The samples, checked against a network.
+    /// The samples, checked against a network; its teacher is silent.
     pub fn read(&self, network: &Network) -> miette::Result<Option<DataSet>> {
+        let mut data = self.read_own(network)?;
+        if let Some(data) = &mut data {
+            data.samples.silence_teacher(&network.input);
+        }
+        Ok(data)
+    }
+
+    /// The samples, checked against a network, with what its teacher says of them.
+    pub fn read_taught(&self, network: &Network) -> miette::Result<Option<DataSet>> {
+        let mut data = self.read_own(network)?;
+        if let Some(data) = &mut data {
+            data.teach(&network.input, network.ticks)?;
+        }
+        Ok(data)
+    }
+
+    fn read_own(&self, network: &Network) -> miette::Result<Option<DataSet>> {
         let Some(path) = &self.data else {
             return Ok(None);
         };
@@ -71,11 +88,12 @@ impl DataArgs {
             size: self.sensor,
             tick_us: self.tick_us,
         };
+        let (input, ticks) = (network.input.of_samples(), network.ticks);
         let mut data = data::read_for(network, path, self.labels.as_deref(), &sensor)?;
         if let Some(n) = self.samples {
             data.truncate(n as usize);
         }
-        data.samples.check(&network.input, network.ticks, path)?;
+        data.samples.check(&input, ticks, path)?;
         Ok(Some(data))
     }
 }

@@ -85,6 +85,12 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     remarks
         .iter()
         .for_each(|r| steps.note(format!("remark: {r}")));
+    for plastic in network.projections.iter().filter(|p| p.learning.is_some()) {
+        steps.note(format!(
+            "remark: the circuit holds the weights of projection {} as the file has them: only `spikeloom learn` changes them",
+            plastic.name
+        ));
+    }
     dump(request, Level::Network, || network.to_string());
     let network = normalise(&network);
     dump(request, Level::Normalised, || network.to_string());

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use miette::Diagnostic;
 use spikeloom_frontend::arrays::ArchiveFormat;
 use spikeloom_frontend::{ProjectFile, Remark, native, nir};
+use spikeloom_ir::Network;
 use thiserror::Error;
 
 use crate::error::Error as CommandError;
@@ -112,12 +113,27 @@ pub fn convert(
     force: bool,
 ) -> miette::Result<Converted> {
     let (network, mut remarks) = model.load(project)?;
+    let (files, more) = save(&network, target, force)?;
+    remarks.extend(more);
+    Ok(Converted { files, remarks })
+}
+
+/// Writes a network, and says into which files and what changed.
+///
+/// # Errors
+/// If the format cannot hold it, or if a file cannot be written; none is then left.
+pub fn save(
+    network: &Network,
+    target: &Target,
+    force: bool,
+) -> miette::Result<(Vec<PathBuf>, Vec<Remark>)> {
     let mut outputs = Outputs::new(force);
     let mut files = Vec::new();
+    let mut remarks = Vec::new();
     match target {
         Target::Nir { path } => {
-            let (bytes, more) = nir::write(&network)?;
-            remarks.extend(more);
+            let (bytes, more) = nir::write(network)?;
+            remarks = more;
             outputs.add(path, &bytes)?;
             files.push(path.clone());
         }
@@ -127,7 +143,7 @@ pub fn convert(
             format,
         } => {
             let shown = seen_from(path, arrays)?;
-            let written = native::write(&network, *format, &shown)?;
+            let written = native::write(network, *format, &shown)?;
             // First what the text names, so that it never names a file that is not there yet.
             if let Some(bytes) = &written.arrays {
                 outputs.add(arrays, bytes)?;
@@ -138,7 +154,7 @@ pub fn convert(
         }
     }
     outputs.publish()?;
-    Ok(Converted { files, remarks })
+    Ok((files, remarks))
 }
 
 /// How the file at `text` calls the file at `other`: from its folder, if that can be.

@@ -17,6 +17,7 @@ use crate::files;
 
 pub mod aer;
 mod series;
+mod teacher;
 
 pub use series::Targets;
 
@@ -36,7 +37,7 @@ impl Taken {
             ticks: network.ticks,
             series: match network.input.encoder {
                 network::Encoder::Series { scale } => {
-                    Some((network.input.shape.iter().product(), scale))
+                    Some((network.input.of_samples().shape.iter().product(), scale))
                 }
                 _ => None,
             },
@@ -365,7 +366,12 @@ pub fn read_for(
     labels: Option<&Path>,
     sensor: &aer::Sensor,
 ) -> Result<DataSet, DataError> {
-    let recordings = aer::read(path, &network.input.shape, sensor, network.ticks)?;
+    let recordings = aer::read(
+        path,
+        &network.input.of_samples().shape,
+        sensor,
+        network.ticks,
+    )?;
     match recordings {
         Some(recordings) => Ok(recordings),
         None => read(path, labels, &Taken::by(network)),

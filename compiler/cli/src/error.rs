@@ -191,6 +191,49 @@ pub enum Error {
         /// Channels of the network.
         wanted: usize,
     },
+    /// Samples without labels, for a teacher.
+    #[error("the network has a teacher, and the samples no labels")]
+    #[diagnostic(
+        code(spikeloom::no_labels),
+        help("give an array `labels` beside `input`, or `--labels`")
+    )]
+    NoLabels,
+    /// A label that no channel of the teacher stands for.
+    #[error("a sample has label {label}, and the teacher has {n_channels} channels")]
+    #[diagnostic(
+        code(spikeloom::label_of_no_channel),
+        help(
+            "give `input:` in the network's file as many `teacher:` channels as there are classes"
+        )
+    )]
+    LabelOfNoChannel {
+        /// The label.
+        label: usize,
+        /// Channels of the teacher.
+        n_channels: usize,
+    },
+    /// A model without anything to learn.
+    #[error("nothing in {} learns", path.display())]
+    #[diagnostic(
+        code(spikeloom::nothing_learns),
+        help("give a projection `learning:` in the network's file, as docs/learning.md describes")
+    )]
+    NothingLearns {
+        /// The model.
+        path: PathBuf,
+    },
+    /// A projection that learns and that the compiler numbers anew.
+    #[error(
+        "projection {projection} learns, and its source is a plane of channels, rows and columns"
+    )]
+    #[diagnostic(
+        code(spikeloom::renumbered),
+        help("put a population of one axis between the plane and the projection")
+    )]
+    Renumbered {
+        /// Its name.
+        projection: String,
+    },
     /// Targets of another number of outputs than the network's.
     #[error("a target has {found} values a tick, and the network has {wanted} outputs")]
     #[diagnostic(

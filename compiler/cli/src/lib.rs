@@ -12,6 +12,7 @@ pub mod fault;
 pub mod fidelity;
 pub mod files;
 pub mod interrupt;
+pub mod learn;
 mod model;
 pub mod plot;
 pub mod quantised;

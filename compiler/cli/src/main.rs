@@ -13,6 +13,7 @@ mod cmd_compile;
 mod cmd_convert;
 mod cmd_doctor;
 mod cmd_inspect;
+mod cmd_learn;
 mod cmd_quantize;
 mod cmd_quickstart;
 mod cmd_simulate;
@@ -42,6 +43,7 @@ enum Command {
     Quickstart(cmd_quickstart::Quickstart),
     Compile(cmd_compile::Compile),
     Convert(cmd_convert::Convert),
+    Learn(cmd_learn::Learn),
     Quantize(cmd_quantize::Quantize),
     Simulate(cmd_simulate::Simulate),
     Verify(cmd_verify::Verify),
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         Command::Quickstart(c) => c.run(),
         Command::Compile(c) => c.run(),
         Command::Convert(c) => c.run(),
+        Command::Learn(c) => c.run(),
         Command::Quantize(c) => c.run(),
         Command::Simulate(c) => c.run(),
         Command::Verify(c) => c.run(),

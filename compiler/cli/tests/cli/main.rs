@@ -9,6 +9,7 @@ mod compile;
 mod errors;
 mod interrupt;
 mod ladder;
+mod learn;
 mod native;
 mod printed;
 mod quantize;

@@ -7,6 +7,7 @@ const COMMANDS: &[&str] = &[
     "quickstart",
     "compile",
     "convert",
+    "learn",
     "quantize",
     "simulate",
     "verify",
