@@ -355,7 +355,7 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
         let weights = |row_stride: usize| {
             let rows = n_weight_rows.unwrap_or(n_pre * row_stride);
             let weights = table(name("weights"), rows, row_bits);
-            let single = blocks(&single_port_shapes(limits), wide(rows), wide(row_bits));
+            let single = single_port_blocks(limits, wide(rows), wide(row_bits));
             // Large weights go where nothing else can be: single-port RAM.
             if weights.blocks > limits.block_rams / 4 && single <= single_port_left {
                 return Memory {
@@ -402,7 +402,7 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
         let program = &population.program;
         let bits = program.states.iter().map(|s| s.bits.index()).sum();
         let states = store(name("states"), n, bits);
-        let single = blocks(&single_port_shapes(limits), wide(n), wide(bits));
+        let single = single_port_blocks(limits, wide(n), wide(bits));
         let states = if trial.single_port_states && states.blocks > 2 && single <= single_port_left
         {
             single_port_left -= single;
@@ -426,7 +426,12 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
         let n_parameter_rows = if shared { n_channels } else { n };
         if !program.parameters.is_empty() {
             let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
-            memories.push(table(name("parameters"), n_parameter_rows, bits));
+            let parameters = block(name("parameters"), n_parameter_rows, bits);
+            // Not told to be logic, they are where the tools make them so.
+            memories.push(match n_parameter_rows <= LOGIC_ROWS {
+                true => in_logic(parameters),
+                false => parameters,
+            });
         }
         let ports = ports(network, id, &projections);
         for ((_, p), &way) in projections.iter().zip(&ways) {
@@ -665,21 +670,43 @@ fn lane_bits<'a>(
     sums.into_iter().map(width).max().unwrap_or(1).max(bits)
 }
 
-/// Shapes of a single-port RAM: its nibbles are masked in writing, so rows may share a word.
-fn single_port_shapes(limits: &Limits) -> [(u64, u64); 3] {
+/// Blocks of single-port RAM that a memory takes. Nibbles are masked in writing, so rows may share a
+/// word.
+fn single_port_blocks(limits: &Limits, rows: u64, row_bits: u64) -> u64 {
     let (words, bits) = limits.single_port_shape;
-    [1, 2, 4].map(|rows| (rows * words, bits / rows))
+    let shapes = [1, 2, 4].map(|rows| (rows * words, bits / rows));
+    fewest(&shapes, rows, row_bits, |banks, bits| {
+        banks * row_bits.div_ceil(bits)
+    })
+}
+
+/// Blocks of block RAM that a memory takes. In the widest shape bits are masked in writing, so that
+/// a word may hold a row of each of several banks.
+fn blocks(shapes: &[(u64, u64)], rows: u64, row_bits: u64) -> u64 {
+    let widest = shapes.iter().map(|(_, bits)| *bits).max().unwrap_or(0);
+    fewest(shapes, rows, row_bits, |banks, bits| {
+        if bits == widest {
+            (banks * row_bits).div_ceil(bits)
+        } else {
+            banks * row_bits.div_ceil(bits)
+        }
+    })
 }
 
 /// Blocks of the shape that Yosys takes for a memory: the fewest, unless selecting among banks
 /// costs more. Its `memory_libmap` counts an iCE40 block as 64 and a selected bit as half.
-fn blocks(shapes: &[(u64, u64)], rows: u64, row_bits: u64) -> u64 {
+fn fewest(
+    shapes: &[(u64, u64)],
+    rows: u64,
+    row_bits: u64,
+    blocks: impl Fn(u64, u64) -> u64,
+) -> u64 {
     shapes
         .iter()
         .filter(|(words, bits)| *words > 0 && *bits > 0)
-        .map(|(words, bits)| {
-            let banks = rows.div_ceil(*words);
-            let blocks = banks * row_bits.div_ceil(*bits);
+        .map(|&(words, bits)| {
+            let banks = rows.div_ceil(words);
+            let blocks = blocks(banks, bits);
             (128 * blocks + (banks - 1) * row_bits, blocks)
         })
         .min()

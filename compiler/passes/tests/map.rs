@@ -305,17 +305,18 @@ fn each_source_has_a_queue_that_holds_what_its_delay_spans() {
 
 #[test]
 fn channels_with_delays_of_their_own_have_a_word_for_each_tick() {
-    let mut network = dense([40, 8, 4], 8, Encoder::Rate { seed: 1 });
-    network.projections[0].channel_delays = Some((0..40).map(|c| c % 6).collect());
+    let mut network = dense([400, 8, 4], 8, Encoder::Rate { seed: 1 });
+    network.projections[0].channel_delays = Some((0..400).map(|c| c % 6).collect());
     let mapped = map(&network, &limits(), &MapConfig::default()).unwrap();
     assert_eq!(mapped.cores[0].ports[0].slot_bits(), Some(3));
     assert_eq!(mapped.cores[1].ports[0].slot_bits(), None);
-    let rows = |name: &str| {
+    let memory = |name: &str| {
         let memory = mapped.memories.iter().find(|m| m.name == name).unwrap();
-        (memory.rows, memory.row_bits)
+        (memory.rows, memory.row_bits, memory.blocks)
     };
-    assert_eq!(rows("lif0.delay line"), (40 * 8, 1));
-    assert_eq!(rows("lif0.delays"), (40, 3));
+    // 13 banks of 256 words, which share one block of 16 bits.
+    assert_eq!(memory("lif0.delay line"), (400 * 8, 1, 1));
+    assert_eq!(memory("lif0.delays"), (400, 3, 1));
 }
 
 /// The network with so many of a hundred weights left.
