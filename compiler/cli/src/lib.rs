@@ -11,6 +11,7 @@ pub mod example;
 pub mod fault;
 pub mod fidelity;
 pub mod files;
+pub mod fit;
 pub mod interrupt;
 pub mod learn;
 mod model;

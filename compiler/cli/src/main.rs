@@ -12,6 +12,7 @@ mod args;
 mod cmd_compile;
 mod cmd_convert;
 mod cmd_doctor;
+mod cmd_fit_readout;
 mod cmd_inspect;
 mod cmd_learn;
 mod cmd_quantize;
@@ -43,6 +44,7 @@ enum Command {
     Quickstart(cmd_quickstart::Quickstart),
     Compile(cmd_compile::Compile),
     Convert(cmd_convert::Convert),
+    FitReadout(cmd_fit_readout::FitReadout),
     Learn(cmd_learn::Learn),
     Quantize(cmd_quantize::Quantize),
     Simulate(cmd_simulate::Simulate),
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Quickstart(c) => c.run(),
         Command::Compile(c) => c.run(),
         Command::Convert(c) => c.run(),
+        Command::FitReadout(c) => c.run(),
         Command::Learn(c) => c.run(),
         Command::Quantize(c) => c.run(),
         Command::Simulate(c) => c.run(),

@@ -89,7 +89,7 @@ pub fn series_score(
 }
 
 /// Sums over what was found and what was wanted.
-struct Differences {
+pub(crate) struct Differences {
     n: Vec<f64>,
     sum: Vec<f64>,
     squares: Vec<f64>,
@@ -97,7 +97,7 @@ struct Differences {
 }
 
 impl Differences {
-    fn new(n_outputs: usize) -> Self {
+    pub(crate) fn new(n_outputs: usize) -> Self {
         Self {
             n: vec![0.0; n_outputs],
             sum: vec![0.0; n_outputs],
@@ -106,7 +106,7 @@ impl Differences {
         }
     }
 
-    fn add(&mut self, output: usize, found: f64, wanted: f64) {
+    pub(crate) fn add(&mut self, output: usize, found: f64, wanted: f64) {
         self.n[output] += 1.0;
         self.sum[output] += wanted;
         self.squares[output] += wanted * wanted;
@@ -114,7 +114,7 @@ impl Differences {
     }
 
     /// `None` where nothing is wanted, or always the same.
-    fn nrmse(&self) -> Option<f64> {
+    pub(crate) fn nrmse(&self) -> Option<f64> {
         let outputs = self.n.iter().zip(&self.sum).zip(&self.squares);
         let deviations = outputs.map(|((n, sum), squares)| squares - sum * sum / n.max(1.0));
         let deviation: f64 = deviations.sum();

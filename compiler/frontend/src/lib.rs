@@ -33,6 +33,7 @@ mod lower;
 pub mod native;
 pub mod nir;
 mod project;
+pub mod random;
 mod remark;
 mod tensor;
 mod yaml;

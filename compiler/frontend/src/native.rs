@@ -15,6 +15,7 @@ mod learning;
 mod order;
 mod population;
 mod projection;
+mod random;
 mod rule;
 mod values;
 
@@ -34,6 +35,7 @@ pub use inspect::{NetworkInspection, PopulationSummary, ProjectionSummary, inspe
 pub use learning::{LEARNING_KEYS, Preset, TAG_KEYS, TRACE_KEYS};
 pub use population::POPULATION_KEYS;
 pub use projection::PROJECTION_KEYS;
+pub use random::{RANDOM_BIAS_KEYS, RANDOM_WEIGHTS_KEYS};
 use values::{Arrays, Values};
 
 /// The value of `format:` that this version reads and writes.

@@ -201,7 +201,10 @@ fn the_examples_of_the_documentation_are_networks() {
         assert!(remarks.is_empty());
         (network.populations.len(), network.projections.len())
     });
-    assert_eq!(sizes.collect::<Vec<_>>(), [(2, 3), (3, 3), (2, 3), (2, 3)]);
+    assert_eq!(
+        sizes.collect::<Vec<_>>(),
+        [(2, 3), (2, 3), (3, 3), (2, 3), (2, 3)]
+    );
     // Every key of the format is in one of them, and described.
     let keys = [
         native::KEYS,
@@ -212,6 +215,8 @@ fn the_examples_of_the_documentation_are_networks() {
         native::LEARNING_KEYS,
         native::TAG_KEYS,
         native::TRACE_KEYS,
+        native::RANDOM_WEIGHTS_KEYS,
+        native::RANDOM_BIAS_KEYS,
     ];
     for key in keys.concat() {
         let written = format!("{key}:");

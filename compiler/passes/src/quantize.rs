@@ -93,6 +93,9 @@ pub struct PopulationReport {
     /// What a membrane of 1 stands for, one a neuron.
     #[serde(skip)]
     pub units: Vec<f64>,
+    /// What 1 of what it sends stands for: 1 for spikes.
+    #[serde(skip)]
+    pub sent_unit: f64,
 }
 
 /// The widest state that is chosen without being asked for.
@@ -440,6 +443,7 @@ pub fn quantize(
             activation_error: unit_and_error.1,
             saturates: built.saturates,
             units: built.units,
+            sent_unit: sent[index].map_or(1.0, |sent| sent.unit),
         });
         populations.push(Population {
             name: population.name.clone(),

@@ -7,6 +7,7 @@
 mod accuracy;
 mod compile;
 mod errors;
+mod fit;
 mod interrupt;
 mod ladder;
 mod learn;

@@ -7,6 +7,7 @@ const COMMANDS: &[&str] = &[
     "quickstart",
     "compile",
     "convert",
+    "fit-readout",
     "learn",
     "quantize",
     "simulate",

@@ -117,6 +117,8 @@ fn networks() {
         native::PROJECTION_KEYS,
         native::POOL_KEYS,
         native::CONVOLVE_KEYS,
+        native::RANDOM_WEIGHTS_KEYS,
+        native::RANDOM_BIAS_KEYS,
     ];
     let mut words = keys.concat();
     words.extend([

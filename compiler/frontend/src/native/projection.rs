@@ -143,10 +143,23 @@ impl Loader<'_> {
             None => Connectivity::Dense,
         };
         let shape = weights_shape(&connectivity, n_post, n_in);
-        let weights = find("weights").and_then(|entry| self.weights(entry, &shape));
+        let is_recipe = |entry: &Entry| matches!(entry.1.value, Value::Mapping(_));
+        let weights = find("weights").and_then(|entry| {
+            let is_loop = source == Source::Population(target)
+                && matches!(shape[..], [targets, sources] if targets == sources);
+            if is_recipe(entry) {
+                self.random_weights(entry, &shape, is_loop)
+            } else {
+                self.weights(entry, &shape)
+            }
+        });
         let bias = find("bias").map(|entry| {
             let shape = &populations[target.0].shape;
-            self.bias(entry, shape, &connectivity)
+            if is_recipe(entry) {
+                self.random_bias(entry, n_post)
+            } else {
+                self.bias(entry, shape, &connectivity)
+            }
         });
         let channel_delays = find("channel_delays").map(|entry| self.delays(entry, n_pre));
         let learning = find("learning").map(|entry| self.learning(entry));

@@ -1,0 +1,132 @@
+//! `spikeloom fit-readout`.
+
+use std::path::PathBuf;
+
+use spikeloom::Error;
+use spikeloom::convert::{Target, save};
+use spikeloom::fit::{FitOptions, FitReport, fit_readout};
+
+use crate::args::DataArgs;
+use crate::model_args::{Loaded, ModelArgs, QuantizeArgs};
+use crate::show::{grouped, percent};
+
+/// Fits the readout of a network to what its integer network does on training data, by ridge
+/// regression.
+///
+/// The output population has to be a linear readout. All weights into it are replaced; everything
+/// else stays. Widths are those of `--bits` and `--state-bits`, which later commands are to be given
+/// too. Never give the test set.
+#[derive(Debug, clap::Args)]
+pub struct FitReadout {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The file to write: `.nir`, or `.yaml` for a network in the native format.
+    #[arg(value_name = "OUTPUT")]
+    output: PathBuf,
+    /// Where the arrays of a network go: `.npz` or `.safetensors`; by default beside the `.yaml`
+    /// file, with its name and the extension `.npz`.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Replace files that are there.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Delays in ticks with which everything is read that the readout reads now, such as `0,5,10`:
+    /// each multiplies the number of weights [default: the delays there are].
+    #[arg(long, value_name = "TICKS", value_delimiter = ',')]
+    taps: Vec<u32>,
+    /// Penalties on the squared weights to choose from [default: 1e-8,1e-7,…,1e2].
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = penalty)]
+    ridge: Vec<f64>,
+    /// The share of the data on which the penalty is chosen: every so manieth sample, or the end of
+    /// a single series. The weights are then fitted to all data.
+    #[arg(long, value_name = "SHARE", default_value = "0.2", value_parser = share)]
+    validate: f64,
+    #[command(flatten)]
+    quantize: QuantizeArgs,
+    /// Print the results as JSON to standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+fn penalty(text: &str) -> Result<f64, String> {
+    let value = text.trim().parse().ok();
+    let value = value.filter(|v: &f64| v.is_finite() && *v >= 0.0);
+    value.ok_or_else(|| "write a number of 0 or more, such as `1e-4`".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let value = text.trim().parse().ok();
+    let value = value.filter(|v: &f64| *v > 0.0 && *v < 1.0);
+    value.ok_or_else(|| "write a number above 0 and below 1, such as `0.2`".to_owned())
+}
+
+impl FitReadout {
+    pub fn run(&self) -> miette::Result<()> {
+        let target = Target::new(&self.output, self.weights.as_deref())?;
+        let Loaded { project, model, .. } = self.model.load(self.quantize.project())?;
+        let (network, mut remarks) = model.load(&project)?;
+        let data = self.data.read(&network)?.ok_or(Error::NoData)?;
+        let options = FitOptions {
+            taps: self.taps.clone(),
+            ridges: self.ridge.clone(),
+            validation: self.validate,
+        };
+        let fitted = fit_readout(&network, &project, &data, &options)?;
+        let (files, more) = save(&fitted.network, &target, self.force)?;
+        remarks.extend(more);
+        for remark in &remarks {
+            eprintln!("remark: {remark}");
+        }
+        if self.json {
+            let json = serde_json::to_string_pretty(&fitted.report);
+            println!("{}", json.expect("a report has string keys only"));
+        } else {
+            print!("{}", describe(&fitted.report));
+        }
+        for path in &files {
+            eprintln!("wrote {}", path.display());
+        }
+        Ok(())
+    }
+}
+
+/// For a person.
+fn describe(report: &FitReport) -> String {
+    let number = |n: usize| grouped(n as u64);
+    let nrmse = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.5}"));
+    let mut text = format!(
+        "{} states, fitted to {} ticks and validated on {} (samples: {})\n\n",
+        number(report.states),
+        number(report.fitted_ticks),
+        number(report.validation_ticks),
+        number(report.samples)
+    );
+    let has_classes = report.tried.iter().any(|t| t.accuracy.is_some());
+    let accuracy = if has_classes { "  accuracy" } else { "" };
+    text += &format!("  {:>7} {:>9}{accuracy} {:>12}\n", "ridge", "NRMSE", "norm");
+    for tried in &report.tried {
+        let mark = if tried.ridge == report.ridge {
+            '*'
+        } else {
+            ' '
+        };
+        let accuracy = match tried.accuracy {
+            Some(accuracy) => format!(" {:>9}", percent(accuracy)),
+            None => String::new(),
+        };
+        text += &format!(
+            "{mark} {:>7.0e} {:>9}{accuracy} {:>12.2}\n",
+            tried.ridge,
+            nrmse(tried.nrmse),
+            tried.norm
+        );
+    }
+    text += &format!(
+        "\nfitted to all {} ticks; norm of the weights {:.2}\n",
+        number(report.fitted_ticks + report.validation_ticks),
+        report.norm
+    );
+    text
+}

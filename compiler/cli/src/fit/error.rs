@@ -1,0 +1,88 @@
+//! Why no readout is fitted.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::MAX_STATES;
+
+/// Why no readout is fitted.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum FitError {
+    /// The output is no linear readout.
+    #[error("the output population {population} is no linear readout: {reason}")]
+    #[diagnostic(
+        code(spikeloom::fit::output),
+        help(
+            "a readout that is fitted sums what it reads, and may forget: it has a `shape` and one `decay_mem` for all, and dense projections"
+        )
+    )]
+    Output {
+        /// The population.
+        population: String,
+        /// What it has.
+        reason: String,
+    },
+    /// What the readout reads has no value in every tick.
+    #[error("the readout reads the input, which is encoded as {encoding}")]
+    #[diagnostic(
+        code(spikeloom::fit::input),
+        help("let it read populations, or encode the input as `events` or `series`")
+    )]
+    Input {
+        /// The encoding.
+        encoding: &'static str,
+    },
+    /// The data say nothing of what is to come out.
+    #[error("the data have neither an array `target` nor `labels`")]
+    #[diagnostic(
+        code(spikeloom::fit::nothing_wanted),
+        help(
+            "give `target`, [n, ticks, outputs], of time series; or `labels`, [n], for which 1 is wanted of the class in every tick and 0 of the others"
+        )
+    )]
+    NothingWanted,
+    /// A label beyond the outputs.
+    #[error("sample {sample} has the label {label}, and the network has {outputs} outputs")]
+    #[diagnostic(
+        code(spikeloom::fit::label),
+        help("give labels from 0 on, one for each output")
+    )]
+    Label {
+        /// The sample.
+        sample: usize,
+        /// Its label.
+        label: usize,
+        /// Neurons of the output.
+        outputs: usize,
+    },
+    /// More states than fit in memory.
+    #[error("the readout reads {found} values in a tick; {MAX_STATES} are the most")]
+    #[diagnostic(
+        code(spikeloom::fit::too_many_states),
+        help("read fewer populations, or fewer ticks (`--taps`)")
+    )]
+    TooManyStates {
+        /// How many.
+        found: usize,
+    },
+    /// No part for fitting or none for validating is left.
+    #[error("{fitted} ticks are left to fit to and {validation} to validate on")]
+    #[diagnostic(
+        code(spikeloom::fit::too_few_ticks),
+        help("give more data, a shorter `warmup`, or another share with `--validate`")
+    )]
+    TooFewTicks {
+        /// Ticks for fitting.
+        fitted: usize,
+        /// Ticks for validating.
+        validation: usize,
+    },
+    /// No penalty gives a readout.
+    #[error("no penalty decides between states that depend on each other")]
+    #[diagnostic(
+        code(spikeloom::fit::singular),
+        help("give larger ones, such as `--ridge 1e-3`")
+    )]
+    Singular,
+}
