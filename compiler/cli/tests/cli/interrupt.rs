@@ -47,10 +47,12 @@ fn leftovers(folder: &Path) -> Vec<String> {
     names.filter(|name| name != "model.nir").collect()
 }
 
-/// The program at work on the small network, so that the shell has had it ignore a signal.
+/// The program at work on the small network, so that the shell has had it ignore a signal. The
+/// others are as they are by default: what runs in the background may have been told to ignore them.
 fn started(folder: &Path, ignored: &str) -> Child {
     let line = format!("compile model.nir {SMALL_FLAGS} -o build");
-    Command::new("/bin/sh")
+    Command::new("env")
+        .args(["--default-signal=INT,TERM", "/bin/sh"])
         .args(["-c", "trap '' $0; exec \"$@\"", ignored])
         .arg(env!("CARGO_BIN_EXE_spikeloom"))
         .args(line.split_whitespace())
