@@ -132,9 +132,10 @@ pub(crate) fn analyse(
                     },
                     Op::Scale(a, factor) => v(a).map(|x| x * i128::from(factor)),
                     Op::Multiply(a, b) => {
-                        v(a).map(|x| x * v(b).low).join(v(a).map(|x| x * v(b).high))
+                        let times = |y: i128| v(a).map(|x| x.saturating_mul(y));
+                        times(v(b).low).join(times(v(b).high))
                     }
-                    Op::ShiftLeft(a, bits) => v(a).map(|x| x << bits),
+                    Op::ShiftLeft(a, bits) => v(a).map(|x| x.saturating_mul(1 << bits)),
                     Op::ShiftRight(a, bits, rounding) => v(a).map(|x| {
                         i64::try_from(x).map_or(x, |x| shift_right(x, bits, rounding).into())
                     }),

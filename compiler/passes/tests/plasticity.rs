@@ -419,6 +419,13 @@ fn a_rule_that_is_too_wide_is_refused_with_its_width() {
         matches!(error, Error::WideRule { bits: Some(57), .. }),
         "{error:?}"
     );
+    // So wide that even the bounds of its values have no place.
+    let text = "      rule: 2^24 * e0 * e0 * e0 * e0 * u0 + 2^-24 * u0\n      e0: v_mem\n";
+    let error = quantize(&network(text, 0), &QuantizeConfig::default()).unwrap_err();
+    assert!(
+        matches!(error, Error::WideRule { bits: None, .. }),
+        "{error:?}"
+    );
 }
 
 #[test]

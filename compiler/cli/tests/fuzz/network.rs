@@ -119,6 +119,9 @@ fn networks() {
         native::CONVOLVE_KEYS,
         native::RANDOM_WEIGHTS_KEYS,
         native::RANDOM_BIAS_KEYS,
+        native::LEARNING_KEYS,
+        native::TRACE_KEYS,
+        native::TAG_KEYS,
     ];
     let mut words = keys.concat();
     words.extend([
@@ -132,6 +135,10 @@ fn networks() {
         "subtract",
         "next-tick",
         "same",
+        "teacher",
+        "lms",
+        "2^-4 * x1 * y0",
+        "-e0 * end",
         "w.npz:fc",
         "fc1.weight",
         "tau",
