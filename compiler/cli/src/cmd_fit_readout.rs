@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use spikeloom::Error;
-use spikeloom::convert::{Target, save};
+use spikeloom::convert::{Target, check, save};
 use spikeloom::fit::{FitOptions, FitReport, fit_readout};
 
 use crate::args::DataArgs;
@@ -65,6 +65,7 @@ fn share(text: &str) -> Result<f64, String> {
 impl FitReadout {
     pub fn run(&self) -> miette::Result<()> {
         let target = Target::new(&self.output, self.weights.as_deref())?;
+        check(&target, self.force)?;
         let Loaded { project, model, .. } = self.model.load(self.quantize.project())?;
         let (network, mut remarks) = model.load(&project)?;
         let data = self.data.read(&network)?.ok_or(Error::NoData)?;

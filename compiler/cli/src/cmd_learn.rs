@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use spikeloom::Error;
-use spikeloom::convert::{Target, save};
+use spikeloom::convert::{Target, check, save};
 use spikeloom::learn::{EpochReport, LearnConfig, Learner, learn};
 use spikeloom::quantised::{self, quantise};
 use spikeloom_passes::normalise;
@@ -52,6 +52,9 @@ impl Learn {
     pub fn run(&self) -> miette::Result<()> {
         let target = self.output.as_deref();
         let target = target.map(|path| Target::new(path, None)).transpose()?;
+        if let Some(target) = &target {
+            check(target, self.force)?;
+        }
         let Loaded {
             project,
             model,

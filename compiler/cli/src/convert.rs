@@ -118,6 +118,18 @@ pub fn convert(
     Ok(Converted { files, remarks })
 }
 
+/// Whether [`save`] may write there.
+///
+/// # Errors
+/// If something is at the place of a file that may not be replaced.
+pub fn check(target: &Target, force: bool) -> Result<(), CommandError> {
+    let outputs = Outputs::new(force);
+    match target {
+        Target::Nir { path } => outputs.check(path),
+        Target::Native { path, arrays, .. } => outputs.check(path).and(outputs.check(arrays)),
+    }
+}
+
 /// Writes a network, and says into which files and what changed.
 ///
 /// # Errors

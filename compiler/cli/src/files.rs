@@ -66,6 +66,25 @@ impl Outputs {
         }
     }
 
+    /// Whether a file may be written there, for who has much to do before.
+    ///
+    /// # Errors
+    /// If something is at its place that may not be replaced.
+    pub fn check(&self, path: &Path) -> Result<(), Error> {
+        if path.exists() && !path.is_file() {
+            return Err(Error::Unwritable {
+                path: path.to_owned(),
+                source: std::io::ErrorKind::IsADirectory.into(),
+            });
+        }
+        if path.exists() && !self.replace {
+            return Err(Error::OutputExists {
+                path: path.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     /// Adds a file.
     ///
     /// # Errors
@@ -75,14 +94,7 @@ impl Outputs {
             path: path.to_owned(),
             source,
         };
-        if path.exists() && !path.is_file() {
-            return Err(unwritable(std::io::ErrorKind::IsADirectory.into()));
-        }
-        if path.exists() && !self.replace {
-            return Err(Error::OutputExists {
-                path: path.to_owned(),
-            });
-        }
+        self.check(path)?;
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

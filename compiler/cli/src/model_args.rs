@@ -246,7 +246,15 @@ impl ModelOptions {
             Some(path) => {
                 let path = Path::new(path);
                 Some(match model.load(&project) {
-                    Ok((network, _)) => data::read_for(&network, path, None, &Sensor::default())?,
+                    Ok((network, _)) => {
+                        let mut data = data::read_for(&network, path, None, &Sensor::default())?;
+                        let own = network.input.of_samples();
+                        // What does not fit is told later, as it is.
+                        if data.samples.check(&own, network.ticks, path).is_ok() {
+                            data.samples.silence_teacher(&network.input);
+                        }
+                        data
+                    }
                     // A model that cannot be read is told later, as such.
                     Err(_) => data::read(path, None, &Taken::default())?,
                 })

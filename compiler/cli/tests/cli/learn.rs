@@ -22,6 +22,10 @@ fn a_readout_learns_digits_and_is_the_same_circuit() {
     insta::assert_snapshot!("learned", serde_json::to_string_pretty(&epochs).unwrap());
     let accuracy = epochs[1]["test_accuracy"].as_f64().unwrap();
     assert!(accuracy > 0.85, "{accuracy}");
+    // Nothing is learnt for a file that may not be replaced.
+    let refused = workshop.line(&format!("{learn} -o learned.yaml"));
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("learned.yaml") && refused.stdout.is_empty());
     // What was written is what was scored.
     let summary = workshop.json("simulate learned.yaml --data test.npz --json");
     assert_eq!(summary["accuracy"].as_f64(), Some(accuracy));
@@ -29,7 +33,7 @@ fn a_readout_learns_digits_and_is_the_same_circuit() {
     let again = workshop.json("learn learned.yaml --data train.npz --samples 10 --json");
     assert!(again[0]["changes"].as_u64() > Some(0));
     let notes = workshop
-        .line("compile learned.yaml --stop-at verilog -o build")
+        .line("compile learned.yaml --calibrate train.npz:20 --stop-at verilog -o build")
         .stderr;
     assert!(
         notes.contains("only `spikeloom learn` changes them"),
