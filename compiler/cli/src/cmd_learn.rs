@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use spikeloom::Error;
 use spikeloom::convert::{Target, check, save};
 use spikeloom::learn::{EpochReport, LearnConfig, Learner, learn};
-use spikeloom::quantised::{self, quantise};
+use spikeloom::quantised::quantise_on;
 use spikeloom_passes::normalise;
 
 use crate::args::DataArgs;
@@ -73,9 +73,7 @@ impl Learn {
             ..self.data.clone()
         };
         let test = test.read(&network)?;
-        let samples = calibration.as_ref();
-        let samples = samples.map(|data| quantised::calibration(&normalised, &project, data));
-        let quantised = quantise(&normalised, &project, samples.transpose()?.as_ref())?;
+        let quantised = quantise_on(&normalised, &project, calibration.as_ref())?;
         let learner = Learner {
             network: &network,
             quantized: &quantised.network,

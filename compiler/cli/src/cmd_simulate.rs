@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use spikeloom::quantised::{self, quantise};
+use spikeloom::quantised::quantise_on;
 use spikeloom::score::SeriesScore;
 use spikeloom::simulate::{
     Subject, Summary, simulate_golden, simulate_verilator, trace, write_wave,
@@ -120,9 +120,7 @@ impl Simulate {
         }
         let network = normalise(&network);
         let data = self.data.read(&network)?.ok_or(Error::NoData)?;
-        let samples = calibration.as_ref();
-        let samples = samples.map(|data| quantised::calibration(&network, &project, data));
-        let quantised = quantise(&network, &project, samples.transpose()?.as_ref())?;
+        let quantised = quantise_on(&network, &project, calibration.as_ref())?;
         if self.trace {
             print!("{}", trace(&quantised.network, &data.samples, self.sample)?);
             return Ok(());

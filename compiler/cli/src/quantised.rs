@@ -109,6 +109,19 @@ pub fn calibration<'a>(
     )
 }
 
+/// As [`quantise`], its samples taken from `data`, where there are some, by [`calibration`].
+///
+/// # Errors
+/// As both.
+pub fn quantise_on(
+    network: &Network,
+    project: &ProjectFile,
+    data: Option<&DataSet>,
+) -> miette::Result<Quantised> {
+    let samples = data.map(|data| calibration(network, project, data));
+    quantise(network, project, samples.transpose()?.as_ref())
+}
+
 /// Quantises a normalised network as the settings say.
 ///
 /// # Errors
