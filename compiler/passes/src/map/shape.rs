@@ -6,7 +6,8 @@ use spikeloom_ir::mapped::{Way, walks};
 use spikeloom_ir::quantized::Projection;
 use spikeloom_ir::rows::{Listing, SumLayout};
 
-use super::{Compress, index_bits};
+use super::Compress;
+use super::widths::index_bits;
 
 /// Lanes and rows of a core.
 pub(super) struct Shape {

@@ -1,0 +1,120 @@
+//! What the circuits cannot do.
+
+use spikeloom_ir::geometry::{AxisOrder, Connectivity, Grid};
+use spikeloom_ir::mapped::MAX_SCORE_BITS;
+use spikeloom_ir::quantized::{Decoder, Projection, Source};
+use spikeloom_ir::{PopulationId, Quantized};
+
+use super::widths::score_bits;
+use crate::Error;
+
+/// What the circuits cannot do.
+pub(super) fn check_features(network: &Quantized) -> Result<(), Error> {
+    let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
+    for (index, population) in network.populations.iter().enumerate() {
+        let id = PopulationId(index);
+        let all = network.incoming(id).count();
+        if all == 0 {
+            return refuse(
+                format!("population {}, which nothing feeds,", population.name),
+                "remove it",
+            );
+        }
+        let own = Source::Population(id);
+        let is_read = network
+            .projections
+            .iter()
+            .any(|p| p.source == own && p.target != id);
+        if !is_read && network.output != id {
+            return refuse(
+                format!("population {}, which feeds nothing,", population.name),
+                "remove it, or make it the output",
+            );
+        }
+        let silent = |p: &&Projection| match p.source {
+            Source::Input => false,
+            Source::Population(id) => {
+                let program = &network.populations[id.0].program;
+                program.spike.is_none() && program.payload.is_none()
+            }
+        };
+        if let Some(p) = network.incoming(id).find(silent) {
+            return refuse(
+                format!("projection {}, whose source never fires,", p.name),
+                "remove it, or simulate it with the golden model",
+            );
+        }
+        let graded = |p: &&Projection| network.is_graded(p.source);
+        let n_graded = network.incoming(id).filter(graded).count();
+        if n_graded > 0 && n_graded < all {
+            return refuse(
+                format!(
+                    "population {}, which spikes and graded values feed,",
+                    population.name
+                ),
+                "feed it by one kind alone; simulate it with the golden model",
+            );
+        }
+        let delayed = |p: &&Projection| graded(p) && p.channel_delays.is_some();
+        if let Some(p) = network.incoming(id).find(delayed) {
+            return refuse(
+                format!(
+                    "the delays of single channels in projection {}, whose source is graded,",
+                    p.name
+                ),
+                "give all of its channels one delay, or simulate it with the golden model",
+            );
+        }
+        let outputs = network.incoming(id).filter_map(|p| match &p.connectivity {
+            Connectivity::Convolution(c) => Some(c.output),
+            Connectivity::Dense => None,
+        });
+        let outputs: Vec<Grid> = outputs.collect();
+        let flat = |grid: &Grid| grid.channels == 1 || grid.height * grid.width == 1;
+        let is_first = |grid: &Grid| grid.order == AxisOrder::ChannelsFirst && !flat(grid);
+        if outputs.iter().any(|o| o != &outputs[0] || is_first(o)) {
+            return refuse(
+                format!(
+                    "population {}, which is a plane of two different shapes,",
+                    population.name
+                ),
+                "give all convolutions and poolings around it the same channels, rows and columns",
+            );
+        }
+        if population.n_neurons == 0 {
+            return refuse(
+                format!("the empty population {}", population.name),
+                "remove it",
+            );
+        }
+        let row_bits: usize = population
+            .program
+            .states
+            .iter()
+            .map(|s| s.bits.index())
+            .sum();
+        if row_bits > 64 {
+            return refuse(
+                format!("population {} with {row_bits} state bits", population.name),
+                "lower `--state-bits`",
+            );
+        }
+    }
+    let output = &network.populations[network.output.0];
+    if output.program.payload.is_some() && network.decoder == Decoder::SpikeCount {
+        return refuse(
+            format!(
+                "the spike count of population {}, which is graded,",
+                output.name
+            ),
+            "use the decoder `membrane-sum`",
+        );
+    }
+    if score_bits(network) > MAX_SCORE_BITS {
+        return refuse(
+            format!("a score of {} bits", score_bits(network)),
+            "lower `--state-bits` or the number of ticks",
+        );
+    }
+    Ok(())
+}

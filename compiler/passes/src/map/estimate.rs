@@ -1,0 +1,106 @@
+//! What to expect: cycles of an event and logic cells.
+
+use spikeloom_ir::geometry::{Connectivity, Window};
+use spikeloom_ir::mapped::{Core, Memory, MemoryKind, Way};
+use spikeloom_ir::rows::Listing;
+use spikeloom_ir::{Op, Quantized};
+
+use super::widths::{index_bits, wide};
+
+/// Cycles of an event of the projection that takes most: its rows; of a list, as many as events
+/// have on average; on a plane, those of an element far from the border.
+pub(super) fn event_cycles(network: &Quantized, core: &Core) -> u64 {
+    let layout = core.layout();
+    let cycles = core
+        .incoming(network)
+        .map(|(p, way)| match (way, &p.connectivity) {
+            (Way::Dense, _) => layout.n_rows,
+            (Way::Listed, _) => {
+                let n_entries = Listing::new(&p.weights, p.n_pre, &layout).n_entries();
+                n_entries.div_ceil(p.n_pre.max(1))
+            }
+            (Way::Plane, connectivity) => {
+                let places = |w: &Window| -> usize {
+                    let along = |axis: usize| w.kernel[axis].div_ceil(w.stride[axis]);
+                    along(0) * along(1)
+                };
+                let pooled: usize = p
+                    .pooling
+                    .iter()
+                    .map(|pooling| places(&pooling.window))
+                    .product();
+                let rows = match connectivity {
+                    Connectivity::Dense => layout.n_rows,
+                    Connectivity::Convolution(c) => {
+                        let n_groups = (c.output.channels / c.groups).div_ceil(core.lanes);
+                        places(&c.window) * n_groups
+                    }
+                };
+                pooled * rows
+            }
+        });
+    wide(cycles.max().unwrap_or(0))
+}
+
+/// Logic cells of the design: a linear model, fitted to synthesis results; `docs/cost-model.md`
+/// compares the two.
+pub(super) fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
+    let core_cells = |core: &Core| {
+        let program = &network.populations[core.population.0].program;
+        let lanes = core.lanes * core.lane_bits * 5 / 2;
+        let steps: u32 = program
+            .steps
+            .iter()
+            .map(|s| match s.op {
+                Op::Scale(_, factor) => {
+                    let adders = spikeloom_fixed::signed_digits(factor)
+                        .len()
+                        .saturating_sub(1);
+                    s.bits.get() * u32::try_from(adders).unwrap_or(u32::MAX)
+                }
+                Op::Multiply(..) => s.bits.get() * s.bits.get() / 2,
+                Op::State(_)
+                | Op::Input(_)
+                | Op::Parameter(_)
+                | Op::Constant(_)
+                | Op::Lookup(..)
+                | Op::ShiftLeft(..) => 0,
+                _ => s.bits.get(),
+            })
+            .sum();
+        let lines = core.ports.iter().filter_map(|port| {
+            let words = port.n_pre << port.slot_bits()?;
+            Some(60 + 5 * wide(index_bits(words)))
+        });
+        let loopback = 90 * wide(core.ports.len() - 1) + lines.sum::<u64>();
+        let ways = core.incoming(network).map(|(p, way)| match way {
+            Way::Dense if core.is_dense() => 0,
+            Way::Dense => 60,
+            Way::Listed => 110,
+            Way::Plane => {
+                let overlapping = p.pooling.iter().filter(|p| !p.window.is_disjoint());
+                250 * (1 + wide(overlapping.count()))
+            }
+        });
+        let ways: u64 = ways.sum();
+        // What makes bit planes of each source's values, and what folds their sums.
+        let graded = match (core.planes, core.held_bits) {
+            (Some(_), Some(bits)) => 100 * wide(core.ports.len()) + 3 * wide(bits),
+            _ => 0,
+        };
+        wide(lanes) + u64::from(steps) * 3 / 2 + 260 + loopback + ways + graded
+    };
+    750 + cores.iter().map(core_cells).sum::<u64>()
+}
+
+/// Logic cells of the memories that went to logic for want of blocks: a flip-flop and half a cell
+/// of selection a bit of those that are written, half a cell a bit of those that are not.
+pub(super) fn small_cells(memories: &[Memory]) -> u64 {
+    let cells = |m: &Memory| match m.name.rsplit('.').next() {
+        Some("sums" | "states" | "held" | "scores") => m.rows * m.row_bits * 3 / 2,
+        Some("weights") => m.rows * m.row_bits / 8,
+        _ => 0,
+    };
+    let in_logic = memories.iter().filter(|m| m.kind == MemoryKind::Logic);
+    in_logic.map(cells).sum()
+}

@@ -1,0 +1,37 @@
+//! The queues in front of a core.
+
+use spikeloom_ir::mapped::{Port, delay_address_bits};
+use spikeloom_ir::quantized::{Projection, Source};
+use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
+
+/// Events that a queue holds, as bits of its address: one block RAM.
+const FIFO_ADDRESS_BITS: usize = 8;
+
+/// The queues of a population's projections. Where all have a delay, one more keeps the pace.
+pub(super) fn ports(
+    network: &Quantized,
+    id: PopulationId,
+    projections: &[(ProjectionId, &Projection)],
+) -> Vec<Port> {
+    let is_prompt = projections.iter().any(|(_, p)| p.delay == 0);
+    let pace = (!is_prompt).then_some(Port {
+        source: Source::Input,
+        delay: 0,
+        n_pre: network.input.n_channels,
+        delays: vec![],
+        fifo_address_bits: FIFO_ADDRESS_BITS,
+        is_pace: true,
+    });
+    let own = projections.iter().map(|(_, p)| Port {
+        source: p.source,
+        delay: p.delay,
+        n_pre: p.n_pre,
+        delays: p.channel_delays.clone().unwrap_or_default(),
+        fifo_address_bits: match p.delay {
+            0 => FIFO_ADDRESS_BITS,
+            _ => delay_address_bits(p.n_pre, p.delay, p.source == Source::Population(id)),
+        },
+        is_pace: false,
+    });
+    pace.into_iter().chain(own).collect()
+}
