@@ -1,0 +1,69 @@
+//! What fixes a core.
+
+use spikeloom_ir::Program;
+use spikeloom_ir::mapped::MemoryKind;
+
+use crate::image::MemoryImage;
+use crate::way::WayPlan;
+
+/// Everything that fixes a core.
+#[derive(Debug, Clone)]
+pub struct CoreConfig {
+    /// Number of source neurons or channels, of all its projections.
+    pub n_pre: usize,
+    /// Number of neurons.
+    pub n_post: usize,
+    /// Weights read and added a cycle.
+    pub lanes: usize,
+    /// Rows of sums. Without ways they are the weight rows of one event, at least 2, since a row
+    /// that was just added to is written one cycle later.
+    pub n_sum_rows: usize,
+    /// Weight rows from one event's first to the next's; not used with ways.
+    pub row_stride: usize,
+    /// How the events of each projection find their rows; empty where each has all of them.
+    pub ways: Vec<WayPlan>,
+    /// Neurons that stand in rows of their own: the channels of a place, or all.
+    pub n_channels: usize,
+    /// Where the weights are, if they come with the bitstream.
+    pub weight_memory: MemoryKind,
+    /// Where the sums are.
+    pub sum_memory: MemoryKind,
+    /// Where the states are, and with them, in logic, the folded sums; in single-port memory a
+    /// neuron takes two cycles.
+    pub state_memory: MemoryKind,
+    /// Width of a weight.
+    pub weight_bits: usize,
+    /// Width of a lane's accumulator: enough for all weights of a neuron with payload 1.
+    pub lane_bits: usize,
+    /// Where bit planes are folded, the width of their sum.
+    pub held_bits: Option<usize>,
+    /// What arrives in each tick is an input of the program: alone, or behind a held one.
+    pub adds_spikes: bool,
+    /// The planes are of graded values, which have a sign and come in every tick.
+    pub is_graded: bool,
+    /// Rows of weights, `[pre][row_stride]` with `lanes` weights each; `None` where the host loads them.
+    pub weights: Option<MemoryImage>,
+    /// One row of parameters a neuron, or a channel, in the program's order.
+    pub parameters: MemoryImage,
+    /// What each neuron computes.
+    pub program: Program,
+}
+
+impl CoreConfig {
+    /// All weight rows.
+    pub fn n_rows(&self) -> usize {
+        let listed: usize = self.ways.iter().map(|way| way.n_weight_rows).sum();
+        if self.ways.is_empty() {
+            self.n_pre * self.row_stride
+        } else {
+            listed.max(1)
+        }
+    }
+
+    /// Bits of what a neuron sends in a tick: a graded value, the number of its spikes, or 1 where
+    /// it fires or not.
+    pub fn spike_bits(&self) -> usize {
+        let payload = self.program.payload_bits();
+        payload.unwrap_or(self.program.spike_bits().max(1))
+    }
+}

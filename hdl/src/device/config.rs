@@ -1,0 +1,199 @@
+//! What fixes a design.
+
+use spikeloom_ir::mapped::{Mapped, MemoryKind};
+use spikeloom_ir::quantized::{Decoder, Source};
+use spikeloom_ir::{Init, Quantized};
+
+use crate::core::CoreConfig;
+use crate::delay_line::delay_image;
+use crate::encoder::EncoderConfig;
+use crate::error::Error;
+use crate::image::MemoryImage;
+use crate::port::PortConfig;
+use crate::way::WayPlan;
+use crate::width::SignalType;
+
+/// Everything that fixes a design.
+#[derive(Debug, Clone)]
+pub struct DeviceConfig {
+    /// One core a population.
+    pub cores: Vec<CoreConfig>,
+    /// For each core the queues in front of it, in the order of its sources, with the ticks that
+    /// their events are late.
+    pub ports: Vec<Vec<(PortConfig, u32)>>,
+    /// The core that is read out.
+    pub output: usize,
+    /// How samples become events.
+    pub encoder: EncoderConfig,
+    /// How the output becomes a class.
+    pub decoder: Decoder,
+    /// Width of a score, sign included.
+    pub score_bits: usize,
+    /// Where the scores are.
+    pub score_memory: MemoryKind,
+    /// Ticks of a sample, unless the host says otherwise.
+    pub n_ticks: u16,
+    /// Tells the host which design this is.
+    pub design_id: u64,
+}
+
+impl DeviceConfig {
+    /// The design of a mapped network.
+    ///
+    /// # Errors
+    /// If a memory's contents do not fit it, which the levels above rule out.
+    pub fn new(network: &Quantized, mapped: &Mapped, design_id: u64) -> Result<Self, Error> {
+        let cores = mapped
+            .cores
+            .iter()
+            .enumerate()
+            .map(|(position, core)| {
+                let population = &network.populations[core.population.0];
+                let bits = core.weight_bits(network);
+                let lane = SignalType::signed(bits);
+                let rows = core.weight_rows(network);
+                let words = rows.iter().map(|&w| lane.value(w as u64).raw()).collect();
+                let weights = match core.weight_memory {
+                    MemoryKind::Block | MemoryKind::Logic => Some(MemoryImage::new(
+                        format!("core{position}_weights.hex"),
+                        vec![lane; core.lanes],
+                        words,
+                    )?),
+                    MemoryKind::SinglePort => None,
+                };
+                let way = |(at, (p, way))| {
+                    let name = format!("core{position}_way{at}");
+                    WayPlan::new(p, way, &core.layout(), &name)
+                };
+                let ways = match core.is_dense() {
+                    true => vec![],
+                    false => core
+                        .incoming(network)
+                        .enumerate()
+                        .map(way)
+                        .collect::<Result<Vec<_>, Error>>()?,
+                };
+                Ok(CoreConfig {
+                    n_pre: core.n_pre(network),
+                    n_post: population.n_neurons,
+                    lanes: core.lanes,
+                    n_sum_rows: core.n_sum_rows,
+                    ways,
+                    n_channels: core.n_channels,
+                    weight_memory: core.weight_memory,
+                    sum_memory: core.sum_memory,
+                    state_memory: core.state_memory,
+                    row_stride: core.row_stride,
+                    weight_bits: bits,
+                    lane_bits: core.lane_bits,
+                    held_bits: core.held_bits,
+                    adds_spikes: core.planes.is_none()
+                        && population.accumulators.iter().any(|a| !a.hold),
+                    is_graded: core.planes.is_some(),
+                    weights,
+                    parameters: parameter_image(position, population, core.n_parameter_rows)?,
+                    program: population.program.clone(),
+                })
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        Ok(Self {
+            cores,
+            ports: mapped
+                .cores
+                .iter()
+                .enumerate()
+                .map(|(position, core)| ports(network, position, core))
+                .collect::<Result<_, Error>>()?,
+            output: network.output.0,
+            encoder: EncoderConfig::new(
+                network.input.n_channels,
+                network.sample_bytes(),
+                network.input.encoder.clone(),
+            )?,
+            decoder: network.decoder,
+            score_bits: mapped.score_bits,
+            score_memory: mapped.score_memory,
+            n_ticks: network.ticks.try_into().unwrap_or(u16::MAX),
+            design_id,
+        })
+    }
+
+    /// The files that the design's Verilog reads.
+    pub fn images(&self) -> Vec<&MemoryImage> {
+        let of_cores = self.cores.iter().flat_map(|c| {
+            let tables = c.ways.iter().flat_map(WayPlan::images);
+            c.weights.iter().chain([&c.parameters]).chain(tables)
+        });
+        let ports = self.ports.iter().flatten();
+        of_cores
+            .chain(ports.flat_map(|(port, _)| &port.delays))
+            .chain(self.encoder.images())
+            .collect()
+    }
+}
+
+/// The queues of a core.
+fn ports(
+    network: &Quantized,
+    position: usize,
+    core: &spikeloom_ir::mapped::Core,
+) -> Result<Vec<(PortConfig, u32)>, Error> {
+    let port = |(at, port): (usize, &spikeloom_ir::mapped::Port)| {
+        let (source, spike_bits) = match port.source {
+            Source::Input => (0, 1),
+            Source::Population(id) => (
+                1 + id.0,
+                network.populations[id.0].program.spike_bits().max(1),
+            ),
+        };
+        let image = || delay_image(&port.delays, format!("core{position}_port{at}_delays.hex"));
+        let delays = match port.delays.is_empty() {
+            true => None,
+            false => Some(image()?),
+        };
+        let config = PortConfig {
+            source,
+            n_pre: port.n_pre,
+            spike_bits,
+            delays,
+            value_bits: network.payload_bits(port.source),
+            planes: core.planes,
+            fifo_address_bits: port.fifo_address_bits,
+            is_pace: port.is_pace,
+            is_loop: source > position,
+        };
+        Ok((config, port.delay))
+    };
+    core.ports.iter().enumerate().map(port).collect()
+}
+
+/// The first `n_rows` rows of parameters, one a neuron or channel; a single 0 bit where the program
+/// has none.
+fn parameter_image(
+    position: usize,
+    population: &spikeloom_ir::quantized::Population,
+    n_rows: usize,
+) -> Result<MemoryImage, Error> {
+    let parameters = &population.program.parameters;
+    debug_assert!(population.program.states.iter().all(|s| match s.init {
+        Init::Value(_) => true,
+        Init::Parameter(p) => p < parameters.len(),
+    }));
+    let name = format!("core{position}_parameters.hex");
+    if parameters.is_empty() {
+        return MemoryImage::new(name, vec![SignalType::unsigned(1)], vec![0; n_rows]);
+    }
+    let lanes: Vec<_> = parameters
+        .iter()
+        .map(|p| SignalType::signed(p.bits.index()))
+        .collect();
+    let words = (0..n_rows)
+        .flat_map(|neuron| {
+            parameters
+                .iter()
+                .zip(&lanes)
+                .map(move |(p, lane)| lane.value(p.values[neuron] as u64).raw())
+        })
+        .collect();
+    MemoryImage::new(name, lanes, words)
+}
