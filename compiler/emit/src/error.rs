@@ -300,21 +300,6 @@ pub enum Error {
         name: String,
     },
 
-    /// A name has two indices.
-    #[error("{at}: {name} has more than one index")]
-    #[diagnostic(
-        code(spikeloom::emit::two_indices),
-        help(
-            "put the inner array into a block of its own; rust-hdl resolves the first index only"
-        )
-    )]
-    TwoIndices {
-        /// Where.
-        at: String,
-        /// The name.
-        name: String,
-    },
-
     /// An index is not made of numbers and loop variables.
     #[error("{at}: the index of {name} is not made of numbers and loop variables")]
     #[diagnostic(

@@ -212,32 +212,22 @@ impl Flattener<'_> {
             .replace("::", "$")
             .replace('.', "$");
         let name = name.strip_suffix("$next").unwrap_or(&name);
-        let Some((before, rest)) = name.split_once('[') else {
-            return name.to_owned();
-        };
-        let at = self.module.path.clone();
-        let bad_index = Error::BadIndex {
-            at: at.clone(),
-            name: name.to_owned(),
-        };
-        let Some((index, after)) = rest.split_once(']') else {
-            self.errors.push(bad_index);
-            return name.to_owned();
-        };
-        if after.contains('[') || index.contains('[') {
-            self.errors.push(Error::TwoIndices {
-                at,
-                name: name.to_owned(),
-            });
-            return name.to_owned();
+        let mut printed = String::new();
+        let mut left = name;
+        while let Some((before, rest)) = left.split_once('[') {
+            let found = rest.split_once(']');
+            let value = found.and_then(|(index, _)| evaluate(index, &self.loops));
+            let (Some((_, after)), Some(value @ 0..)) = (found, value) else {
+                self.errors.push(Error::BadIndex {
+                    at: self.module.path.clone(),
+                    name: name.to_owned(),
+                });
+                return name.to_owned();
+            };
+            printed.push_str(&format!("{before}${value}"));
+            left = after;
         }
-        match evaluate(index, &self.loops) {
-            Some(value) if value >= 0 => format!("{before}${value}{after}"),
-            _ => {
-                self.errors.push(bad_index);
-                name.to_owned()
-            }
-        }
+        printed + left
     }
 }
 
