@@ -2,7 +2,8 @@
 
 use rust_hdl_core::prelude::*;
 
-use crate::leaf::{BitRegister, LaneSelect, Register};
+use crate::leaf::{BitRegister, LaneSelect, Pack, Register, RowAddress};
+use crate::learn::REWARD_BITS;
 use crate::stage::{COUNTER_BITS, Counter, CounterTurn, RESULT_SPACE};
 use crate::width::{DConst, DSignal, SignalType, bit_cast};
 
@@ -21,8 +22,13 @@ pub const TICK_BITS: usize = 16;
 const TICKS_REGISTER: u64 = 0x10;
 /// Address of the run command.
 const RUN_REGISTER: u64 = 0x12;
-/// Bytes of the control registers, and of the results.
+/// Address of the bits that say whether the network learns and whether it knows the label.
+const LEARN_REGISTER: u64 = 0x14;
+/// Address of the sample's label, 2 bytes.
+const LABEL_REGISTER: u64 = 0x16;
+/// Bytes of the control registers, of those of a design that learns, and of the results.
 const N_REGISTERS: usize = 20;
+const N_LEARN_REGISTERS: usize = 24;
 const N_RESULTS: usize = 8;
 
 /// Control registers and results.
@@ -38,9 +44,18 @@ const N_RESULTS: usize = 8;
 /// | `done` | in | one cycle: it is finished |
 /// | `class_index` | in | its class |
 /// | `counter_rotate`, `counter_exists` | out | as `CounterTurn`'s, for all counters |
+/// | `learn` | out | in a design that learns: samples are learnt from |
+/// | `goes_on` | out | in a design that learns: this is a further phase of the sample before |
+/// | `learn_ticks` | out | in a design that learns: ticks of all phases |
+/// | `reward` | out, signed | in a design that learns: 1 where the class is the label, -1 where it
+///   is not, 0 without a label |
 ///
 /// Space 0: bytes 0 to 7 the design's identity, 8 the protocol version, 0x10 and 0x11 the number
-/// of ticks, 0x12 starts a sample when anything but 0 is written, 0x13 bit 0 is `busy`.
+/// of ticks, 0x12 starts a sample when anything but 0 is written, 0x13 bit 0 is `busy`. In a design
+/// that learns 0x14 bit 0 says that samples are learnt from, bit 1 that 0x16 and 0x17 are their
+/// label, bit 2 that a sample is a further phase of the one before. While samples are learnt from,
+/// 0x12 starts one only when another number is written than the last one, which is read there: a
+/// command that comes twice is learnt from once.
 /// Space 1: bytes 0 and 1 the class, 4 to 7 the cycles from start to done.
 #[derive(LogicBlock)]
 pub struct Control {
@@ -72,6 +87,29 @@ pub struct Control {
     pub counter_rotate: Signal<Out, Bit>,
     /// The byte addressed is one of a counter's.
     pub counter_exists: Signal<Out, Bit>,
+    /// Samples are learnt from; this and what follows is empty in a design that does not learn.
+    pub learn: Vec<Signal<Out, Bit>>,
+    /// This is a further phase of the sample before.
+    pub goes_on: Vec<Signal<Out, Bit>>,
+    /// Ticks of all phases.
+    pub learn_ticks: Vec<DSignal<Out>>,
+    /// The reward.
+    pub reward: Vec<DSignal<Out>>,
+    /// The number that started the last run.
+    last_run: Vec<Register>,
+    /// The class of the first phase.
+    first_class: Vec<Register>,
+    all_ticks: Vec<RowAddress>,
+    learn_flags: Vec<Register>,
+    label_low: Vec<Register>,
+    label_high: Vec<Register>,
+    label_bytes: Vec<Pack>,
+    learn_address: Vec<DConst>,
+    label_address: Vec<DConst>,
+    label_high_address: Vec<DConst>,
+    no_reward: Vec<DConst>,
+    rewarded: Vec<DConst>,
+    punished: Vec<DConst>,
     running: BitRegister,
     starting: BitRegister,
     ticks_low: Register,
@@ -86,6 +124,8 @@ pub struct Control {
     wide_high: DSignal<Local>,
     shifted_high: DSignal<Local>,
     class_word: DSignal<Local>,
+    decided_class: DSignal<Local>,
+    n_ticks_word: DSignal<Local>,
     identity: Vec<DConst>,
     result_bytes: DConst,
     control_space: DConst,
@@ -96,11 +136,23 @@ pub struct Control {
     register_limit: DConst,
     zero_byte: DConst,
     eight: DConst,
+    _n_learning: usize,
+    _n_phased: usize,
 }
 
 impl Control {
-    /// The registers of a design with this identity, which starts with `n_ticks` ticks.
-    pub fn new(design_id: u64, n_ticks: u16, class_bits: usize) -> Self {
+    /// The registers of a design with this identity, which starts with `n_ticks` ticks; of one that
+    /// learns, with the phases of a sample.
+    pub fn new(design_id: u64, n_ticks: u16, class_bits: usize, phases: Option<u32>) -> Self {
+        let learns = phases.is_some();
+        let n_learning = usize::from(learns);
+        let n_phased = usize::from(phases.is_some_and(|phases| phases > 1));
+        let registers = || (0..n_learning).map(|_| Register::new(8)).collect();
+        let addresses = |address: u64| (0..n_learning).map(|_| DConst::new(address, 24)).collect();
+        let rewards = |reward: i64| {
+            let rewards = (0..n_learning).map(|_| DConst::signed(reward, REWARD_BITS));
+            rewards.collect::<Vec<_>>()
+        };
         let byte = SignalType::unsigned(8);
         let [low, high] = n_ticks.to_le_bytes();
         let preset = |value: u8| Register::with_value(byte.value(value.into()));
@@ -111,6 +163,30 @@ impl Control {
             .collect();
         identity.push(DConst::new(PROTOCOL_VERSION.into(), 8));
         Self {
+            learn: (0..n_learning).map(|_| Signal::default()).collect(),
+            reward: DSignal::row(&vec![SignalType::signed(REWARD_BITS); n_learning]),
+            goes_on: (0..n_learning).map(|_| Signal::default()).collect(),
+            learn_ticks: DSignal::row(&vec![SignalType::unsigned(TICK_BITS); n_learning]),
+            last_run: registers(),
+            first_class: (0..n_phased).map(|_| Register::new(16)).collect(),
+            all_ticks: phases
+                .map(|phases| RowAddress::new(TICK_BITS, TICK_BITS, phases.into()))
+                .into_iter()
+                .collect(),
+            _n_phased: n_phased,
+            learn_flags: registers(),
+            label_low: registers(),
+            label_high: registers(),
+            label_bytes: (0..n_learning)
+                .map(|_| Pack::new(&[SignalType::unsigned(8); 2]))
+                .collect(),
+            learn_address: addresses(LEARN_REGISTER),
+            label_address: addresses(LABEL_REGISTER),
+            label_high_address: addresses(LABEL_REGISTER + 1),
+            no_reward: rewards(0),
+            rewarded: rewards(1),
+            punished: rewards(-1),
+            _n_learning: n_learning,
             clock: Signal::default(),
             bus_space: DSignal::new(8),
             bus_address: DSignal::new(24),
@@ -131,7 +207,13 @@ impl Control {
             ticks_high: preset(high),
             cycles: Counter::default(),
             turn: CounterTurn::default(),
-            registers: LaneSelect::new(byte, N_REGISTERS),
+            registers: LaneSelect::new(
+                byte,
+                match learns {
+                    true => N_LEARN_REGISTERS,
+                    false => N_REGISTERS,
+                },
+            ),
             class_bytes: LaneSelect::new(byte, 4),
             result_space_hit: Signal::default(),
             control_hit: Signal::default(),
@@ -139,6 +221,8 @@ impl Control {
             wide_high: DSignal::new(TICK_BITS),
             shifted_high: DSignal::new(TICK_BITS),
             class_word: DSignal::new(16),
+            decided_class: DSignal::new(16),
+            n_ticks_word: DSignal::new(TICK_BITS),
             identity,
             result_bytes: DConst::new(N_RESULTS as u64, 24),
             control_space: DConst::new(CONTROL_SPACE, 8),
@@ -193,7 +277,9 @@ impl Logic for Control {
 
         self.wide_high.next = bit_cast(self.ticks_high.q.val(), TICK_BITS);
         self.shifted_high.next = self.wide_high.val() << self.eight.val();
-        self.n_ticks.next = self.shifted_high.val() | bit_cast(self.ticks_low.q.val(), TICK_BITS);
+        self.n_ticks_word.next =
+            self.shifted_high.val() | bit_cast(self.ticks_low.q.val(), TICK_BITS);
+        self.n_ticks.next = self.n_ticks_word.val();
 
         for i in 0..9 {
             self.registers.lanes[i].next = self.identity[i].val();
@@ -213,6 +299,69 @@ impl Logic for Control {
         self.class_bytes.lanes[2].next = self.zero_byte.val();
         self.class_bytes.lanes[3].next = self.zero_byte.val();
         self.class_bytes.index.next = self.bus_address.val().get_bits::<2>(0);
+
+        // What learns knows the label, and its reward once there is a class.
+        self.decided_class.next = self.class_word.val();
+        for i in 0..self._n_learning {
+            self.learn_flags[i].clock.next = self.clock.val();
+            self.label_low[i].clock.next = self.clock.val();
+            self.label_high[i].clock.next = self.clock.val();
+            self.learn_flags[i].d.next = self.learn_flags[i].q.val();
+            self.label_low[i].d.next = self.label_low[i].q.val();
+            self.label_high[i].d.next = self.label_high[i].q.val();
+            if self.bus_write.val() & self.control_hit.val() {
+                if self.bus_address.val() == self.learn_address[i].val() {
+                    self.learn_flags[i].d.next = self.bus_write_data.val();
+                }
+                if self.bus_address.val() == self.label_address[i].val() {
+                    self.label_low[i].d.next = self.bus_write_data.val();
+                }
+                if self.bus_address.val() == self.label_high_address[i].val() {
+                    self.label_high[i].d.next = self.bus_write_data.val();
+                }
+            }
+            self.learn[i].next = self.learn_flags[i].q.val().get_bit(0);
+            self.goes_on[i].next = self.learn_flags[i].q.val().get_bit(2);
+            self.all_ticks[i].index.next = self.n_ticks_word.val();
+            self.learn_ticks[i].next = self.all_ticks[i].address.val();
+            self.last_run[i].clock.next = self.clock.val();
+            self.last_run[i].d.next = self.last_run[i].q.val();
+            if self.bus_write.val()
+                & self.control_hit.val()
+                & (self.bus_address.val() == self.run_address.val())
+            {
+                self.last_run[i].d.next = self.bus_write_data.val();
+                if self.learn_flags[i].q.val().get_bit(0)
+                    & (self.bus_write_data.val() == self.last_run[i].q.val())
+                {
+                    self.starting.d.next = false;
+                }
+            }
+            self.registers.lanes[i + 18].next = self.last_run[i].q.val();
+            self.label_bytes[i].lanes[0].next = self.label_low[i].q.val();
+            self.label_bytes[i].lanes[1].next = self.label_high[i].q.val();
+            self.decided_class.next = self.class_word.val();
+            for j in 0..self._n_phased {
+                self.first_class[j].clock.next = self.clock.val();
+                self.first_class[j].d.next = self.first_class[j].q.val();
+                if self.learn_flags[i].q.val().get_bit(2) {
+                    self.decided_class.next = self.first_class[j].q.val();
+                } else if self.done.val() {
+                    self.first_class[j].d.next = self.class_word.val();
+                }
+            }
+            self.reward[i].next = self.no_reward[i].val();
+            if self.learn_flags[i].q.val().get_bit(1) {
+                self.reward[i].next = self.punished[i].val();
+                if self.decided_class.val() == self.label_bytes[i].word.val() {
+                    self.reward[i].next = self.rewarded[i].val();
+                }
+            }
+            self.registers.lanes[i + 20].next = self.learn_flags[i].q.val();
+            self.registers.lanes[i + 21].next = self.zero_byte.val();
+            self.registers.lanes[i + 22].next = self.label_low[i].q.val();
+            self.registers.lanes[i + 23].next = self.label_high[i].q.val();
+        }
 
         // Counters hold still while they count: the space is the executor's while it still reads
         // the header of a command that then waits for the end of the run.

@@ -3,6 +3,7 @@
 use rust_hdl_core::prelude::*;
 use spikeloom_ir::mapped::MemoryKind;
 
+use crate::control::TICK_BITS;
 use crate::datapath::DataPath;
 use crate::error::Error;
 use crate::event::{BEGIN, EVENT, KIND_BITS, PLANE, TICK};
@@ -10,6 +11,7 @@ use crate::leaf::{
     BitRegister, Delay, LaneSelect, Register, RomMemory, RowAddress, RowMemory, SpramMemory,
     StateRegister,
 };
+use crate::learn::LearningEngine;
 use crate::program::lower;
 use crate::way::{Way, WayPlace};
 use crate::width::{DConst, DSignal, SignalType, bit_cast, unsigned_cast};
@@ -37,6 +39,8 @@ pub enum CoreState {
     Drain,
     /// Passes a token on.
     Token,
+    /// Waits while the synapses learn from the tick.
+    Learn,
 }
 
 /// A population with its incoming projection.
@@ -53,6 +57,12 @@ pub enum CoreState {
 /// | `spikes` | out | how often the neuron of the event that goes out, or of the trace, fired; or its value |
 /// | `trace_valid`, `trace_index`, `trace_states` | out | a neuron's new state |
 /// | `count_event`, `count_active`, `count_stall` | out | strobes for counters |
+/// | `learn`, `goes_on`, `n_ticks`, `reward`, `reward_valid` | in | of a core that learns: whether it does, as
+///   [`LearningEngine`] has the others |
+/// | `host_reads`, `host_row`, `host_pre`, `host_post` | in | of a core that learns: nothing runs, and
+///   the host wants to see this row of weights and tags, and these neurons' traces |
+/// | `row_weights`, `row_tags`, `pre_traces`, `post_traces` | out | that, one cycle later |
+/// | `learning`, `count_learn` | out | it learns; a row of weights does |
 ///
 /// Protocol, a tick:
 /// 1. Each event reads its weight rows, one a cycle, and adds them to the accumulators. The next
@@ -60,6 +70,7 @@ pub enum CoreState {
 /// 2. A `TICK` runs the program for every neuron, one a cycle, in ascending order, and clears
 ///    the accumulators behind it. Neurons that fire go out as events.
 /// 3. The `TICK` is passed on.
+/// 4. A core that learns goes through the synapses of its plastic projection.
 ///
 /// A `PLANE` folds the accumulators into the held sums instead. A `BEGIN` clears the accumulators,
 /// marks the next tick as the sample's first and is passed on. Neurons with graded values send an
@@ -117,7 +128,38 @@ pub struct Core {
     pub count_active: Signal<Out, Bit>,
     /// The way out was full.
     pub count_stall: Signal<Out, Bit>,
+    /// Its synapses learn; this and what follows is empty in a core that does not.
+    pub learn: Vec<Signal<In, Bit>>,
+    /// The sample is a further phase of the one before.
+    pub goes_on: Vec<Signal<In, Bit>>,
+    /// Ticks of a sample, in all phases.
+    pub n_ticks: Vec<DSignal<In>>,
+    /// The reward.
+    pub reward: Vec<DSignal<In>>,
+    /// It is known.
+    pub reward_valid: Vec<Signal<In, Bit>>,
+    /// Nothing runs, and the host reads.
+    pub host_reads: Vec<Signal<In, Bit>>,
+    /// A row of weights and tags.
+    pub host_row: Vec<DSignal<In>>,
+    /// Traces of this source.
+    pub host_pre: Vec<DSignal<In>>,
+    /// Traces of this target.
+    pub host_post: Vec<DSignal<In>>,
+    /// The row's weights.
+    pub row_weights: Vec<DSignal<Out>>,
+    /// The row's tags.
+    pub row_tags: Vec<DSignal<Out>>,
+    /// The source's traces.
+    pub pre_traces: Vec<DSignal<Out>>,
+    /// The target's traces.
+    pub post_traces: Vec<DSignal<Out>>,
+    /// It learns.
+    pub learning: Vec<Signal<Out, Bit>>,
+    /// A row of weights learns.
+    pub count_learn: Vec<Signal<Out, Bit>>,
 
+    engine: Vec<LearningEngine>,
     weights: SpramMemory,
     ways: Vec<Way>,
     row_address: RowAddress,
@@ -228,6 +270,10 @@ pub struct Core {
     _n_graded: usize,
     _n_sends_values: usize,
     _in_flight: usize,
+    _n_engines: usize,
+    _n_tags: usize,
+    _n_pre_traces: usize,
+    _n_post_traces: usize,
 }
 
 impl Core {
@@ -239,9 +285,10 @@ impl Core {
         let n_sum_rows = cfg.n_sum_rows;
         let weight_lanes = vec![SignalType::signed(cfg.weight_bits); cfg.lanes];
         let weights = match &cfg.weights {
-            Some(image) if cfg.weight_memory == MemoryKind::Logic => {
+            Some(image) if cfg.weight_memory == MemoryKind::Logic && cfg.learning.is_none() => {
                 SpramMemory::with_image(image).in_logic()
             }
+            Some(image) if cfg.learning.is_some() => SpramMemory::with_image(image).learning(),
             Some(image) => SpramMemory::with_image(image),
             None => SpramMemory::new(&weight_lanes, cfg.n_rows())?,
         };
@@ -292,6 +339,20 @@ impl Core {
             .outputs
             .get(state_types.len())
             .map_or(1, DSignal::width);
+        let engine = cfg.learning.as_ref().map(LearningEngine::new).transpose()?;
+        let engine: Vec<LearningEngine> = engine.into_iter().collect();
+        let of_engine = |get: fn(&LearningEngine) -> SignalType| -> Vec<SignalType> {
+            engine.iter().map(get).collect()
+        };
+        let rows_of_engine = |get: fn(&LearningEngine) -> &[DSignal<Out>]| {
+            let rows = engine.iter().flat_map(|engine| get(engine).iter());
+            DSignal::row(&rows.map(DSignal::signal_type).collect::<Vec<_>>())
+        };
+        let bits_of_engine = || engine.iter().map(|_| Signal::default()).collect();
+        let row_weights = match engine.is_empty() {
+            true => vec![],
+            false => DSignal::row(&weight_lanes),
+        };
         let drain_bits = 6;
         let pre_bits = index_bits(cfg.n_pre);
         let last = |n: usize, bits| DConst::new(n as u64 - 1, bits);
@@ -353,6 +414,26 @@ impl Core {
             count_event: Signal::default(),
             count_active: Signal::default(),
             count_stall: Signal::default(),
+            learn: engine.iter().map(|_| Signal::default()).collect(),
+            goes_on: engine.iter().map(|_| Signal::default()).collect(),
+            n_ticks: DSignal::row(&of_engine(|_| SignalType::unsigned(TICK_BITS))),
+            reward: DSignal::row(&of_engine(|e| e.reward.signal_type())),
+            reward_valid: engine.iter().map(|_| Signal::default()).collect(),
+            host_reads: engine.iter().map(|_| Signal::default()).collect(),
+            host_row: DSignal::row(&of_engine(|e| e.host_row.signal_type())),
+            host_pre: DSignal::row(&of_engine(|e| e.host_pre.signal_type())),
+            host_post: DSignal::row(&of_engine(|e| e.host_post.signal_type())),
+            row_weights,
+            row_tags: rows_of_engine(|e| &e.tags),
+            pre_traces: rows_of_engine(|e| &e.pre_traces),
+            post_traces: rows_of_engine(|e| &e.post_traces),
+            learning: bits_of_engine(),
+            count_learn: bits_of_engine(),
+            _n_engines: engine.len(),
+            _n_tags: engine.iter().map(|e| e.tags.len()).sum(),
+            _n_pre_traces: engine.iter().map(|e| e.pre_traces.len()).sum(),
+            _n_post_traces: engine.iter().map(|e| e.post_traces.len()).sum(),
+            engine,
             _n_weight_bytes: weights.write_en.len(),
             weights,
             way_takes: bits_so_far(),
@@ -605,6 +686,16 @@ impl Logic for Core {
         if self.weight_write.val() {
             self.weights.address.next = self.weight_write_address.val();
         }
+        for i in 0..self._n_engines {
+            if self.state.q.val() == CoreState::Learn {
+                self.weights.address.next = self.engine[i].weight_address.val();
+            }
+            if self.host_reads[i].val() {
+                self.weights.address.next = self.host_row[i].val();
+            }
+            self.weights.row_write_en[i].next = self.engine[i].write_en.val();
+            self.weights.row_write_address[i].next = self.engine[i].write_address.val();
+        }
         self.weights.write_data.next = self.weight_write_data.val();
         for i in 0..self._n_weight_bytes {
             self.weights.write_en[i].next = self.weight_write_en[i].val();
@@ -780,7 +871,55 @@ impl Logic for Core {
             if !self.event_out_nearly_full.val() {
                 self.event_out_valid.next = true;
                 self.state.d.next = CoreState::Rows;
+                for i in 0..self._n_engines {
+                    if self.learn[i].val() & (self.token_kind.q.val() == self.kind_tick.val()) {
+                        self.state.d.next = CoreState::Learn;
+                    }
+                }
             }
+        }
+
+        // Learning.
+        for i in 0..self._n_engines {
+            self.engine[i].clock.next = self.clock.val();
+            self.engine[i].begins.next =
+                self.accept.val() & (self.event_in_kind.val() == self.kind_begin.val());
+            self.engine[i].run.next = self.state.q.val() == CoreState::Learn;
+            if self.engine[i].finished.val() {
+                self.state.d.next = CoreState::Rows;
+            }
+            self.engine[i].goes_on.next = self.goes_on[i].val();
+            self.engine[i].n_ticks.next = self.n_ticks[i].val();
+            self.engine[i].reward.next = self.reward[i].val();
+            self.engine[i].reward_valid.next = self.reward_valid[i].val();
+            self.engine[i].event_en.next = self.accept_event.val() & self.learn[i].val();
+            self.engine[i].event_index.next = self.event_in_index.val();
+            self.engine[i].post_valid.next = self.path_valid.q.val().any();
+            self.engine[i].post_index.next = self.path_index.q.val();
+            self.engine[i].post_spikes.next = bit_cast(self.spike_word.val(), self._spike_bits);
+            self.engine[i].host_row.next = self.host_row[i].val();
+            self.engine[i].host_pre.next = self.host_pre[i].val();
+            self.engine[i].host_post.next = self.host_post[i].val();
+            for j in 0..self._n_states {
+                self.engine[i].post_states[j].next = self.path.outputs[j].val();
+            }
+            for j in 0..self._lanes {
+                self.engine[i].weights[j].next = self.weights.read_data[j].val();
+                self.weights.row_write_data[j].next = self.engine[i].new_weights[j].val();
+                self.row_weights[j].next = self.weights.read_data[j].val();
+            }
+            for j in 0..self._n_tags {
+                self.row_tags[j].next = self.engine[i].tags[j].val();
+            }
+            for j in 0..self._n_pre_traces {
+                self.pre_traces[j].next = self.engine[i].pre_traces[j].val();
+            }
+            for j in 0..self._n_post_traces {
+                self.post_traces[j].next = self.engine[i].post_traces[j].val();
+            }
+            self.learning[i].next = (self.state.q.val() == CoreState::Learn)
+                | ((self.state.q.val() == CoreState::Token) & self.learn[i].val());
+            self.count_learn[i].next = self.engine[i].row_en.val();
         }
 
         // For people and counters.

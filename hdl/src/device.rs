@@ -85,6 +85,8 @@ pub struct Device {
     late: Vec<TickCount>,
     scored: Vec<BitRegister>,
     late_done: Vec<Signal<Local, Bit>>,
+    /// None of the stages so far learns.
+    idle: Vec<Signal<Local, Bit>>,
     is_done: Signal<Local, Bit>,
     encoder_valid: Signal<Local, Bit>,
     encoder_kind: DSignal<Local>,
@@ -126,6 +128,7 @@ pub struct Device {
     _n_late_end: usize,
     _n_scored: usize,
     _n_unhurried: usize,
+    _n_learning: usize,
     _input_bits: usize,
     _score_index_bits: usize,
 }
@@ -157,6 +160,9 @@ impl Device {
         let class_bits = index_bits(n_output);
         let value_bits = stages.get(cfg.output).map_or(2, |s| s.score_value.width());
         let input_bits = index_bits(cfg.encoder.sample_bytes);
+        let learns = cfg.cores.iter().any(|core| core.learning.is_some());
+        // What the stages do behind the scores is waited for.
+        let n_scored = usize::from(learns || !net.late.is_empty());
         let byte = SignalType::unsigned(8);
         let (mut encoder, mut series) = (Vec::new(), Vec::new());
         match cfg.encoder.encoder {
@@ -184,7 +190,12 @@ impl Device {
             trace_spikes: bits(|s| s.trace_spikes.width()),
             trace_word: bits(|s| s.trace_word.width()),
             link: HostLink::new()?,
-            control: Control::new(cfg.design_id, cfg.n_ticks, class_bits),
+            control: Control::new(
+                cfg.design_id,
+                cfg.n_ticks,
+                class_bits,
+                learns.then_some(cfg.phases),
+            ),
             _n_encoders: encoder.len(),
             _n_series: series.len(),
             encoder,
@@ -211,14 +222,11 @@ impl Device {
             taken: net.taken,
             _n_late: net.late.len(),
             _n_late_end: net.late.len() + 1,
-            _n_scored: net.late.len().min(1),
-            _n_unhurried: 1 - net.late.len().min(1),
-            scored: net
-                .late
-                .iter()
-                .take(1)
-                .map(|_| BitRegister::default())
-                .collect(),
+            _n_scored: n_scored,
+            _n_unhurried: 1 - n_scored,
+            scored: (0..n_scored).map(|_| BitRegister::default()).collect(),
+            _n_learning: usize::from(learns),
+            idle: (0..=stages.len()).map(|_| Signal::default()).collect(),
             late_done: (0..=net.late.len()).map(|_| Signal::default()).collect(),
             late: net.late,
             is_done: Signal::default(),
@@ -436,10 +444,28 @@ impl Logic for Device {
                 self.late_done[i + 1].next = self.late_done[i].val() & self.late[i].done.val();
             }
         }
+        self.idle[0].next = true;
+        for i in 0..self._n_stages {
+            self.idle[i + 1].next = self.idle[i].val();
+            for j in 0..self._n_learning {
+                self.idle[i + 1].next = self.idle[i].val() & !self.stages[i].learning[j].val();
+                self.stages[i].learn[j].next = self.control.learn[j].val();
+                self.stages[i].goes_on[j].next = self.control.goes_on[j].val();
+                self.stages[i].n_ticks[j].next = self.control.learn_ticks[j].val();
+                self.stages[i].reward[j].next = self.control.reward[j].val();
+                self.stages[i].bus_idle[j].next = !self.control.busy.val();
+                self.stages[i].reward_valid[j].next = self.scored[j].q.val();
+            }
+        }
         for last in self._n_late..self._n_late_end {
             for i in 0..self._n_scored {
                 self.scored[i].clock.next = self.clock.val();
                 self.is_done.next = self.scored[i].q.val() & self.late_done[last].val();
+                for stage in self._last_stage..self._n_stages {
+                    if !self.idle[stage + 1].val() {
+                        self.is_done.next = false;
+                    }
+                }
                 self.scored[i].d.next =
                     (self.scored[i].q.val() | self.scores.done.val()) & !self.is_done.val();
             }

@@ -34,6 +34,7 @@ pub mod event;
 mod event_fifo;
 mod image;
 mod leaf;
+mod learn;
 pub mod link;
 mod merge;
 mod plane_sender;
@@ -65,13 +66,19 @@ pub use leaf::{
     ResetRegister, ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft,
     SpramMemory, StateRegister, Unpack, Wires,
 };
+pub use learn::{
+    ColumnMemory, Field, Fields, GatePlan, Gates, LanePlan, LearnState, LearningConfig,
+    LearningEngine, Moment, Moments, PostPlan, PostSide, RandomWords, RuleLane, ScanPlan,
+    SourceScan,
+};
 pub use merge::{Merge, Planes};
 pub use plane_sender::{PlaneSender, PlaneState};
 pub use port::{Port, PortConfig};
 pub use repeater::Repeater;
 pub use simulation::{NotSettled, clock_cycle, settle};
 pub use stage::{
-    COUNTER_BITS, COUNTERS, RESULT_SPACE, STATE_SPACE, Stage, WEIGHT_SPACE, state_bytes,
+    COUNTER_BITS, COUNTERS, LEARNED_BYTES, LearnReader, POST_TRACE_SPACE, PRE_TRACE_SPACE,
+    RESULT_SPACE, STATE_SPACE, Stage, TAG_SPACE, TRACE_PLACES, WEIGHT_SPACE, state_bytes,
 };
 pub use tick_count::TickCount;
 pub use walk::{Walk, WalkPlan};

@@ -2,19 +2,23 @@
 
 use rust_hdl_core::prelude::*;
 
+use crate::control::TICK_BITS;
 use crate::core::{Core, CoreConfig, index_bits};
 use crate::decoder::ScoreSource;
 use crate::error::Error;
 use crate::event::KIND_BITS;
 use crate::leaf::{LaneSelect, Pack, Unpack};
+use crate::learn::REWARD_BITS;
 use crate::width::{DConst, DSignal, SignalType, bit_cast, signed_cast};
 
 mod counter;
 mod counter_turn;
+mod learn_reader;
 mod weight_loader;
 
 pub use counter::{COUNTER_BITS, Counter};
 pub use counter_turn::CounterTurn;
+pub use learn_reader::{LEARNED_BYTES, LearnReader, TRACE_PLACES};
 pub use weight_loader::WeightLoader;
 
 /// Bus space of the results; a stage's counters are at `16 * (stage + 1)`.
@@ -23,7 +27,14 @@ pub const RESULT_SPACE: u64 = 1;
 pub const WEIGHT_SPACE: u64 = 16;
 /// Bus space of stage 0's states, 8 bytes a neuron; stage `n` has the `n`th after it.
 pub const STATE_SPACE: u64 = 64;
-/// Counters of a stage, 4 bytes each: events, active cycles, stalled cycles.
+/// Bus space of stage 0's tags; stage `n` has the `n`th after it.
+pub const TAG_SPACE: u64 = 112;
+/// Bus space of the traces of stage 0's sources; stage `n` has the `n`th after it.
+pub const PRE_TRACE_SPACE: u64 = 160;
+/// Bus space of the traces of stage 0's neurons; stage `n` has the `n`th after it.
+pub const POST_TRACE_SPACE: u64 = 208;
+/// Counters of a stage, 4 bytes each: events, active cycles, stalled cycles. One that learns has a
+/// fourth: rows of weights that learnt.
 pub const COUNTERS: usize = 3;
 
 /// A core with what surrounds it.
@@ -39,6 +50,9 @@ pub const COUNTERS: usize = 3;
 /// | `counter_rotate`, `counter_exists` | in | from the design's `CounterTurn` |
 /// | `bus_hit` | out | the address is this stage's |
 /// | `bus_read_data` | out | the byte at the address, 0 where it is not this stage's |
+/// | `learn`, `goes_on`, `n_ticks`, `reward`, `reward_valid` | in | in a design that learns, as the core's |
+/// | `bus_idle` | in | in a design that learns: nothing runs, so the host may read |
+/// | `learning` | out | in a design that learns: this stage does |
 /// | `score_en`, `score_value` | out | what the decoder sums, for the neuron `trace_index` |
 /// | `trace_valid`, `trace_index`, `trace_spikes`, `trace_word` | out | as the core's, states packed |
 #[derive(LogicBlock)]
@@ -91,7 +105,31 @@ pub struct Stage {
     pub trace_spikes: DSignal<Out>,
     /// Its states, the first least significant.
     pub trace_word: DSignal<Out>,
+    /// Synapses learn; this and what follows is empty in a design in which none do.
+    pub learn: Vec<Signal<In, Bit>>,
+    /// The sample is a further phase of the one before.
+    pub goes_on: Vec<Signal<In, Bit>>,
+    /// Ticks of a sample, in all phases.
+    pub n_ticks: Vec<DSignal<In>>,
+    /// The reward.
+    pub reward: Vec<DSignal<In>>,
+    /// It is known.
+    pub reward_valid: Vec<Signal<In, Bit>>,
+    /// Nothing runs.
+    pub bus_idle: Vec<Signal<In, Bit>>,
+    /// This stage learns.
+    pub learning: Vec<Signal<Out, Bit>>,
 
+    reader: Vec<LearnReader>,
+    learn_counter: Vec<Counter>,
+    shown_row: DSignal<Local>,
+    shown_neuron: DSignal<Local>,
+    tag_hit: Vec<Signal<Local, Bit>>,
+    pre_hit: Vec<Signal<Local, Bit>>,
+    post_hit: Vec<Signal<Local, Bit>>,
+    tag_space: Vec<DConst>,
+    pre_space: Vec<DConst>,
+    post_space: Vec<DConst>,
     number_shift: DConst,
     core: Core,
     loader: WeightLoader,
@@ -134,6 +172,15 @@ pub struct Stage {
     _n_spike_scores: usize,
     _score_state: usize,
     _score_state_end: usize,
+    _n_engines: usize,
+    _n_idle_learners: usize,
+    _lanes: usize,
+    _n_tags: usize,
+    _n_pre_traces: usize,
+    _n_post_traces: usize,
+    _host_row_bits: usize,
+    _host_pre_bits: usize,
+    _host_post_bits: usize,
 }
 
 /// Bytes that the packed states of one neuron take.
@@ -182,7 +229,54 @@ impl Stage {
             ScoreSource::Spikes => (spike_bits + 1, 0),
             ScoreSource::State(n) => (state_types[n].width, n),
         };
+        let ports = usize::from(cfg.is_learning_design);
+        let n_engines = core.learn.len();
+        let bits = || (0..ports).map(|_| Signal::default()).collect();
+        let types = |ports: &[DSignal<Out>]| -> Vec<SignalType> {
+            ports.iter().map(DSignal::signal_type).collect()
+        };
+        let reader = (0..n_engines).map(|_| {
+            LearnReader::new(
+                &types(&core.row_weights),
+                &types(&core.row_tags),
+                &types(&core.pre_traces),
+                &types(&core.post_traces),
+            )
+        });
+        let reader: Vec<LearnReader> = reader.collect();
+        let space = |first: u64| -> Vec<DConst> {
+            let space = first + position as u64;
+            (0..n_engines).map(|_| DConst::new(space, 8)).collect()
+        };
+        let hits = || (0..n_engines).map(|_| Signal::default()).collect();
+        let width = |ports: &[DSignal<In>]| ports.first().map_or(1, DSignal::width);
         Ok(Self {
+            learn: bits(),
+            goes_on: bits(),
+            n_ticks: DSignal::row(&vec![SignalType::unsigned(TICK_BITS); ports]),
+            reward: DSignal::row(&vec![SignalType::signed(REWARD_BITS); ports]),
+            reward_valid: bits(),
+            bus_idle: bits(),
+            learning: (0..ports).map(|_| Signal::default()).collect(),
+            reader,
+            learn_counter: (0..n_engines).map(|_| Counter::default()).collect(),
+            shown_row: DSignal::new(24),
+            shown_neuron: DSignal::new(24),
+            tag_hit: hits(),
+            pre_hit: hits(),
+            post_hit: hits(),
+            tag_space: space(TAG_SPACE),
+            pre_space: space(PRE_TRACE_SPACE),
+            post_space: space(POST_TRACE_SPACE),
+            _n_engines: n_engines,
+            _n_idle_learners: ports - n_engines,
+            _lanes: cfg.lanes,
+            _n_tags: core.row_tags.len(),
+            _n_pre_traces: core.pre_traces.len(),
+            _n_post_traces: core.post_traces.len(),
+            _host_row_bits: width(&core.host_row),
+            _host_pre_bits: width(&core.host_pre),
+            _host_post_bits: width(&core.host_post),
             clock: Signal::default(),
             clear: Signal::default(),
             event_in_valid: Signal::default(),
@@ -224,7 +318,7 @@ impl Stage {
             event_counter: Counter::default(),
             active_counter: Counter::default(),
             stall_counter: Counter::default(),
-            counter_select: LaneSelect::new(byte, COUNTERS),
+            counter_select: LaneSelect::new(byte, COUNTERS + n_engines),
             weight_hit: Signal::default(),
             state_hit: Signal::default(),
             counter_hit: Signal::default(),
@@ -343,7 +437,59 @@ impl Logic for Stage {
         self.counter_select.lanes[2].next = self.stall_counter.low_byte.val();
         self.counter_select.index.next = self.bus_address.val().get_bits::<2>(2);
 
+        // What learns.
+        self.shown_row.next = self.bus_address.val();
+        self.shown_neuron.next = self.bus_address.val();
+        for i in 0..self._n_engines {
+            self.core.learn[i].next = self.learn[i].val();
+            self.core.goes_on[i].next = self.goes_on[i].val();
+            self.core.n_ticks[i].next = self.n_ticks[i].val();
+            self.core.reward[i].next = self.reward[i].val();
+            self.core.reward_valid[i].next = self.reward_valid[i].val();
+            self.learning[i].next = self.core.learning[i].val();
+            self.core.host_reads[i].next = self.bus_idle[i].val() & self.weight_hit.val();
+            self.tag_hit[i].next = self.bus_space.val() == self.tag_space[i].val();
+            self.pre_hit[i].next = self.bus_space.val() == self.pre_space[i].val();
+            self.post_hit[i].next = self.bus_space.val() == self.post_space[i].val();
+            if self.tag_hit[i].val() | self.pre_hit[i].val() | self.post_hit[i].val() {
+                self.bus_hit.next = true;
+            }
+            self.reader[i].hit[0].next = self.weight_hit.val();
+            self.reader[i].hit[1].next = self.tag_hit[i].val();
+            self.reader[i].hit[2].next = self.pre_hit[i].val();
+            self.reader[i].hit[3].next = self.post_hit[i].val();
+            self.reader[i].address.next = self.bus_address.val();
+            self.shown_row.next = self.reader[i].row.val();
+            self.shown_neuron.next = self.reader[i].neuron.val();
+            self.core.host_row[i].next = bit_cast(self.shown_row.val(), self._host_row_bits);
+            self.core.host_pre[i].next = bit_cast(self.shown_neuron.val(), self._host_pre_bits);
+            self.core.host_post[i].next = bit_cast(self.shown_neuron.val(), self._host_post_bits);
+            for j in 0..self._lanes {
+                self.reader[i].weights[j].next = self.core.row_weights[j].val();
+            }
+            for j in 0..self._n_tags {
+                self.reader[i].tags[j].next = self.core.row_tags[j].val();
+            }
+            for j in 0..self._n_pre_traces {
+                self.reader[i].pre[j].next = self.core.pre_traces[j].val();
+            }
+            for j in 0..self._n_post_traces {
+                self.reader[i].post[j].next = self.core.post_traces[j].val();
+            }
+            self.learn_counter[i].clock.next = self.clock.val();
+            self.learn_counter[i].count.next = self.core.count_learn[i].val();
+            self.learn_counter[i].clear.next = self.clear.val();
+            self.learn_counter[i].rotate.next = self.counter_rotate.val();
+            self.counter_select.lanes[i + 3].next = self.learn_counter[i].low_byte.val();
+        }
+        for i in 0..self._n_idle_learners {
+            self.learning[i].next = false;
+        }
+
         self.bus_read_data.next = self.zero_byte.val();
+        for i in 0..self._n_engines {
+            self.bus_read_data.next = self.reader[i].read_byte.val();
+        }
         if self.state_hit.val() {
             self.bus_read_data.next = self.state_select.selected.val();
         }

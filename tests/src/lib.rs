@@ -13,6 +13,7 @@
 pub mod archive;
 pub mod case;
 pub mod fuzz;
+pub mod learning;
 mod models;
 pub mod networks;
 mod nir;

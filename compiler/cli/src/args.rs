@@ -9,6 +9,15 @@ use spikeloom_bitstreams::ToolSource;
 use spikeloom_frontend::Choice;
 use spikeloom_ir::Network;
 
+/// What executes the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// The bit-exact reference.
+    Golden,
+    /// The Verilog, cycle by cycle.
+    Verilator,
+}
+
 /// A parser of one of the names of a choice, with their meanings in `--help`.
 pub fn choice<C: Choice + Send + Sync>() -> impl TypedValueParser<Value = C> {
     let values = C::ALL

@@ -25,6 +25,9 @@ pub struct Compile {
     /// [default: auto].
     #[arg(long, value_name = "NAME", value_parser = choice::<Compression>())]
     compress: Option<Compression>,
+    /// Leave out the learning engine: the weights stay what they are.
+    #[arg(long)]
+    frozen: bool,
     /// The build folder [default: build].
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -51,6 +54,7 @@ impl Compile {
             target: self.target.clone(),
             lanes: self.lanes,
             compress: self.compress,
+            frozen: self.frozen.then_some(true),
             output: self.output.as_deref().map(text),
             ..self.quantize.project()
         })?;

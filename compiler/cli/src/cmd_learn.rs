@@ -2,27 +2,34 @@
 
 use std::path::PathBuf;
 
-use spikeloom::Error;
 use spikeloom::convert::{Target, check, save};
-use spikeloom::learn::{EpochReport, LearnConfig, Learner, learn};
+use spikeloom::learn::{Chip, EpochReport, LearnConfig, Learned, Learner, learn};
 use spikeloom::quantised::quantise_on;
+use spikeloom::{Build, Error};
+use spikeloom_frontend::ProjectFile;
 use spikeloom_passes::normalise;
 
-use crate::args::DataArgs;
-use crate::model_args::{Loaded, ModelArgs, QuantizeArgs};
+use crate::args::{DataArgs, Engine, ToolArgs};
+use crate::model_args::{Loaded, ModelOptions, QuantizeArgs};
 use crate::show::{bar, grouped, percent};
 
-/// Lets a network learn from samples, in the golden model, and writes it with its new weights.
+/// Lets a network learn from samples, in the golden model or in the circuit, and writes it with its
+/// new weights.
 ///
 /// What learns, and by which rule, is in the network's file (`learning:`, docs/learning.md). The
 /// weights are whole numbers of the rule's steps all the time, bit for bit those that a circuit
 /// would learn.
 #[derive(Debug, clap::Args)]
 pub struct Learn {
-    #[command(flatten)]
-    model: ModelArgs,
+    /// A model, as `compile` takes it; or the build folder that `spikeloom compile` made.
+    #[arg(value_name = "BUILD|MODEL", default_value = "build")]
+    build: PathBuf,
     #[command(flatten)]
     data: DataArgs,
+    /// What executes the network. Beside the Verilog the golden model learns too, and everything is
+    /// compared.
+    #[arg(long, value_name = "ENGINE", default_value = "golden")]
+    engine: Engine,
     /// Samples that are scored after every epoch, and never learnt from; as `--data`.
     #[arg(long, value_name = "PATH")]
     test: Option<PathBuf>,
@@ -45,6 +52,10 @@ pub struct Learn {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    tools: ToolArgs,
+    #[command(flatten, next_help_heading = "Of a model")]
+    model: ModelOptions,
+    #[command(flatten, next_help_heading = "Of a model")]
     quantize: QuantizeArgs,
 }
 
@@ -55,40 +66,10 @@ impl Learn {
         if let Some(target) = &target {
             check(target, self.force)?;
         }
-        let Loaded {
-            project,
-            model,
-            calibration,
-        } = self.model.load(self.quantize.project())?;
-        let (network, remarks) = model.load(&project)?;
-        for remark in remarks {
-            eprintln!("remark: {remark}");
-        }
-        let normalised = normalise(&network);
-        let data = self.data.read_taught(&network)?.ok_or(Error::NoData)?;
-        let test = DataArgs {
-            data: self.test.clone(),
-            labels: self.test_labels.clone(),
-            samples: None,
-            ..self.data.clone()
+        let learned = match self.build.is_dir() {
+            true => self.learn_build()?,
+            false => self.learn_model()?,
         };
-        let test = test.read(&network)?;
-        let quantised = quantise_on(&normalised, &project, calibration.as_ref())?;
-        let learner = Learner {
-            network: &network,
-            quantized: &quantised.network,
-            report: &quantised.report,
-            path: self.model.path(),
-        };
-        let cfg = LearnConfig {
-            epochs: self.epochs,
-            shuffle: self.shuffle,
-        };
-        let bar = bar("learning");
-        bar.set_length(u64::from(self.epochs) * data.samples.len() as u64);
-        let learned = learn(learner, &data, test.as_ref(), cfg, &|n| bar.set_position(n));
-        bar.finish_and_clear();
-        let learned = learned?;
         if self.json {
             let json = serde_json::to_string_pretty(&learned.epochs)
                 .expect("a report has string keys only");
@@ -106,6 +87,76 @@ impl Learn {
             }
         }
         Ok(())
+    }
+
+    fn learn_model(&self) -> miette::Result<Learned> {
+        if self.engine == Engine::Verilator {
+            let path = self.build.clone();
+            return Err(Error::NeedsBuildFolder {
+                path,
+                what: "Verilator",
+            }
+            .into());
+        }
+        let Loaded {
+            project,
+            model,
+            calibration,
+        } = self.model.load(&self.build, self.quantize.project())?;
+        let (network, remarks) = model.load(&project)?;
+        for remark in remarks {
+            eprintln!("remark: {remark}");
+        }
+        let normalised = normalise(&network);
+        let quantised = quantise_on(&normalised, &project, calibration.as_ref())?;
+        let learner = Learner {
+            network: &network,
+            quantized: &quantised.network,
+            report: &quantised.report,
+            path: &self.build,
+        };
+        self.learn(learner, None)
+    }
+
+    fn learn_build(&self) -> miette::Result<Learned> {
+        if self.model.project(self.quantize.project()) != ProjectFile::default() {
+            let path = self.build.clone();
+            return Err(Error::SettingsOfBuildFolder { path }.into());
+        }
+        let build = Build::read(&self.build)?;
+        let learner = Learner {
+            network: &build.network,
+            quantized: &build.quantized,
+            report: &build.report.quantize,
+            path: &self.build,
+        };
+        let mut chip = match self.engine {
+            Engine::Golden => None,
+            Engine::Verilator => Some(Chip::new(&build, self.tools.from)?),
+        };
+        self.learn(learner, chip.as_mut())
+    }
+
+    fn learn(&self, learner: Learner<'_>, chip: Option<&mut Chip<'_>>) -> miette::Result<Learned> {
+        let network = learner.network;
+        let data = self.data.read_taught(network)?.ok_or(Error::NoData)?;
+        let test = DataArgs {
+            data: self.test.clone(),
+            labels: self.test_labels.clone(),
+            samples: None,
+            ..self.data.clone()
+        };
+        let test = test.read(network)?;
+        let cfg = LearnConfig {
+            epochs: self.epochs,
+            shuffle: self.shuffle,
+        };
+        let bar = bar("learning");
+        bar.set_length(u64::from(self.epochs) * data.samples.len() as u64);
+        let done = |n| bar.set_position(n);
+        let learned = learn(learner, chip, &data, test.as_ref(), cfg, &done);
+        bar.finish_and_clear();
+        learned
     }
 }
 
@@ -129,6 +180,14 @@ fn print(epochs: &[EpochReport]) {
             grouped(e.updates),
             grouped(e.changes),
             grouped(e.saturations),
+        );
+    }
+    if let Some(hardware) = epochs.last().and_then(|e| e.hardware.as_ref()) {
+        println!(
+            "equal in the circuit: {:.0} cycles a sample, {:.3} ms, {:.0} rows of weights learnt",
+            hardware.cycles,
+            hardware.latency_us / 1e3,
+            hardware.learnt_rows
         );
     }
 }

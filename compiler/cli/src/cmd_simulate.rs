@@ -11,18 +11,9 @@ use spikeloom::{Build, Error};
 use spikeloom_frontend::ProjectFile;
 use spikeloom_passes::normalise;
 
-use crate::args::{DataArgs, ToolArgs};
+use crate::args::{DataArgs, Engine, ToolArgs};
 use crate::model_args::{Loaded, ModelOptions, QuantizeArgs};
 use crate::show::{bar, grouped, percent};
-
-/// What executes the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Engine {
-    /// The bit-exact reference.
-    Golden,
-    /// The Verilog, cycle by cycle.
-    Verilator,
-}
 
 /// Runs samples: accuracy, spikes, cycles, latency.
 #[derive(Debug, clap::Args)]

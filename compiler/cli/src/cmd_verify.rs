@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use spikeloom::data::Samples;
+use spikeloom::data::{DataSet, Samples};
 use spikeloom::interrupt::Unfinished;
 use spikeloom::selftest::{Trial, self_test};
 use spikeloom::{Build, Counts, Error, Ladder, Line, Reference, Request, StopAt, compile, example};
@@ -56,21 +56,35 @@ impl Verify {
         }
         let folder = self.build.clone().unwrap_or_else(|| PathBuf::from("build"));
         let build = Build::read(&folder)?;
+        let learns = build.mapped.cores.iter().any(|c| c.learning.is_some());
+        let mut lessons = None;
         let samples = match self.data.read(&build.network)? {
-            Some(data) => data.samples,
+            Some(data) => {
+                let is_taught = build.network.input.teacher > 0;
+                if learns && (data.labels.is_some() || !is_taught) {
+                    lessons = self.data.read_taught(&build.network)?;
+                }
+                data.samples
+            }
             None => {
                 let n = self.data.samples.map_or(64, |n| n as usize);
                 if !self.json {
                     eprintln!("{n} random samples; give your own with `--data`");
                 }
-                spikeloom::data::random(&build.quantized, n)
+                let samples = spikeloom::data::random(&build.quantized, n);
+                lessons = learns.then(|| DataSet {
+                    samples: samples.clone(),
+                    labels: None,
+                    targets: None,
+                });
+                samples
             }
         };
         let reference = match &self.reference {
             Some(path) => Some(Reference::read(path, &build.network)?),
             None => None,
         };
-        self.with(&build, &samples, reference.as_ref())
+        self.with(&build, &samples, lessons.as_ref(), reference.as_ref())
     }
 
     fn self_test_of_example(&self) -> miette::Result<()> {
@@ -94,13 +108,14 @@ impl Verify {
         let mut data = example::test_set()?;
         data.truncate(self.data.samples.map_or(64, |n| n as usize));
         let reference = example::reference(&build.network)?;
-        self.with(&build, &data.samples, Some(&reference))
+        self.with(&build, &data.samples, None, Some(&reference))
     }
 
     fn with(
         &self,
         build: &Build,
         samples: &Samples,
+        lessons: Option<&DataSet>,
         reference: Option<&Reference>,
     ) -> miette::Result<()> {
         let mut counts = Counts::default();
@@ -108,6 +123,9 @@ impl Verify {
             counts = counts.at_most(n as usize);
         }
         let mut ladder = Ladder::new(build, samples, reference, counts)?;
+        if let Some(lessons) = lessons {
+            ladder.teach(lessons);
+        }
         let to = self.to.unwrap_or(ladder.last_rung());
         ladder.check_available(to)?;
         ladder.find_tools(to, self.tools.from)?;

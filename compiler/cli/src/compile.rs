@@ -85,12 +85,6 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     remarks
         .iter()
         .for_each(|r| steps.note(format!("remark: {r}")));
-    for plastic in network.projections.iter().filter(|p| p.learning.is_some()) {
-        steps.note(format!(
-            "remark: the circuit holds the weights of projection {} as the file has them: only `spikeloom learn` changes them",
-            plastic.name
-        ));
-    }
     dump(request, Level::Network, || network.to_string());
     let network = normalise(&network);
     dump(request, Level::Normalised, || network.to_string());
@@ -98,9 +92,13 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     let data = request.calibration.as_ref();
     let samples = data.map(|data| quantised::calibration(&network, &request.project, data));
     let samples = samples.transpose()?;
-    let quantised = steps.run("quantise", || {
+    let mut quantised = steps.run("quantise", || {
         quantise(&network, &request.project, samples.as_ref())
     })?;
+    if request.project.frozen == Some(true) {
+        let projections = &mut quantised.network.projections;
+        projections.iter_mut().for_each(|p| p.plasticity = None);
+    }
     for line in quantised::notes(&quantised) {
         steps.note(line);
     }

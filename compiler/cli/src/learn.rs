@@ -1,17 +1,22 @@
-//! Learning: samples that change a network's weights, in the golden model.
+//! Learning: samples that change a network's weights, in the golden model or in the circuit.
 
 use std::path::Path;
 
 use serde::Serialize;
-use spikeloom_golden::{Golden, LearningCounts};
+use spikeloom_bitstreams::{ToolSource, Toolchain};
+use spikeloom_boards::{Layout, Session};
+use spikeloom_golden::{Golden, LearningCounts, Learnt};
 use spikeloom_ir::quantized::xorshift32;
 use spikeloom_ir::{Network, Quantized};
+use spikeloom_ladder::{Access, Case, Lesson, Simulated, learn_from, open};
 use spikeloom_passes::{QuantizeReport, normalise};
 
-use crate::Error;
+use crate::build::Build;
 use crate::data::DataSet;
+use crate::error::Error;
 use crate::score::SeriesScore;
 use crate::simulate::{Subject, accuracy, simulate_golden};
+use crate::simulator::Simulator;
 
 /// How to learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +47,106 @@ pub struct EpochReport {
     pub test_accuracy: Option<f64>,
     /// Their scores, where they are time series.
     pub test_series: Option<SeriesScore>,
+    /// What the circuit's counters say, where it learnt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<LearnHardware>,
+}
+
+/// What the counters of a circuit that learnt say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LearnHardware {
+    /// Clock cycles of a sample, mean.
+    pub cycles: f64,
+    /// Mean time of a sample at the target's clock, in microseconds.
+    pub latency_us: f64,
+    /// Rows of weights that learnt in a sample, mean.
+    pub learnt_rows: f64,
+}
+
+/// A circuit in Verilator that learns beside the golden model.
+pub struct Chip<'a> {
+    build: &'a Build,
+    layout: Layout,
+    session: Session<Simulated>,
+    /// Since the last epoch.
+    cycles: u64,
+    rows: u64,
+}
+
+impl<'a> Chip<'a> {
+    /// The Verilog of a build folder.
+    ///
+    /// # Errors
+    /// If it does not learn, or cannot be simulated.
+    pub fn new(build: &'a Build, tools: ToolSource) -> miette::Result<Self> {
+        if build.mapped.cores.iter().all(|c| c.learning.is_none()) {
+            return Err(Error::NothingLearns {
+                path: build.folder.clone(),
+            }
+            .into());
+        }
+        let tools = Toolchain::find(tools)?;
+        let model = Simulator::new(&tools)?.device(build, false)?;
+        let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
+        let case = Case {
+            network: &build.quantized,
+            mapped: &build.mapped,
+            layout: &layout,
+        };
+        let session = open(&model, case, Access::Stream, 1, false)?;
+        Ok(Self {
+            build,
+            layout,
+            session,
+            cycles: 0,
+            rows: 0,
+        })
+    }
+
+    /// Learns from a sample as the golden model does.
+    fn learn(
+        &mut self,
+        golden: &mut Golden,
+        number: u64,
+        sample: &[u8],
+        label: Option<usize>,
+        with_synapses: bool,
+    ) -> miette::Result<Learnt> {
+        let case = Case {
+            network: &self.build.quantized,
+            mapped: &self.build.mapped,
+            layout: &self.layout,
+        };
+        let lesson = Lesson {
+            number,
+            sample,
+            label,
+            with_synapses,
+        };
+        match learn_from(&mut self.session, golden, case, lesson)? {
+            Ok(compared) => {
+                let counters = compared.outcome.counters.iter();
+                self.rows += counters.map(|c| c.learnt_rows).sum::<u64>();
+                self.cycles += compared.outcome.cycles;
+                Ok(compared.learnt)
+            }
+            Err(first) => Err(Error::VerificationFailed(format!(
+                "the circuit differs from the golden model at {first}"
+            ))
+            .into()),
+        }
+    }
+
+    fn take_counters(&mut self, samples: usize) -> LearnHardware {
+        let mean = |n: u64| n as f64 / samples.max(1) as f64;
+        let hardware = LearnHardware {
+            cycles: mean(self.cycles),
+            latency_us: mean(self.cycles) / self.build.mapped.limits.clock_hz.0 as f64 * 1e6,
+            learnt_rows: mean(self.rows),
+        };
+        (self.cycles, self.rows) = (0, 0);
+        hardware
+    }
 }
 
 /// A network that has learnt.
@@ -69,12 +174,14 @@ pub struct Learner<'a> {
 }
 
 /// Lets a network learn from `data`, and scores it on `test` after every epoch. `done` is told how
-/// many samples are.
+/// many samples are. A circuit learns beside the golden model, and the weights are then read out of
+/// it.
 ///
 /// # Errors
-/// If nothing learns, or a sample does not fit the network.
+/// If nothing learns, a sample does not fit the network, or the circuit learns something else.
 pub fn learn(
     learner: Learner<'_>,
+    mut chip: Option<&mut Chip<'_>>,
     data: &DataSet,
     test: Option<&DataSet>,
     cfg: LearnConfig,
@@ -89,6 +196,9 @@ pub fn learn(
     }
     check_order(learner.network)?;
     let labels = data.labels.as_deref();
+    let bytes = chip
+        .as_ref()
+        .map(|_| data.samples.to_bytes(learner.quantized));
     let mut order: Vec<usize> = (0..data.samples.len()).collect();
     let mut random = cfg.shuffle;
     let (mut epochs, mut n_done) = (Vec::new(), 0);
@@ -100,7 +210,13 @@ pub fn learn(
         let (mut classes, mut counts) = (Vec::new(), LearningCounts::default());
         for &at in &order {
             let label = labels.map(|labels| labels[at]);
-            let learnt = golden.learn(data.samples.get(at), label)?;
+            let learnt = match (&mut chip, &bytes) {
+                (Some(chip), Some(bytes)) => {
+                    let is_last = classes.len() + 1 == order.len();
+                    chip.learn(&mut golden, n_done, &bytes[at], label, is_last)?
+                }
+                _ => golden.learn(data.samples.get(at), label)?,
+            };
             classes.push(learnt.outcome.class);
             counts.add(learnt.counts);
             n_done += 1;
@@ -129,6 +245,7 @@ pub fn learn(
             saturations: counts.saturations,
             test_accuracy: scored.as_ref().and_then(|s| s.accuracy),
             test_series: scored.and_then(|s| s.series),
+            hardware: chip.as_mut().map(|chip| chip.take_counters(order.len())),
         });
         learned = Some((network, quantized));
     }

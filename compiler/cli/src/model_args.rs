@@ -221,11 +221,6 @@ impl QuantizeArgs {
 }
 
 impl ModelArgs {
-    /// The file that was named.
-    pub fn path(&self) -> &Path {
-        &self.model
-    }
-
     /// Reads the files that are named here, in `flags` or in the project file.
     ///
     /// # Errors

@@ -35,6 +35,9 @@ pub fn line(line: &Line) -> String {
     let report = &line.report;
     let verdict = match &report.verdict {
         Verdict::Equal if report.rung == Rung::Golden => "every value within its width".to_owned(),
+        Verdict::Equal if report.learnt > 0 => {
+            format!("equal bit for bit, {} learnt from", grouped(report.learnt))
+        }
         Verdict::Equal => "equal bit for bit".to_owned(),
         Verdict::Agreement {
             spikes,

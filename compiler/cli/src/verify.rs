@@ -12,12 +12,12 @@ use spikeloom_hdl::DeviceConfig;
 use spikeloom_ir::Quantized;
 use spikeloom_ir::quantized::{Encoder, Population};
 use spikeloom_ladder::{
-    Access, Case, DeviceRun, Divergence, Expected, Report, Rung, Verdict, Workload, check_float,
-    check_hdl, check_outcomes, check_traces,
+    Access, Case, DeviceRun, Divergence, Expected, Lessons, Report, Rung, Verdict, Workload,
+    check_float, check_hdl, check_hdl_learning, check_learning, check_outcomes, check_traces,
 };
 
 use crate::build::Build;
-use crate::data::Samples;
+use crate::data::{DataSet, Samples};
 use crate::error::Error;
 use crate::fault::{self, Fault};
 use crate::reference::Reference;
@@ -47,6 +47,14 @@ pub struct Counts {
     pub bitstream: usize,
     /// Bitstream, final states too.
     pub bitstream_states: usize,
+    /// rust-hdl's simulator, learning.
+    pub learn_hdl: usize,
+    /// Verilator, learning.
+    pub learn_verilator: usize,
+    /// Netlist, learning.
+    pub learn_netlist: usize,
+    /// Bitstream, learning.
+    pub learn_bitstream: usize,
 }
 
 impl Default for Counts {
@@ -62,6 +70,10 @@ impl Default for Counts {
             netlist_states: 2,
             bitstream: 4,
             bitstream_states: 1,
+            learn_hdl: 1,
+            learn_verilator: 64,
+            learn_netlist: 4,
+            learn_bitstream: 2,
         }
     }
 }
@@ -80,6 +92,10 @@ impl Counts {
             netlist_states: self.netlist_states.min(n),
             bitstream: self.bitstream.min(n),
             bitstream_states: self.bitstream_states.min(n),
+            learn_hdl: self.learn_hdl.min(n),
+            learn_verilator: self.learn_verilator.min(n),
+            learn_netlist: self.learn_netlist.min(n),
+            learn_bitstream: self.learn_bitstream.min(n),
         }
     }
 }
@@ -109,7 +125,14 @@ pub struct Ladder<'a> {
     expected: Option<Expected>,
     tools: Option<Toolchain>,
     device_run: Option<DeviceRun>,
+    /// Samples to be learnt from, with what the teacher says.
+    lessons: Vec<Vec<u8>>,
+    /// Their labels.
+    lesson_labels: Option<Vec<usize>>,
 }
+
+/// Samples after which weights, tags and traces are compared; and after the last.
+const SYNAPSES_COMPARED: usize = 8;
 
 /// Called with the samples done and their total.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
@@ -139,7 +162,28 @@ impl<'a> Ladder<'a> {
             expected: None,
             tools: None,
             device_run: None,
+            lessons: Vec::new(),
+            lesson_labels: None,
         })
+    }
+
+    /// Lets every rung that can learn from samples too, with what the teacher says of them. In a
+    /// design that does not learn this is nothing.
+    pub fn teach(&mut self, data: &DataSet) {
+        let learns = self.build.mapped.cores.iter().any(|c| c.learning.is_some());
+        if learns {
+            self.lessons = data.samples.to_bytes(&self.build.quantized);
+            self.lesson_labels.clone_from(&data.labels);
+        }
+    }
+
+    fn lessons(&self, n: usize) -> Option<Lessons<'_>> {
+        let all = Lessons {
+            samples: &self.lessons,
+            labels: self.lesson_labels.as_deref(),
+            with_synapses: SYNAPSES_COMPARED,
+        };
+        (n > 0 && !self.lessons.is_empty()).then(|| all.first(n))
     }
 
     /// What the golden model says of all samples; computed once.
@@ -377,6 +421,7 @@ impl<'a> Ladder<'a> {
         Ok(Report {
             rung: Rung::Golden,
             samples: compared as u64,
+            learnt: 0,
             values: compared as u64 * steps * u64::from(network.ticks),
             verdict,
         })
@@ -403,7 +448,14 @@ impl<'a> Ladder<'a> {
             }
             None => &self.cfg,
         };
-        Ok(check_hdl(self.case(), cfg, samples)?)
+        let report = check_hdl(self.case(), cfg, samples)?;
+        match (fault, self.lessons(self.counts.learn_hdl)) {
+            (None, Some(lessons)) if report.verdict.holds() => {
+                let learnt = check_hdl_learning(self.case(), cfg, lessons)?;
+                Ok(together(report, learnt))
+            }
+            _ => Ok(report),
+        }
     }
 
     /// The emitted Verilog: all results, every state of some samples, some over the serial line.
@@ -474,6 +526,15 @@ impl<'a> Ladder<'a> {
             results.values += serial.values;
             results.verdict = serial.verdict;
         }
+        let lessons = self.lessons(self.counts.learn_verilator);
+        if let Some(lessons) = lessons.filter(|_| results.verdict.holds()) {
+            let (case, access) = (self.case(), Access::Stream);
+            let total = lessons.samples.len() as u64;
+            let done = |n: u64| progress(n, total);
+            let rung = Rung::Verilator;
+            let learnt = check_learning(rung, &model, case, access, lessons, &done)?;
+            results = together(results, learnt);
+        }
         self.device_run = Some(run);
         Ok(results)
     }
@@ -529,7 +590,29 @@ impl<'a> Ladder<'a> {
         };
         let done = |n: u64| progress(n, total);
         let (report, _) = check_outcomes(rung, &model, self.case(), self.serial(), work, &done)?;
-        Ok(report)
+        let n = match rung {
+            Rung::Netlist => self.counts.learn_netlist,
+            _ => self.counts.learn_bitstream,
+        };
+        match (fault, self.lessons(n)) {
+            (None, Some(lessons)) if report.verdict.holds() => {
+                let (case, access) = (self.case(), self.serial());
+                let done = |n: u64| progress(n, lessons.samples.len() as u64);
+                let learnt = check_learning(rung, &model, case, access, lessons, &done)?;
+                Ok(together(report, learnt))
+            }
+            _ => Ok(report),
+        }
+    }
+}
+
+/// What a rung came to without learning, and then with it.
+fn together(report: Report, learnt: Report) -> Report {
+    Report {
+        learnt: learnt.learnt,
+        values: report.values + learnt.values,
+        verdict: learnt.verdict,
+        ..report
     }
 }
 
@@ -544,6 +627,7 @@ fn unanswered(rung: Rung, error: miette::Report) -> miette::Result<Report> {
             Ok(Report {
                 rung,
                 samples: 0,
+                learnt: 0,
                 values: 0,
                 verdict: Verdict::Failed {
                     message: device.to_string(),

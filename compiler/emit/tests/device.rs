@@ -17,6 +17,7 @@ use spikeloom_cosim::{
     build,
 };
 use spikeloom_emit::{Emitted, VERILATOR_WAIVERS, emit_device, emit_top};
+use spikeloom_frontend::{ProjectFile, native};
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::{Device, DeviceConfig, Top};
 use spikeloom_ir::coding::{Delta, Latency, LatencyForm};
@@ -27,6 +28,7 @@ use spikeloom_ir::network::{
 };
 use spikeloom_ir::{Hertz, Origin, PopulationId, Quantized};
 use spikeloom_passes::{Compress, MapConfig, QuantizeConfig, map, normalise, quantize};
+use spikeloom_tests::learning::random_plastic;
 use spikeloom_tests::networks::{random_network, random_planes};
 use spikeloom_tests::reservoirs::random_reservoir;
 use support::{Random, lint, lint_report, record, tools};
@@ -566,6 +568,85 @@ fn designs_lint_clean() {
         lint(&emit_device(&design.cfg).unwrap().verilog, "device");
         let top = emit_top(&design.cfg, CYCLES_PER_BIT).unwrap();
         lint(&top.verilog, "top");
+    }
+    for seed in 1..6 {
+        let design = plastic(seed);
+        assert!(design.cfg.cores.iter().any(|core| core.learning.is_some()));
+        lint(&emit_device(&design.cfg).unwrap().verilog, "device");
+        let top = emit_top(&design.cfg, CYCLES_PER_BIT).unwrap();
+        lint(&top.verilog, "top");
+    }
+}
+
+/// A network that learns, by chance.
+fn plastic(seed: u64) -> Design {
+    let mut no_files = |_: &str| Err("there is none".to_owned());
+    let project = ProjectFile::default();
+    let text = random_plastic(seed);
+    let (network, _) = native::load(&text, "net.yaml", &project, "net", &mut no_files).unwrap();
+    Design::of(&network, [4, 1, 2, 8, 16][(seed % 5) as usize], false, seed).unwrap()
+}
+
+/// All that a design does while it learns: every output in each cycle.
+#[test]
+fn a_design_that_learns_and_its_verilog_are_equal_in_each_cycle() {
+    for seed in 1..4 {
+        let design = plastic(seed);
+        let mut stream = Vec::new();
+        let mut send = |code, space, address, payload: &[u8]| {
+            let frame = CommandFrame::new(1, code, space, address, payload.to_vec());
+            stream.extend(frame.unwrap().encode());
+        };
+        for (number, sample) in design.samples[..3].iter().enumerate() {
+            // Learn, with and without a label.
+            let flags = [3, 0, 1, 0];
+            send(
+                command::WRITE,
+                Space::CONTROL,
+                register::LEARN,
+                &flags[number..][..1],
+            );
+            send(command::WRITE, Space::INPUT, 0, sample);
+            send(command::WRITE, Space::CONTROL, register::RUN, &[1]);
+            send(command::READ, Space::RESULTS, 0, &[32]);
+        }
+        for core in 0..design.layout.cores.len() {
+            if design.cfg.cores[core].learning.is_some() {
+                send(command::READ, Space::weights(core).unwrap(), 0, &[60]);
+                send(command::READ, Space::tags(core).unwrap(), 0, &[16]);
+                send(command::READ, Space::pre_traces(core).unwrap(), 0, &[16]);
+                send(command::READ, Space::post_traces(core).unwrap(), 0, &[16]);
+            }
+        }
+        let (mut sent, mut offered, mut idle) = (0, false, 0);
+        let device = Device::new(&design.cfg).unwrap();
+        let mut recording = record(
+            "device",
+            device,
+            design.images(),
+            |device| &mut device.clock,
+            |device, _, at_edge| {
+                let [rx_ready, tx_valid, ..] = *at_edge else {
+                    panic!("the first outputs are `rx_ready` and `tx_valid`");
+                };
+                sent += usize::from(offered) & rx_ready as usize;
+                offered = sent < stream.len();
+                device.rx_valid.next = offered;
+                let byte = stream.get(sent).copied().unwrap_or(0xff);
+                device.rx_data.next = u64::from(byte).into();
+                device.tx_ready.next = true;
+                let is_quiet = sent == stream.len() && tx_valid == 0;
+                idle = if is_quiet { idle + 1 } else { 0 };
+                idle < 3_000
+            },
+        );
+        assert_eq!(sent, stream.len());
+        for core in 0..design.layout.cores.len() {
+            let names = ["index", "spikes", "word"].map(|name| format!("trace_{name}_{core}"));
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            recording.qualify(&format!("trace_valid_{core}"), &names);
+        }
+        recording.check_equal();
     }
 }
 

@@ -51,6 +51,7 @@ pub const KEYS: &[&str] = &[
     "target",
     "lanes",
     "compress",
+    "frozen",
     "calibration",
     "output",
 ];
@@ -116,6 +117,8 @@ pub struct ProjectFile {
     pub lanes: Option<u32>,
     /// Which projections become compressed rows.
     pub compress: Option<Compression>,
+    /// The circuit's weights do not learn.
+    pub frozen: Option<bool>,
     /// Samples from which scales are chosen.
     pub calibration: Option<Calibration>,
     /// Path of the build folder.
@@ -183,6 +186,7 @@ impl ProjectFile {
             target: flags.target.or(self.target),
             lanes: flags.lanes.or(self.lanes),
             compress: flags.compress.or(self.compress),
+            frozen: flags.frozen.or(self.frozen),
             calibration,
             output: flags.output.or(self.output),
         }
@@ -263,6 +267,7 @@ impl ProjectFile {
         line("target", word(&self.target));
         line("lanes", self.lanes.map(|v| v.to_string()));
         line("compress", self.compress.map(|v| v.name().to_owned()));
+        line("frozen", self.frozen.map(|v| v.to_string()));
         text
     }
 }
@@ -336,6 +341,7 @@ impl Reader {
                 "target" => project.target = self.word(entry),
                 "lanes" => project.lanes = self.count(entry),
                 "compress" => project.compress = self.choice(entry),
+                "frozen" => project.frozen = self.flag(entry),
                 "calibration" => project.calibration = self.calibration(entry),
                 "output" => project.output = self.word(entry),
                 _ => self.unknown(&entry.0, KEYS),

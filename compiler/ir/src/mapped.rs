@@ -120,6 +120,20 @@ pub struct Core {
     /// The queues in front of the core, in the order of `projections`, whose events are numbered
     /// through; those that keep the pace come first, those with a delay last.
     pub ports: Vec<Port>,
+    /// What learns, where something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning: Option<Learning>,
+}
+
+/// The learning engine of a core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learning {
+    /// The projection whose weights change.
+    pub projection: ProjectionId,
+    /// Where what it reads of the targets is, a memory for each lane.
+    pub column_memory: MemoryKind,
+    /// Where the targets' traces are.
+    pub post_memory: MemoryKind,
 }
 
 /// A queue in front of a core.
@@ -179,24 +193,30 @@ impl Core {
 
     /// Its weights in the order of its memory, one projection behind the other; at least one row.
     pub fn weight_rows(&self, network: &Quantized) -> Vec<i32> {
-        let layout = self.layout();
-        let mut rows = Vec::new();
-        for (p, way) in self.incoming(network) {
-            match (way, &p.connectivity) {
-                (Way::Listed, _) => rows.extend(Listing::new(&p.weights, p.n_pre, &layout).weights),
-                (Way::Plane, Connectivity::Convolution(c)) => {
-                    rows.extend(kernel_rows(c, &p.weights, self.lanes));
-                }
-                (Way::Plane, Connectivity::Dense) => {
-                    rows.extend(dense_rows(&p.weights, p.n_in(), &layout, layout.n_rows));
-                }
-                (Way::Dense, _) => {
-                    rows.extend(dense_rows(&p.weights, p.n_pre, &layout, self.row_stride));
-                }
-            }
-        }
+        let incoming = self.incoming(network);
+        let mut rows: Vec<i32> = incoming.flat_map(|(p, way)| self.rows_of(p, way)).collect();
         rows.resize(rows.len().max(self.lanes), 0);
         rows
+    }
+
+    /// The first row of one of its projections.
+    pub fn first_weight_row(&self, network: &Quantized, projection: ProjectionId) -> usize {
+        let before = (self.projections.iter()).take_while(|id| **id != projection);
+        let rows = self.incoming(network).zip(before);
+        let weights = rows.map(|((p, way), _)| self.rows_of(p, way).len());
+        weights.sum::<usize>() / self.lanes.max(1)
+    }
+
+    fn rows_of(&self, p: &quantized::Projection, way: Way) -> Vec<i32> {
+        let layout = self.layout();
+        match (way, &p.connectivity) {
+            (Way::Listed, _) => Listing::new(&p.weights, p.n_pre, &layout).weights,
+            (Way::Plane, Connectivity::Convolution(c)) => kernel_rows(c, &p.weights, self.lanes),
+            (Way::Plane, Connectivity::Dense) => {
+                dense_rows(&p.weights, p.n_in(), &layout, layout.n_rows)
+            }
+            (Way::Dense, _) => dense_rows(&p.weights, p.n_pre, &layout, self.row_stride),
+        }
     }
 }
 
@@ -309,9 +329,12 @@ impl fmt::Display for Mapped {
                 1 => String::new(),
                 n => format!(", {n} queues"),
             };
+            let learns = core.learning.map_or(String::new(), |learning| {
+                format!(", projection {} learns", learning.projection)
+            });
             writeln!(
                 f,
-                "core {n}: population {}{several}, {} lanes x {} groups, {} sums of {} bits{held}",
+                "core {n}: population {}{several}, {} lanes x {} groups, {} sums of {} bits{held}{learns}",
                 core.population,
                 core.lanes,
                 core.n_groups,

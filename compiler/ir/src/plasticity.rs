@@ -43,7 +43,7 @@ pub struct Traces {
 }
 
 /// What a rule reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleInput {
     /// What arrives from the source in this tick.
@@ -67,7 +67,7 @@ pub enum RuleInput {
 }
 
 /// Bits of a random word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RandomBits {
     /// How many.
     pub n_bits: u32,

@@ -7,6 +7,7 @@ use crate::Error;
 
 mod check;
 mod estimate;
+mod learning;
 mod memories;
 mod place;
 mod ports;
@@ -50,6 +51,13 @@ const LANES_TRIED: [usize; 5] = [16, 8, 4, 2, 1];
 /// Where the network has a feature without a circuit, or needs more than the target has.
 pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapped, Error> {
     check_features(network)?;
+    let learns = network.projections.iter().any(|p| p.plasticity.is_some());
+    if let Some(lanes) = cfg.lanes.filter(|n| learns && !n.is_power_of_two()) {
+        return Err(Error::NoCircuit {
+            feature: format!("learning with {lanes} lanes"),
+            advice: "give `--lanes` a power of two, or compile the weights `--frozen`",
+        });
+    }
     let tried: Vec<usize> = match cfg.lanes {
         Some(found) if found == 0 || found > MAX_LANES => {
             return Err(Error::Lanes {

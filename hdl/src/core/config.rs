@@ -4,6 +4,7 @@ use spikeloom_ir::Program;
 use spikeloom_ir::mapped::MemoryKind;
 
 use crate::image::MemoryImage;
+use crate::learn::LearningConfig;
 use crate::way::WayPlan;
 
 /// Everything that fixes a core.
@@ -47,6 +48,10 @@ pub struct CoreConfig {
     pub parameters: MemoryImage,
     /// What each neuron computes.
     pub program: Program,
+    /// How one of its projections learns; its weights come with the bitstream.
+    pub learning: Option<LearningConfig>,
+    /// Some core of the design learns: all have the ports for it.
+    pub is_learning_design: bool,
 }
 
 impl CoreConfig {

@@ -2,13 +2,14 @@
 
 use spikeloom_ir::mapped::{Mapped, MemoryKind};
 use spikeloom_ir::quantized::{Decoder, Source};
-use spikeloom_ir::{Init, Quantized};
+use spikeloom_ir::{Init, Program, Quantized};
 
 use crate::core::CoreConfig;
 use crate::delay_line::delay_image;
 use crate::encoder::EncoderConfig;
 use crate::error::Error;
 use crate::image::MemoryImage;
+use crate::learn::LearningConfig;
 use crate::port::PortConfig;
 use crate::way::WayPlan;
 use crate::width::SignalType;
@@ -33,6 +34,8 @@ pub struct DeviceConfig {
     pub score_memory: MemoryKind,
     /// Ticks of a sample, unless the host says otherwise.
     pub n_ticks: u16,
+    /// How often a sample is shown to a network that learns.
+    pub phases: u32,
     /// Tells the host which design this is.
     pub design_id: u64,
 }
@@ -43,6 +46,7 @@ impl DeviceConfig {
     /// # Errors
     /// If a memory's contents do not fit it, which the levels above rule out.
     pub fn new(network: &Quantized, mapped: &Mapped, design_id: u64) -> Result<Self, Error> {
+        let is_learning_design = mapped.cores.iter().any(|core| core.learning.is_some());
         let cores = mapped
             .cores
             .iter()
@@ -74,6 +78,8 @@ impl DeviceConfig {
                         .collect::<Result<Vec<_>, Error>>()?,
                 };
                 Ok(CoreConfig {
+                    learning: learning(network, core),
+                    is_learning_design,
                     n_pre: core.n_pre(network),
                     n_post: population.n_neurons,
                     lanes: core.lanes,
@@ -114,6 +120,7 @@ impl DeviceConfig {
             score_bits: mapped.score_bits,
             score_memory: mapped.score_memory,
             n_ticks: network.ticks.try_into().unwrap_or(u16::MAX),
+            phases: 1,
             design_id,
         })
     }
@@ -130,6 +137,38 @@ impl DeviceConfig {
             .chain(self.encoder.images())
             .collect()
     }
+}
+
+/// What learns in a core.
+fn learning(network: &Quantized, core: &spikeloom_ir::mapped::Core) -> Option<LearningConfig> {
+    let learning = core.learning?;
+    let p = &network.projections[learning.projection.0];
+    let population = &network.populations[core.population.0];
+    let before = (core.projections.iter()).take_while(|id| **id != learning.projection);
+    let first_pre = before.map(|id| network.projections[id.0].n_pre).sum();
+    let spike_bits = |program: &Program| program.spike_bits().max(1);
+    Some(LearningConfig {
+        plasticity: p.plasticity.clone()?,
+        n_core: core.n_pre(network),
+        first_pre,
+        n_pre: p.n_pre,
+        n_post: population.n_neurons,
+        lanes: core.lanes,
+        first_row: core.first_weight_row(network, learning.projection),
+        row_stride: core.row_stride,
+        n_core_rows: core.weight_rows(network).len() / core.lanes,
+        weight_bits: core.weight_bits(network),
+        pre_spike_bits: match p.source {
+            Source::Input => 1,
+            Source::Population(id) => spike_bits(&network.populations[id.0].program),
+        },
+        post_spike_bits: spike_bits(&population.program),
+        state_bits: (population.program.states.iter())
+            .map(|s| s.bits.index())
+            .collect(),
+        column_memory: learning.column_memory,
+        post_memory: learning.post_memory,
+    })
 }
 
 /// The queues of a core.

@@ -17,6 +17,8 @@ use spikeloom_ir::mapped::{LOGIC_ROWS, TABLE_ROWS};
 /// | `write_en` | in, per byte of a row | store that byte at this edge, do not read |
 /// | `write_data` | in | the byte to store |
 /// | `read_data` | out, per lane | the row last read |
+/// | `row_write_en`, `row_write_address`, `row_write_data` | in | of a memory that learns: store a
+///   whole row at this edge, while another one is read |
 ///
 /// A row is its lanes one after the other, lane 0 least significant; byte `k` is its bits `8 k` to
 /// `8 k + 7`, of which the last byte may have fewer. Bytes need not be lanes. SPRAM masks its
@@ -51,6 +53,12 @@ pub struct SpramMemory {
     pub write_data: DSignal<In>,
     /// The row last read, per lane.
     pub read_data: Vec<DSignal<Out>>,
+    /// Store a row at this edge; empty unless the memory learns, as are the two below.
+    pub row_write_en: Vec<Signal<In, Bit>>,
+    /// Which row.
+    pub row_write_address: Vec<DSignal<In>>,
+    /// The row, per lane.
+    pub row_write_data: Vec<DSignal<In>>,
     _rows: Rows,
     _logic_rows: usize,
 }
@@ -66,8 +74,23 @@ impl SpramMemory {
             write_en: vec![],
             write_data: DSignal::new(8),
             read_data: DSignal::row(rows.lanes()),
+            row_write_en: vec![],
+            row_write_address: vec![],
+            row_write_data: vec![],
             _rows: rows,
             _logic_rows: LOGIC_ROWS,
+        }
+    }
+
+    /// The same with a second port, for whole rows to be written while others are read: block RAM,
+    /// whatever its depth. The row that is written must not be read at the same edge.
+    pub fn learning(self) -> Self {
+        Self {
+            row_write_en: vec![Signal::default()],
+            row_write_address: vec![DSignal::new(self.address.width())],
+            row_write_data: DSignal::row(self._rows.lanes()),
+            _logic_rows: 0,
+            ..self
         }
     }
 
@@ -93,6 +116,9 @@ impl SpramMemory {
             write_en: (0..n_bytes).map(|_| Signal::default()).collect(),
             write_data: DSignal::new(8),
             read_data: DSignal::row(lanes),
+            row_write_en: vec![],
+            row_write_address: vec![],
+            row_write_data: vec![],
             _rows: rows,
             _logic_rows: LOGIC_ROWS,
         })
@@ -113,6 +139,12 @@ impl Logic for SpramMemory {
             if reads {
                 self._rows.read(self.address.val(), &mut self.read_data);
             }
+            let writes = self.row_write_en.iter().zip(&self.row_write_address);
+            for (write_en, address) in writes {
+                if write_en.val() {
+                    self._rows.write(address.val(), &self.row_write_data);
+                }
+            }
         }
     }
 
@@ -123,7 +155,9 @@ impl Logic for SpramMemory {
     fn hdl(&self) -> Verilog {
         let rows = &self._rows;
         let width = rows.row_width();
+        let learns = !self.row_write_en.is_empty();
         let style = match self.write_en.is_empty() {
+            true if learns => "(* no_rw_check, ram_style = \"block\" *) ",
             true => rows.read_only_style(self._logic_rows),
             // Yosys counts an SPRAM as 32 block RAMs and would take those for a small network.
             false => "(* ram_style = \"huge\" *) ",
@@ -140,6 +174,12 @@ impl Logic for SpramMemory {
             };
             text.push_str(&format!(
                 "always @(posedge clock) if ({enable}) rows[address][{high}:{low}] <= {data};\n"
+            ));
+        }
+        if learns {
+            text.push_str(&format!(
+                "always @(posedge clock) if (row_write_en$0) rows[row_write_address$0] <= {};\n",
+                rows.joined("row_write_data")
             ));
         }
         let reads = match enables.is_empty() {

@@ -178,6 +178,13 @@ pub enum Error {
         limit: usize,
     },
 
+    /// A sample without a phase.
+    #[error("a sample to be learnt from has no phase")]
+    #[diagnostic(
+        code(spikeloom::boards::no_phase),
+        help("give its bytes for one phase at least")
+    )]
+    NoPhase,
     /// A core's number has no space.
     #[error("core {core} has no space of its own; there are {limit} of each kind")]
     #[diagnostic(

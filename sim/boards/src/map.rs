@@ -26,6 +26,17 @@ pub mod register {
     /// One byte: [`BUSY`] is set while the design runs.
     pub const STATUS: u32 = 0x13;
 
+    /// One byte: [`LEARNS`] and [`LABELLED`], in a design that learns.
+    pub const LEARN: u32 = 0x14;
+    /// Two bytes: the sample's label, little endian.
+    pub const LABEL: u32 = 0x16;
+
+    /// The bit of [`LEARN`] that says that samples are learnt from.
+    pub const LEARNS: u8 = 1;
+    /// The bit of [`LEARN`] that says that they have a label.
+    pub const LABELLED: u8 = 2;
+    /// The bit of [`LEARN`] that says that a sample is a further phase of the one before.
+    pub const GOES_ON: u8 = 4;
     /// The bit of [`STATUS`] that says that the design runs.
     pub const BUSY: u8 = 1;
 }
@@ -51,7 +62,38 @@ impl Space {
     /// The first core's states.
     const STATES: u8 = 64;
 
-    /// The weights of a core: rows one after the other, each of whole bytes.
+    /// The first core's tags.
+    const TAGS: u8 = 112;
+    /// The traces of the first core's sources, and of its neurons.
+    const PRE_TRACES: u8 = 160;
+    const POST_TRACES: u8 = 208;
+
+    /// The tags of a core, a row behind the other, two bytes each.
+    ///
+    /// # Errors
+    /// If there are not so many cores.
+    pub fn tags(core: usize) -> Result<Self, Error> {
+        Self::of_core(Self::TAGS, core)
+    }
+
+    /// The traces of a core's sources, two bytes each, eight bytes a source.
+    ///
+    /// # Errors
+    /// If there are not so many cores.
+    pub fn pre_traces(core: usize) -> Result<Self, Error> {
+        Self::of_core(Self::PRE_TRACES, core)
+    }
+
+    /// The traces of a core's neurons, two bytes each, eight bytes a neuron.
+    ///
+    /// # Errors
+    /// If there are not so many cores.
+    pub fn post_traces(core: usize) -> Result<Self, Error> {
+        Self::of_core(Self::POST_TRACES, core)
+    }
+
+    /// The weights of a core. Written: rows one after the other, each of whole bytes. Read, of a
+    /// core that learns: two bytes a weight.
     ///
     /// # Errors
     /// If there are not so many cores.
@@ -96,6 +138,17 @@ impl fmt::Display for Space {
                 f,
                 "the states of core {} (space {space})",
                 core(Self::STATES)
+            ),
+            112..160 => write!(f, "the tags of core {} (space {space})", core(Self::TAGS)),
+            160..208 => write!(
+                f,
+                "the sources' traces of core {} (space {space})",
+                core(Self::PRE_TRACES)
+            ),
+            208.. => write!(
+                f,
+                "the neurons' traces of core {} (space {space})",
+                core(Self::POST_TRACES)
             ),
             _ => write!(f, "space {space}"),
         }
@@ -162,6 +215,27 @@ impl<T: Transport> Client<T> {
     /// If the device does not answer.
     pub fn set_ticks(&mut self, n_ticks: u16) -> Result<(), Error> {
         self.write(Space::CONTROL, register::TICKS, &n_ticks.to_le_bytes())
+    }
+
+    /// Says whether the next samples change the weights, with their label for the reward, and
+    /// whether the next is a further phase of the one before.
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    pub fn set_learning(&mut self, flags: u8, label: u16) -> Result<(), Error> {
+        let [low, high] = label.to_le_bytes();
+        self.write(Space::CONTROL, register::LEARN, &[flags, 0, low, high])
+    }
+
+    /// Starts a run that is learnt from, by another number than the last run's: a command that the
+    /// line made two of starts one.
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    pub fn start_once(&mut self) -> Result<(), Error> {
+        let last = self.read_control_byte(register::RUN)?;
+        let next = last.wrapping_add(1).max(1);
+        self.write(Space::CONTROL, register::RUN, &[next])
     }
 
     /// Loads a sample, a byte per channel. It waits for a run to end.

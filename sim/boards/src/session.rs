@@ -8,6 +8,7 @@ use spikeloom_ir::{Quantized, QuantizedError};
 
 use crate::client::{Client, ClientConfig, LinkStatistics};
 use crate::error::Error;
+use crate::learning::LearningLayout;
 use crate::map::Space;
 use crate::transport::Transport;
 
@@ -47,6 +48,8 @@ pub struct CoreLayout {
     pub state_bits: Vec<usize>,
     /// The bytes of its weight memory, where the host loads them.
     pub weights: Option<Vec<u8>>,
+    /// What learns in it.
+    pub learning: Option<LearningLayout>,
 }
 
 impl Layout {
@@ -63,7 +66,8 @@ impl Layout {
         let cores = mapped
             .cores
             .iter()
-            .map(|core| {
+            .enumerate()
+            .map(|(position, core)| {
                 let population = &network.populations[core.population.0];
                 let weights = match core.weight_memory {
                     MemoryKind::SinglePort => Some(pack_rows(
@@ -82,6 +86,7 @@ impl Layout {
                         .map(|s| s.bits.index())
                         .collect(),
                     weights,
+                    learning: LearningLayout::new(network, mapped, position),
                 }
             })
             .collect();
@@ -140,6 +145,8 @@ pub struct CoreCounters {
     pub active_cycles: u64,
     /// Cycles lost to a full queue behind the core.
     pub stalled_cycles: u64,
+    /// Rows of weights that learnt.
+    pub learnt_rows: u64,
 }
 
 /// A device with a known design.
@@ -203,12 +210,20 @@ impl<T: Transport> Session<T> {
     /// # Errors
     /// If the sample is too long, the device does not answer, or a counter has run over.
     pub fn run(&mut self, sample: &[u8]) -> Result<DeviceOutcome, Error> {
+        self.run_with(sample, Client::start)
+    }
+
+    pub(crate) fn run_with(
+        &mut self,
+        sample: &[u8],
+        start: impl FnOnce(&mut Client<T>) -> Result<(), Error>,
+    ) -> Result<DeviceOutcome, Error> {
         if let Some(bytes) = self.layout.tick_bytes {
             let own = u16::try_from(sample.len() / bytes).unwrap_or(u16::MAX);
             self.client.set_ticks(own.min(self.ticks))?;
         }
         self.client.write_input(sample)?;
-        self.client.start()?;
+        start(&mut self.client)?;
         let n_bytes = COUNTER_STRIDE * (self.layout.cores.len() + 1);
         let mut results = self
             .client
@@ -216,10 +231,12 @@ impl<T: Transport> Session<T> {
         for core in 0..self.layout.cores.len() {
             let address = address(COUNTER_STRIDE * (core + 1));
             results.resize(COUNTER_STRIDE * (core + 1), 0);
-            results.extend(
-                self.client
-                    .read(Space::RESULTS, address, 3 * COUNTER_BYTES)?,
-            );
+            let n_counters = 3 + usize::from(self.layout.cores[core].learning.is_some());
+            results.extend(self.client.read(
+                Space::RESULTS,
+                address,
+                n_counters * COUNTER_BYTES,
+            )?);
         }
         results.resize(n_bytes, 0);
         let counter = |at: usize| {
@@ -242,6 +259,7 @@ impl<T: Transport> Session<T> {
                     events: counter(at)?,
                     active_cycles: counter(at + COUNTER_BYTES)?,
                     stalled_cycles: counter(at + 2 * COUNTER_BYTES)?,
+                    learnt_rows: counter(at + 3 * COUNTER_BYTES)?,
                 })
             })
             .collect::<Result<_, Error>>()?;
@@ -292,6 +310,11 @@ impl<T: Transport> Session<T> {
         self.client.statistics()
     }
 
+    /// The client on the line.
+    pub(crate) fn client_mut(&mut self) -> &mut Client<T> {
+        &mut self.client
+    }
+
     /// The way to the device.
     pub fn transport_mut(&mut self) -> &mut T {
         self.client.transport_mut()
@@ -325,7 +348,7 @@ fn sign_extend(raw: u64, bits: usize) -> i64 {
 }
 
 /// A position in a device; spaces have 24 bits, which the client checks.
-fn address(position: usize) -> u32 {
+pub(crate) fn address(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
 

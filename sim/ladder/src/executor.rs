@@ -238,6 +238,7 @@ pub fn check_outcomes(
         Report {
             rung,
             samples: samples_compared,
+            learnt: 0,
             values,
             verdict,
         },
@@ -362,6 +363,7 @@ pub fn check_traces(
                 return Ok(Report {
                     rung,
                     samples: compared,
+                    learnt: 0,
                     values,
                     verdict,
                 });
@@ -371,6 +373,7 @@ pub fn check_traces(
     Ok(Report {
         rung,
         samples: compared,
+        learnt: 0,
         values,
         verdict: Verdict::Equal,
     })

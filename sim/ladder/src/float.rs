@@ -141,6 +141,7 @@ pub fn check_float(
         report: Report {
             rung: Rung::Float,
             samples: n,
+            learnt: 0,
             values: all + n,
             verdict,
         },

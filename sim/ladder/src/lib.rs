@@ -14,6 +14,7 @@ mod error;
 mod executor;
 mod float;
 mod hdl;
+mod learning;
 mod rung;
 
 pub use compare::{Case, Divergence, Expected, compare_outcome, compare_traces};
@@ -23,4 +24,5 @@ pub use executor::{
 };
 pub use float::{FloatAgreement, check_float};
 pub use hdl::check_hdl;
+pub use learning::{Compared, Lesson, Lessons, check_hdl_learning, check_learning, learn_from};
 pub use rung::{Report, Rung, Verdict};

@@ -85,6 +85,11 @@ impl Verdict {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// One line of the ladder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -92,6 +97,9 @@ pub struct Report {
     pub rung: Rung,
     /// Samples compared.
     pub samples: u64,
+    /// Samples learnt from, on the way behind them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub learnt: u64,
     /// Values compared: classes, scores, states and spikes.
     pub values: u64,
     /// What it came to.

@@ -1,6 +1,6 @@
 //! `spikeloom learn`: weights that change, come back, and compile.
 
-use spikeloom_tests::{Workshop, folder};
+use spikeloom_tests::{Workshop, folder, tools};
 
 fn digits() -> Workshop {
     let workshop = crate::workshop();
@@ -32,15 +32,139 @@ fn a_readout_learns_digits_and_is_the_same_circuit() {
     // It learns on from there.
     let again = workshop.json("learn learned.yaml --data train.npz --samples 10 --json");
     assert!(again[0]["changes"].as_u64() > Some(0));
-    let notes = workshop
-        .line("compile learned.yaml --calibrate train.npz:20 --stop-at verilog -o build")
-        .stderr;
-    assert!(
-        notes.contains("only `spikeloom learn` changes them"),
-        "{notes}"
-    );
+    workshop.succeeds("compile learned.yaml --frozen --calibrate train.npz:20 --stop-at verilog");
     let lines = workshop.json("verify build --data test.npz --samples 3 --to hdl --json");
     assert_eq!(lines.as_array().unwrap().len(), 3);
+    assert_eq!(lines[2]["learnt"], serde_json::Value::Null);
+    let refused = workshop.line("learn build --engine verilator --data train.npz --samples 1");
+    assert!(refused.stderr.contains("nothing in build learns"));
+    let refused = workshop.line("learn digits.yaml --engine verilator --data train.npz");
+    assert!(
+        refused.stderr.contains("needs_build_folder"),
+        "{}",
+        refused.stderr
+    );
+}
+
+/// Weights, tags and traces of the circuit are the golden model's in every executor, and come back
+/// out of it.
+#[test]
+fn a_circuit_learns_up_to_the_bitstream() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = digits();
+    workshop.succeeds("compile digits.yaml -o build");
+    let lines = workshop.json("verify build --data train.npz --samples 20 --json");
+    let learnt: Vec<_> = lines
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| &line["learnt"])
+        .collect();
+    assert_eq!(learnt[2..], [1, 20, 4, 2], "{lines}");
+    let learn = "--data train.npz --samples 60 --test test.npz --json -o";
+    let circuit = workshop.json(&format!(
+        "learn build --engine verilator {learn} circuit.yaml"
+    ));
+    let golden = workshop.json(&format!("learn digits.yaml {learn} golden.yaml"));
+    for key in ["updates", "changes", "test_accuracy"] {
+        assert_eq!(circuit[0][key], golden[0][key], "{key}");
+    }
+    let arrays =
+        ["circuit.npz", "golden.npz"].map(|name| std::fs::read(workshop.path(name)).unwrap());
+    assert_eq!(arrays[0], arrays[1]);
+    let text = workshop.text("golden.yaml");
+    assert_eq!(
+        workshop.text("circuit.yaml"),
+        text.replace("golden.npz", "circuit.npz")
+    );
+    let rows = circuit[0]["hardware"]["learnt_rows"].as_f64().unwrap();
+    // Two lanes, and ten targets a source.
+    assert_eq!(rows * 2.0 * 60.0, circuit[0]["updates"].as_f64().unwrap());
+}
+
+/// A network of two populations of which the first learns by a preset.
+fn preset(name: &str) -> String {
+    format!(
+        "format: spikeloom-network/1\nticks: 12\ninput: {{shape: 9, encoding: rate}}\n\
+         populations:\n  hidden: {{shape: 7, decay_mem: 0.9, v_threshold: 0.5, reset: subtract}}\n  \
+         out: {{shape: 3, v_threshold: 1, reset: subtract}}\n\
+         projections:\n  - from: input\n    to: hidden\n    weights: {{random: 3, scale: 0.5}}\n    \
+         learning: {{preset: {name}, step: 0.015625}}\n  - {{from: hidden, to: out, weights: {{random: 4}}}}\n\
+         output: out\n"
+    )
+}
+
+fn nine_pixels(workshop: &Workshop) {
+    let values: Vec<u8> = (0..90u32).map(|n| (n * 89 % 251) as u8).collect();
+    let labels: Vec<u8> = (0..10).map(|n| n % 3).collect();
+    let arrays: [(&str, &[usize], &[u8]); 2] =
+        [("input", &[10, 9], &values), ("labels", &[10], &labels)];
+    workshop.write("data.npz", spikeloom_tests::npz(&arrays));
+}
+
+/// Two presets in the netlist after synthesis: one with traces of both sides, one with a tag and a
+/// reward that the circuit waits for.
+#[test]
+fn presets_learn_in_the_netlist() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = crate::workshop();
+    nine_pixels(&workshop);
+    for name in ["pair-stdp", "r-stdp"] {
+        workshop.write("net.yaml", preset(name));
+        workshop.succeeds(&format!("compile net.yaml --stop-at netlist -o {name}"));
+        let lines = workshop.json(&format!("verify {name} --data data.npz --json"));
+        let learnt: Vec<_> = lines
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| &line["learnt"])
+            .collect();
+        assert_eq!(learnt[2..], [1, 10, 4], "{name}: {lines}");
+    }
+}
+
+/// Rules by chance, in the Verilog.
+#[test]
+fn random_rules_are_what_they_say_in_verilog() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = crate::workshop();
+    for seed in [101, 102, 103, 104, 105, 106] {
+        let text = spikeloom_tests::learning::random_plastic(seed);
+        workshop.write("net.yaml", &text);
+        workshop.succeeds(&format!(
+            "compile net.yaml --target hx8k --stop-at verilog -o {seed}"
+        ));
+        let lines = workshop.json(&format!("verify {seed} --samples 12 --json"));
+        assert_eq!(lines[3]["learnt"], 12, "{lines}\n{text}");
+    }
+}
+
+#[test]
+fn what_cannot_learn_in_a_circuit_is_told() {
+    let workshop = crate::workshop();
+    let twice = "  - from: out\n    to: out\n    delay: 1\n    weights: 0\n    \
+                 learning: {preset: pair-stdp, step: 0.015625}\n";
+    let text = preset("pair-stdp").replace("    to: hidden\n", "    to: out\n");
+    let text = text
+        .replace("  - {from: hidden, to: out, weights: {random: 4}}\n", twice)
+        .replace(
+            "  hidden: {shape: 7, decay_mem: 0.9, v_threshold: 0.5, reset: subtract}\n",
+            "",
+        );
+    workshop.write("net.yaml", &text);
+    let refused = workshop.line("compile net.yaml --stop-at verilog");
+    assert_eq!(refused.code, Some(1));
+    insta::assert_snapshot!("two_rules", refused.messages());
+    workshop.succeeds("compile net.yaml --frozen --stop-at verilog");
+    workshop.write("net.yaml", preset("pair-stdp"));
+    let refused = workshop.line("compile net.yaml --lanes 3 --stop-at verilog -o other");
+    insta::assert_snapshot!("three_lanes", refused.messages());
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What the circuits cannot do.
 
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Grid};
-use spikeloom_ir::mapped::MAX_SCORE_BITS;
+use spikeloom_ir::mapped::{MAX_SCORE_BITS, walks};
 use spikeloom_ir::quantized::{Decoder, Projection, Source};
 use spikeloom_ir::{PopulationId, Quantized};
 
+use super::learning::{MAX_COLUMN_BITS, column_bits};
 use super::widths::score_bits;
 use crate::Error;
 
@@ -79,6 +80,39 @@ pub(super) fn check_features(network: &Quantized) -> Result<(), Error> {
                     population.name
                 ),
                 "give all convolutions and poolings around it the same channels, rows and columns",
+            );
+        }
+        let plastic = || network.incoming(id).filter(|p| p.plasticity.is_some());
+        if let (Some(p), Some(more)) = (plastic().next(), plastic().nth(1)) {
+            return refuse(
+                format!(
+                    "learning in both projections {} and {} into population {}",
+                    p.name, more.name, population.name
+                ),
+                "`--frozen` compiles the weights as they are; `spikeloom learn` learns both",
+            );
+        }
+        let is_plane = network.incoming(id).any(walks) || n_graded > 0;
+        if let Some(p) = plastic().next().filter(|_| is_plane) {
+            return refuse(
+                format!(
+                    "learning in projection {}, beside convolutions, poolings or graded values,",
+                    p.name
+                ),
+                "`--frozen` compiles the weights as they are",
+            );
+        }
+        let wide = plastic().find_map(|p| {
+            let bits = column_bits(network, p)?;
+            (bits > MAX_COLUMN_BITS).then_some((p, bits))
+        });
+        if let Some((p, bits)) = wide {
+            return refuse(
+                format!(
+                    "the {bits} bits that the rule of projection {} reads of a target",
+                    p.name
+                ),
+                "lower `--state-bits`, or use fewer third factors and traces",
             );
         }
         if population.n_neurons == 0 {

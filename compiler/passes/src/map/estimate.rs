@@ -2,8 +2,9 @@
 
 use spikeloom_ir::geometry::{Connectivity, Window};
 use spikeloom_ir::mapped::{Core, Memory, MemoryKind, Way};
+use spikeloom_ir::plasticity::Plasticity;
 use spikeloom_ir::rows::Listing;
-use spikeloom_ir::{Op, Quantized};
+use spikeloom_ir::{Op, Program, Quantized};
 
 use super::widths::{index_bits, wide};
 
@@ -48,26 +49,7 @@ pub(super) fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
     let core_cells = |core: &Core| {
         let program = &network.populations[core.population.0].program;
         let lanes = core.lanes * core.lane_bits * 5 / 2;
-        let steps: u32 = program
-            .steps
-            .iter()
-            .map(|s| match s.op {
-                Op::Scale(_, factor) => {
-                    let adders = spikeloom_fixed::signed_digits(factor)
-                        .len()
-                        .saturating_sub(1);
-                    s.bits.get() * u32::try_from(adders).unwrap_or(u32::MAX)
-                }
-                Op::Multiply(..) => s.bits.get() * s.bits.get() / 2,
-                Op::State(_)
-                | Op::Input(_)
-                | Op::Parameter(_)
-                | Op::Constant(_)
-                | Op::Lookup(..)
-                | Op::ShiftLeft(..) => 0,
-                _ => s.bits.get(),
-            })
-            .sum();
+        let steps = step_bits(program);
         let lines = core.ports.iter().filter_map(|port| {
             let words = port.n_pre << port.slot_bits()?;
             Some(60 + 5 * wide(index_bits(words)))
@@ -88,16 +70,52 @@ pub(super) fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
             (Some(_), Some(bits)) => 100 * wide(core.ports.len()) + 3 * wide(bits),
             _ => 0,
         };
-        wide(lanes) + u64::from(steps) * 3 / 2 + 260 + loopback + ways + graded
+        let learning = core.learning.map_or(0, |learning| {
+            let p = &network.projections[learning.projection.0];
+            p.plasticity
+                .as_ref()
+                .map_or(0, |p| engine_cells(p, core.lanes))
+        });
+        wide(lanes) + steps * 3 / 2 + 260 + loopback + ways + graded + learning
     };
     750 + cores.iter().map(core_cells).sum::<u64>()
+}
+
+/// Bits of all steps that take logic.
+fn step_bits(program: &Program) -> u64 {
+    let bits = program.steps.iter().map(|s| match s.op {
+        Op::Scale(_, factor) => {
+            let digits = spikeloom_fixed::signed_digits(factor).len();
+            s.bits.get() * u32::try_from(digits.saturating_sub(1)).unwrap_or(u32::MAX)
+        }
+        Op::Multiply(..) => s.bits.get() * s.bits.get() / 2,
+        Op::State(_)
+        | Op::Input(_)
+        | Op::Parameter(_)
+        | Op::Constant(_)
+        | Op::Lookup(..)
+        | Op::ShiftLeft(..) => 0,
+        _ => s.bits.get(),
+    });
+    u64::from(bits.sum::<u32>())
+}
+
+/// Logic cells of a learning engine: a rule's pipeline a lane, those of the traces, and what goes
+/// through the sources.
+fn engine_cells(plasticity: &Plasticity, lanes: usize) -> u64 {
+    let rule = step_bits(&plasticity.rule) * 3 / 2;
+    let traces = step_bits(&plasticity.pre.program) + step_bits(&plasticity.post.program);
+    let random = if plasticity.draws() { 150 } else { 0 };
+    wide(lanes) * rule + traces * 3 / 2 + random + 400
 }
 
 /// Logic cells of the memories that went to logic for want of blocks: a flip-flop and half a cell
 /// of selection a bit of those that are written, half a cell a bit of those that are not.
 pub(super) fn small_cells(memories: &[Memory]) -> u64 {
     let cells = |m: &Memory| match m.name.rsplit('.').next() {
-        Some("sums" | "states" | "held" | "scores") => m.rows * m.row_bits * 3 / 2,
+        Some("sums" | "states" | "held" | "scores" | "columns" | "post traces") => {
+            m.rows * m.row_bits * 3 / 2
+        }
         Some("weights") => m.rows * m.row_bits / 8,
         _ => 0,
     };

@@ -1,7 +1,7 @@
 //! Chooses lanes and memories of every core.
 
 use spikeloom_ir::mapped::{
-    Core, Estimate, LOGIC_ROWS, Limits, Mapped, Memory, MemoryKind, TABLE_ROWS, Way,
+    Core, Estimate, LOGIC_ROWS, Learning, Limits, Mapped, Memory, MemoryKind, TABLE_ROWS, Way,
 };
 use spikeloom_ir::quantized::{Encoder, Projection, Source};
 use spikeloom_ir::rows::SumLayout;
@@ -9,6 +9,7 @@ use spikeloom_ir::{Op, PopulationId, ProjectionId, Quantized};
 
 use super::Compress;
 use super::estimate::{event_cycles, logic_cells, small_cells};
+use super::learning::{column_bits, pre_spike_bits, trace_bits};
 use super::memories::{SMALL_TABLE_ROWS, blocks, in_logic, single_port_blocks};
 use super::ports::ports;
 use super::refusal::overflow;
@@ -168,8 +169,13 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
         let name = |what: &str| format!("{}.{what}", population.name);
 
         let row_bits = lanes * weight_bits;
+        let plastic = projections.iter().find(|(_, p)| p.plasticity.is_some());
         let weights = |row_stride: usize| {
             let rows = n_weight_rows.unwrap_or(n_pre * row_stride);
+            if plastic.is_some() {
+                // Rows are read and written at once.
+                return block(name("weights"), rows, row_bits);
+            }
             let weights = table(name("weights"), rows, row_bits);
             let single = single_port_blocks(limits, wide(rows), wide(row_bits));
             // Large weights go where nothing else can be: single-port RAM.
@@ -249,6 +255,35 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
                 false => parameters,
             });
         }
+        let learning = plastic.and_then(|&(projection, p)| {
+            let plasticity = p.plasticity.as_ref()?;
+            let pre_bits = pre_spike_bits(network, p) + trace_bits(&plasticity.pre).max(2);
+            memories.push(block(name("pre traces"), p.n_pre, pre_bits));
+            let post_bits = trace_bits(&plasticity.post);
+            let post = match post_bits {
+                // Without traces a bit or two that stay what they are.
+                0 => in_logic(block(name("post traces"), 1, 2)),
+                bits => store(name("post traces"), n, bits),
+            };
+            let column_bits = column_bits(network, p)?;
+            let columns = store(name("columns"), n.div_ceil(lanes), column_bits);
+            let learning = Learning {
+                projection,
+                column_memory: columns.kind,
+                post_memory: post.kind,
+            };
+            memories.push(post);
+            memories.push(Memory {
+                blocks: columns.blocks * wide(lanes),
+                row_bits: columns.row_bits * wide(lanes),
+                ..columns
+            });
+            if let Some(bits) = plasticity.tag_bits() {
+                let rows = p.n_pre * row_stride;
+                memories.push(block(name("tags"), rows, lanes * bits.index()));
+            }
+            Some(learning)
+        });
         let ports = ports(network, id, &projections);
         for ((_, p), &way) in projections.iter().zip(&ways) {
             for (what, rows, bits, is_regular) in tables(p, way, &layout) {
@@ -307,6 +342,7 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
             state_memory,
             sum_memory,
             ports,
+            learning,
         });
     }
     match &network.input.encoder {
@@ -351,7 +387,11 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
                     let lines = c.ports.iter().filter(|port| !port.delays.is_empty());
                     let channels = lines.map(|port| wide(port.n_pre));
                     let passes = 1 + wide(c.planes.unwrap_or(0));
-                    passes * (channels.max().unwrap_or(0).max(neurons) + 16)
+                    // What learns goes through its sources behind its neurons.
+                    let learns = c.learning.map_or(0, |learning| {
+                        wide(network.projections[learning.projection.0].n_pre) + 16
+                    });
+                    passes * (channels.max().unwrap_or(0).max(neurons) + 16) + learns
                 })
                 .max()
                 .unwrap_or(0),

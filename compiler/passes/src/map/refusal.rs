@@ -92,6 +92,16 @@ fn advice(network: &Quantized, limits: &Limits, compress: Compress) -> String {
     if let Some(lanes) = lanes_that_fit(network) {
         return format!("`--lanes {lanes}` fits");
     }
+    let mut frozen = network.clone();
+    for p in &mut frozen.projections {
+        p.plasticity = None;
+    }
+    if frozen != *network {
+        return match fits(&frozen) {
+            true => "`--frozen` fits: the weights then do not learn".to_owned(),
+            false => "not even `--frozen` fits; make it smaller or choose a larger target".into(),
+        };
+    }
     let bits = network
         .projections
         .iter()

@@ -100,8 +100,9 @@ fn way(p: &Projection, layout: &SumLayout, row_bits: usize, compress: Compress) 
     let n_dense = p.n_pre * layout.n_rows;
     let dense = (Way::Dense, n_dense);
     let dense_bits = n_dense * row_bits;
-    if compress == Compress::Never || compress == Compress::Auto && dense_bits <= LEAST_LISTED_BITS
-    {
+    let is_short = compress == Compress::Auto && dense_bits <= LEAST_LISTED_BITS;
+    // A weight of 0 that learns does not stay 0.
+    if compress == Compress::Never || is_short || p.plasticity.is_some() {
         return dense;
     }
     // There are at least as many rows that are not all 0, in a hundred, as weights.

@@ -42,7 +42,14 @@ pub(super) fn lane_bits<'a>(
             // One bit of a plane.
             Source::Input | Source::Population(_) => 1,
         };
-        let extremes = synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, n_post, &p.weights);
+        let extremes = match &p.plasticity {
+            None => synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, n_post, &p.weights),
+            // Weights may become all that they can be.
+            Some(_) => {
+                let n = i64::try_from(p.n_pre).unwrap_or(i64::MAX);
+                vec![(p.weight_bits.lowest() * n, p.weight_bits.highest() * n); n_post]
+            }
+        };
         for ((low, high), (less, more)) in sums.iter_mut().zip(extremes) {
             *low += less * most;
             *high += more * most;

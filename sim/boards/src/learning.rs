@@ -1,0 +1,173 @@
+//! What a design that learns shows of its synapses.
+
+use spikeloom_ir::mapped::Mapped;
+use spikeloom_ir::{ProjectionId, Quantized};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::map::{Space, register};
+use crate::session::{DeviceOutcome, Session, address};
+use crate::transport::Transport;
+
+/// Bytes of a weight, tag or trace.
+const VALUE_BYTES: usize = 2;
+/// Traces that a neuron has room for.
+const TRACE_PLACES: usize = 4;
+
+/// What the host has to know of the plastic projection of a core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearningLayout {
+    /// Which one.
+    pub projection: ProjectionId,
+    /// Sources.
+    pub n_pre: usize,
+    /// Of them, those whose synapses learn, the first ones.
+    pub n_sources: usize,
+    /// Targets.
+    pub n_post: usize,
+    /// Synapses of a row.
+    pub lanes: usize,
+    /// First row of the first source.
+    pub first_row: usize,
+    /// Rows from one source to the next.
+    pub row_stride: usize,
+    /// Synapses have tags.
+    pub has_tags: bool,
+    /// Traces of a source.
+    pub n_pre_traces: usize,
+    /// Traces of a target.
+    pub n_post_traces: usize,
+}
+
+/// What the synapses of a projection keep, as the last sample left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Synapses {
+    /// `[post][pre]`.
+    pub weights: Vec<i32>,
+    /// `[pre][post]`, of the sources that learn; empty where there are none.
+    pub tags: Vec<i64>,
+    /// Traces of the sources, `[trace][neuron]`.
+    pub pre: Vec<Vec<i64>>,
+    /// Traces of the targets.
+    pub post: Vec<Vec<i64>>,
+}
+
+impl LearningLayout {
+    /// That of core `core`, where it learns.
+    pub(crate) fn new(network: &Quantized, mapped: &Mapped, core: usize) -> Option<Self> {
+        let core = mapped.cores.get(core)?;
+        let projection = core.learning?.projection;
+        let p = &network.projections[projection.0];
+        let plasticity = p.plasticity.as_ref()?;
+        Some(Self {
+            projection,
+            n_pre: p.n_pre,
+            n_sources: plasticity.n_sources,
+            n_post: network.populations[core.population.0].n_neurons,
+            lanes: core.lanes,
+            first_row: core.first_weight_row(network, projection),
+            row_stride: core.row_stride,
+            has_tags: plasticity.tag_bits().is_some(),
+            n_pre_traces: plasticity.pre.program.states.len(),
+            n_post_traces: plasticity.post.program.states.len(),
+        })
+    }
+}
+
+fn number(bytes: &[u8]) -> i64 {
+    i64::from(i16::from_le_bytes([bytes[0], bytes[1]]))
+}
+
+impl<T: Transport> Session<T> {
+    /// Learns from one sample, with its label for the reward, and waits for its class. Where a
+    /// sample is shown in several phases, `phases` has it for each, and the class is the first's;
+    /// cycles and rows that learnt are those of all.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn learn(
+        &mut self,
+        phases: &[&[u8]],
+        label: Option<usize>,
+    ) -> Result<DeviceOutcome, Error> {
+        let labelled = label.map_or(0, |_| register::LABELLED);
+        let label = u16::try_from(label.unwrap_or(0)).unwrap_or(u16::MAX);
+        let mut first: Option<DeviceOutcome> = None;
+        for sample in phases {
+            let goes_on = first.as_ref().map_or(0, |_| register::GOES_ON);
+            let flags = register::LEARNS | labelled | goes_on;
+            self.client_mut().set_learning(flags, label)?;
+            let outcome = self.run_with(sample, Client::start_once)?;
+            match &mut first {
+                None => first = Some(outcome),
+                Some(first) => {
+                    first.cycles += outcome.cycles;
+                    for (all, own) in first.counters.iter_mut().zip(outcome.counters) {
+                        all.learnt_rows += own.learnt_rows;
+                    }
+                }
+            }
+        }
+        self.client_mut().set_learning(0, 0)?;
+        first.ok_or(Error::NoPhase)
+    }
+
+    /// What the synapses of a core keep; `None` where they do not learn.
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    pub fn synapses(&mut self, core: usize) -> Result<Option<Synapses>, Error> {
+        let Some(layout) = self.layout().cores[core].learning.clone() else {
+            return Ok(None);
+        };
+        let row_bytes = layout.lanes * VALUE_BYTES;
+        let source_bytes = layout.n_post.div_ceil(layout.lanes) * row_bytes;
+        // `[pre][post]`.
+        let mut read = |space: Space, n_pre: usize| -> Result<Vec<i64>, Error> {
+            let mut values = Vec::with_capacity(n_pre * layout.n_post);
+            for pre in 0..n_pre {
+                let row = layout.first_row + pre * layout.row_stride;
+                let bytes =
+                    self.client_mut()
+                        .read(space, address(row * row_bytes), source_bytes)?;
+                let row = bytes.chunks_exact(VALUE_BYTES).map(number);
+                values.extend(row.take(layout.n_post));
+            }
+            Ok(values)
+        };
+        let rows = read(Space::weights(core)?, layout.n_pre)?;
+        let tags = match layout.has_tags {
+            true => read(Space::tags(core)?, layout.n_sources)?,
+            false => vec![],
+        };
+        let mut weights = vec![0; rows.len()];
+        for (pre, row) in rows.chunks(layout.n_post.max(1)).enumerate() {
+            for (post, &weight) in row.iter().enumerate() {
+                weights[post * layout.n_pre + pre] = i32::try_from(weight).unwrap_or(0);
+            }
+        }
+        let mut traces = |space: Space, n: usize, n_traces: usize| {
+            let mut traces = vec![Vec::with_capacity(n); n_traces];
+            if n_traces > 0 {
+                let neuron_bytes = TRACE_PLACES * VALUE_BYTES;
+                let bytes = self.client_mut().read(space, 0, n * neuron_bytes)?;
+                for neuron in bytes.chunks_exact(neuron_bytes) {
+                    for (trace, value) in traces.iter_mut().zip(neuron.chunks(VALUE_BYTES)) {
+                        trace.push(number(value));
+                    }
+                }
+            }
+            Ok::<_, Error>(traces)
+        };
+        Ok(Some(Synapses {
+            pre: traces(Space::pre_traces(core)?, layout.n_pre, layout.n_pre_traces)?,
+            post: traces(
+                Space::post_traces(core)?,
+                layout.n_post,
+                layout.n_post_traces,
+            )?,
+            weights,
+            tags,
+        }))
+    }
+}
