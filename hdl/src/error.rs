@@ -242,6 +242,13 @@ pub enum Error {
         most: u32,
     },
 
+    /// A rule reads what is not in its core.
+    #[error("a rule that reads another population than its target has no circuit")]
+    #[diagnostic(
+        code(spikeloom::hdl::other_state),
+        help("compile the weights as they are, with `--frozen`")
+    )]
+    OtherState,
     /// A block of the design has an input that nothing drives, which is a defect of Spikeloom.
     #[error("the design has a signal that nothing drives")]
     #[diagnostic(

@@ -197,7 +197,7 @@ impl LearningEngine {
     /// # Errors
     /// If a width is out of range.
     pub fn new(cfg: &LearningConfig) -> Result<Self, Error> {
-        let plans = cfg.plans();
+        let plans = cfg.plans()?;
         let moments = Moments::new(&plans.moments, TICK_BITS);
         let moment_bits = moments.word.width();
         let pre_bits = plans.scan.pre_bits();

@@ -82,7 +82,13 @@ fn compare(network: &Quantized, lanes: usize, seed: u64, n_samples: usize) -> Le
         // One sample in the middle is only looked at.
         let learns = sample != 1;
         let found = match learns {
-            true => session.learn(&[&bytes], label).unwrap(),
+            true => {
+                let mut silent = bytes.clone();
+                network.input.silence_teacher(&mut silent);
+                let silent = (1..network.phases).map(|_| silent.as_slice());
+                let phases: Vec<&[u8]> = silent.chain([bytes.as_slice()]).collect();
+                session.learn(&phases, label).unwrap()
+            }
             false => session.run(&bytes).unwrap(),
         };
         let expected = match learns {

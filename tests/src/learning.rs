@@ -4,7 +4,7 @@ use crate::networks::Random;
 
 /// The constants that a rule may begin with are powers of two; names of its factors.
 const WHEN: [&str; 7] = ["x0", "y0", "u0", "u2", "end", "u1 * x0", "x0 * y0"];
-const WHAT: [&str; 8] = ["x1", "x2", "y1", "y2", "y3", "sgn(e0)", "r", "e0"];
+const WHAT: [&str; 9] = ["x1", "x2", "y1", "y2", "y3", "sgn(e0)", "r", "e0", "h1"];
 const MORE: [&str; 7] = [
     "w",
     "x1",
@@ -47,12 +47,13 @@ pub fn random_rule(r: &mut Random, has_tag: bool) -> String {
 
 /// The lines of a `learning:` whose keys stand so far in. All projections into a target take the
 /// same step.
-fn random_learning(r: &mut Random, indent: &str, third: &str) -> String {
+fn random_learning(r: &mut Random, indent: &str, phases: u64) -> String {
     let has_tag = r.below(3) == 0;
     let mut lines = vec![
         "step: 0.015625".to_owned(),
         format!("rule: {}", random_rule(r, has_tag)),
-        format!("e0: {third}"),
+        "e0: v_mem".to_owned(),
+        "h1: {v_mem: {from: 0.1, below: 0.4}, y1: {from: 2}}".to_owned(),
     ];
     if has_tag {
         let rule = random_rule(r, true);
@@ -65,7 +66,14 @@ fn random_learning(r: &mut Random, indent: &str, third: &str) -> String {
     }
     for name in ["x1", "x2", "y1", "y2", "y3"] {
         let decay = pick(r, &["0", "0.5", "0.875", "0.96875", "1"]);
-        let ticks = pick(r, &["", ", ticks: [0, 3]", ", ticks: [3, 24]"]);
+        let windows = [
+            "",
+            ", ticks: [0, 3]",
+            ", ticks: [3, 24]",
+            ", phase: 1",
+            ", phase: 2",
+        ];
+        let ticks = pick(r, &windows[..if phases > 1 { 5 } else { 3 }]);
         let impulse = 1 + r.below(90);
         lines.push(format!(
             "{name}: {{decay: {decay}, impulse: {impulse}{ticks}}}"
@@ -87,12 +95,13 @@ pub fn random_plastic(seed: u64) -> String {
     let n_out = 3 + r.below(17);
     let has_hidden = r.below(3) > 0;
     let decoder = pick(r, &["spike-count", "membrane-sum"]);
+    let phases = 1 + r.below(3) / 2;
     let teacher = match n_teacher {
         0 => String::new(),
         n => format!(", teacher: {n}"),
     };
     let mut text = format!(
-        "format: spikeloom-network/1\nticks: {}\ninput: {{shape: {}, encoding: \
+        "format: spikeloom-network/1\nticks: {}\nphases: {phases}\ninput: {{shape: {}, encoding: \
          {encoding}{teacher}}}\npopulations:\n",
         3 + r.below(9),
         n_in + n_teacher
@@ -126,7 +135,7 @@ pub fn random_plastic(seed: u64) -> String {
         ));
         if learns {
             text.push_str("    learning:\n");
-            text.push_str(&random_learning(r, "      ", "v_mem"));
+            text.push_str(&random_learning(r, "      ", phases));
         }
     };
     let before = if has_hidden { "hidden" } else { "input" };

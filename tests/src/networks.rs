@@ -161,6 +161,7 @@ pub fn random_network(seed: u64) -> Network {
         name: format!("random {seed}"),
         semantics: Semantics::SnnTorch,
         ticks: 3 + r.below(5) as u32,
+        phases: 1,
         input: Input {
             teacher: 0,
             shape: vec![n_channels],
@@ -449,6 +450,7 @@ pub fn random_planes(seed: u64) -> Network {
         name: format!("random planes {seed}"),
         semantics: Semantics::Sinabs,
         ticks: 3 + r.below(4) as u32,
+        phases: 1,
         input: Input {
             teacher: 0,
             shape: input.to_vec(),

@@ -98,6 +98,7 @@ pub fn random_reservoir(seed: u64) -> Network {
         semantics: Semantics::Nir,
         projections: projections.collect(),
         ticks: 3 + r.below(4) as u32,
+        phases: 1,
         input: Input {
             teacher: 0,
             shape: vec![n_channels],

@@ -109,6 +109,7 @@ fn network(readout: bool, recurrent: bool) -> Network {
         name: "small".into(),
         semantics: Semantics::Nir,
         ticks: 20,
+        phases: 1,
         input: Input {
             teacher: 0,
             shape: vec![CHANNELS],

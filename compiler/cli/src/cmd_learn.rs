@@ -42,6 +42,13 @@ pub struct Learn {
     /// Learn from the samples in another order in every epoch, which this seed decides.
     #[arg(long, value_name = "SEED", value_parser = clap::value_parser!(u32).range(1..))]
     shuffle: Option<u32>,
+    /// Another trial: other random weights, other biases and other roundings, from other seeds.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    trial: u32,
+    /// Learn from all samples but N, spread evenly, and score those in place of `--test`: to choose
+    /// a rule's constants without a look at the test samples.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "test")]
+    hold_out: Option<u32>,
     /// Where the network goes: a `.yaml` file, with its arrays beside it.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -103,6 +110,10 @@ impl Learn {
             model,
             calibration,
         } = self.model.load(&self.build, self.quantize.project())?;
+        let project = ProjectFile {
+            trial: self.trial,
+            ..project
+        };
         let (network, remarks) = model.load(&project)?;
         for remark in remarks {
             eprintln!("remark: {remark}");
@@ -119,7 +130,8 @@ impl Learn {
     }
 
     fn learn_build(&self) -> miette::Result<Learned> {
-        if self.model.project(self.quantize.project()) != ProjectFile::default() {
+        let settings = self.model.project(self.quantize.project());
+        if settings != ProjectFile::default() || self.trial != 0 {
             let path = self.build.clone();
             return Err(Error::SettingsOfBuildFolder { path }.into());
         }
@@ -139,14 +151,31 @@ impl Learn {
 
     fn learn(&self, learner: Learner<'_>, chip: Option<&mut Chip<'_>>) -> miette::Result<Learned> {
         let network = learner.network;
-        let data = self.data.read_taught(network)?.ok_or(Error::NoData)?;
+        let mut data = self.data.read_taught(network)?.ok_or(Error::NoData)?;
         let test = DataArgs {
             data: self.test.clone(),
             labels: self.test_labels.clone(),
             samples: None,
             ..self.data.clone()
         };
-        let test = test.read(network)?;
+        let mut test = test.read(network)?;
+        if let Some(n) = self.hold_out {
+            let (all, n_held) = (data.samples.len(), n as usize);
+            if n_held >= all {
+                return Err(Error::HeldOut {
+                    found: all,
+                    held_out: n,
+                }
+                .into());
+            }
+            // Evenly over all, which may be in the order of their classes.
+            let is_held = |at: usize| at * n_held / all < (at + 1) * n_held / all;
+            data.retain(|at| !is_held(at));
+            test = self.data.read(network)?;
+            if let Some(test) = &mut test {
+                test.retain(is_held);
+            }
+        }
         let cfg = LearnConfig {
             epochs: self.epochs,
             shuffle: self.shuffle,

@@ -10,7 +10,7 @@ use spikeloom_hdl::DeviceConfig;
 use spikeloom_ir::mapped::{Limits, Way};
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Hertz, Mapped, Network, Quantized};
-use spikeloom_passes::{Compress, MapConfig, QuantizeReport, map, normalise};
+use spikeloom_passes::{Compress, MapConfig, QuantizeReport, map, normalise, without_silent};
 
 use crate::build::{design_id, file, source_digest, write_weights};
 use crate::data::{DataSet, Samples};
@@ -80,11 +80,22 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     let mut steps = Steps::new(total, request.quiet);
     let (network, remarks) =
         steps.run("read the model", || request.model.load(&request.project))?;
+    let is_frozen = request.project.frozen == Some(true);
+    let (network, left_out) = match is_frozen {
+        true => without_silent(&network),
+        false => (network, Vec::new()),
+    };
     let name = network.name.clone();
     let model = request.model.to_files(&network)?;
     remarks
         .iter()
         .for_each(|r| steps.note(format!("remark: {r}")));
+    if !left_out.is_empty() {
+        steps.note(format!(
+            "remark: left out is what never spikes while the teacher is silent: {}",
+            left_out.join(", ")
+        ));
+    }
     dump(request, Level::Network, || network.to_string());
     let network = normalise(&network);
     dump(request, Level::Normalised, || network.to_string());
@@ -95,7 +106,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     let mut quantised = steps.run("quantise", || {
         quantise(&network, &request.project, samples.as_ref())
     })?;
-    if request.project.frozen == Some(true) {
+    if is_frozen {
         let projections = &mut quantised.network.projections;
         projections.iter_mut().for_each(|p| p.plasticity = None);
     }

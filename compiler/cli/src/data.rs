@@ -92,6 +92,26 @@ impl DataSet {
             labels.truncate(n);
         }
     }
+
+    /// Keeps the samples whose numbers are chosen.
+    pub fn retain(&mut self, chosen: impl Fn(usize) -> bool) {
+        fn retain<T>(all: &mut Vec<T>, chosen: &dyn Fn(usize) -> bool) {
+            let mut numbers = 0..;
+            all.retain(|_| numbers.next().is_some_and(chosen));
+        }
+        match &mut self.samples {
+            Samples::Values(v) => retain(v, &chosen),
+            Samples::Events(v) => retain(v, &chosen),
+            Samples::Series(v) => retain(v, &chosen),
+        }
+        if let Some(targets) = &mut self.targets {
+            retain(&mut targets.values, &chosen);
+            retain(&mut targets.warmup, &chosen);
+        }
+        if let Some(labels) = &mut self.labels {
+            retain(labels, &chosen);
+        }
+    }
 }
 
 impl Samples {

@@ -212,6 +212,15 @@ pub enum Error {
         /// Channels of the teacher.
         n_channels: usize,
     },
+    /// Nothing is left to learn from.
+    #[error("{held_out} samples are to be held out, and there are {found}")]
+    #[diagnostic(code(spikeloom::held_out), help("give `--hold-out` a smaller number"))]
+    HeldOut {
+        /// Samples of the data.
+        found: usize,
+        /// Samples asked for.
+        held_out: u32,
+    },
     /// A model without anything to learn.
     #[error("nothing in {} learns", path.display())]
     #[diagnostic(

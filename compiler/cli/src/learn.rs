@@ -35,7 +35,7 @@ pub struct EpochReport {
     /// Samples learnt from.
     pub samples: u64,
     /// Share of them whose class was the label, before each was learnt from; `None` without labels
-    /// or where a teacher says the label.
+    /// or where a teacher says the label in the only phase.
     pub accuracy: Option<f64>,
     /// Rules that ran, one a synapse.
     pub updates: u64,
@@ -235,7 +235,8 @@ pub fn learn(
         let scored = scored.transpose()?;
         let in_order: Option<Vec<usize>> =
             labels.map(|labels| order.iter().map(|&at| labels[at]).collect());
-        let is_taught = learner.network.input.teacher > 0;
+        // In the first of several phases the teacher is silent.
+        let is_taught = learner.network.input.teacher > 0 && learner.quantized.phases == 1;
         epochs.push(EpochReport {
             epoch,
             samples: order.len() as u64,

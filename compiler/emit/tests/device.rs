@@ -231,6 +231,7 @@ fn network(shape: &Shape) -> Network {
         name: format!("random {}", shape.seed),
         semantics: Semantics::SnnTorch,
         ticks: 4,
+        phases: 1,
         input: Input {
             teacher: 0,
             shape: vec![sizes[0]],

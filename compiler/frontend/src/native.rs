@@ -8,12 +8,14 @@
 //! field of the level needs is in one place. `values.rs` reads and writes parameters, which may be
 //! numbers, lists, or names of arrays.
 
+mod flags;
 mod geometry;
 pub(crate) mod input;
 mod inspect;
 mod learning;
 mod order;
 mod population;
+mod preset;
 mod projection;
 mod random;
 mod rule;
@@ -21,19 +23,21 @@ mod values;
 
 use spikeloom_ir::PopulationId;
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Grid};
-use spikeloom_ir::network::{Decoder, MAX_TICKS, Network, Semantics};
+use spikeloom_ir::network::{Decoder, MAX_PHASES, MAX_TICKS, Network, Semantics};
 
 use crate::Remark;
 use crate::arrays::{self, ArchiveFormat, NumberArray};
 use crate::choice::{Choice, DecoderChoice};
 use crate::error::{Error, together};
 use crate::fields::{Entry, Reader};
-use crate::project::ProjectFile;
+use crate::project::{ProjectFile, TRIAL};
 use crate::yaml;
+pub use flags::LIMIT_KEYS;
 pub use geometry::{CONVOLVE_KEYS, POOL_KEYS};
 pub use inspect::{NetworkInspection, PopulationSummary, ProjectionSummary, inspect};
-pub use learning::{LEARNING_KEYS, Preset, TAG_KEYS, TRACE_KEYS};
+pub use learning::{LEARNING_KEYS, TAG_KEYS, TRACE_KEYS};
 pub use population::POPULATION_KEYS;
+pub use preset::Preset;
 pub use projection::PROJECTION_KEYS;
 pub use random::{RANDOM_BIAS_KEYS, RANDOM_WEIGHTS_KEYS};
 use values::{Arrays, Values};
@@ -47,6 +51,7 @@ pub const KEYS: &[&str] = &[
     "name",
     "semantics",
     "ticks",
+    "phases",
     "arrays",
     "input",
     "populations",
@@ -84,6 +89,8 @@ pub fn load(
         reader,
         values: Values::new(read_file),
         remarks: Vec::new(),
+        more_seed: project.trial.wrapping_mul(TRIAL),
+        phases: 1,
     };
     let network = loader.network(&entries);
     let Loader {
@@ -106,6 +113,10 @@ struct Loader<'a> {
     reader: Reader,
     values: Values<'a>,
     remarks: Vec<Remark>,
+    /// What is added to every seed.
+    more_seed: u32,
+    /// Phases of the network.
+    phases: u32,
 }
 
 impl Loader<'_> {
@@ -127,6 +138,11 @@ impl Loader<'_> {
         };
         let ticks = self.required(entries, "ticks");
         let ticks = ticks.and_then(|entry| self.reader.count_in(1..=MAX_TICKS, entry));
+        let phases = match find("phases") {
+            Some(entry) => self.reader.count_in(1..=MAX_PHASES, entry),
+            None => Some(1),
+        };
+        self.phases = phases.unwrap_or(MAX_PHASES);
         if let Some(entry) = find("arrays") {
             self.values.archive = self.reader.word(entry);
         }
@@ -152,12 +168,16 @@ impl Loader<'_> {
             name: name?,
             semantics: semantics?,
             ticks: ticks?,
+            phases: phases?,
             input,
             populations,
             projections: projections?,
             output: output?,
             decoder: decoder?,
         };
+        if let Some(entry) = find("phases") {
+            self.check_phases(&network, entry);
+        }
         self.ordered(network, find("projections"))
     }
 
@@ -169,6 +189,18 @@ impl Loader<'_> {
                 entry,
                 format!("`{FORMAT}`"),
                 "this version of spikeloom reads and writes no other",
+            );
+        }
+    }
+
+    /// Phases are for learning.
+    fn check_phases(&mut self, network: &Network, entry: &Entry) {
+        let learns = network.projections.iter().any(|p| p.learning.is_some());
+        if network.phases > 1 && !learns && network.input.teacher == 0 {
+            self.reader.bad(
+                entry,
+                "left out where nothing learns",
+                "phases show a sample again while the network learns: give a projection `learning:`, or the input a `teacher:`",
             );
         }
     }
@@ -299,6 +331,9 @@ pub fn write(network: &Network, format: ArchiveFormat, archive: &str) -> Result<
     let mut text = format!("format: {FORMAT}\nname: {}\n", yaml::quoted(&network.name));
     text += &format!("semantics: {}\n", network.semantics.name());
     text += &format!("ticks: {}\n", network.ticks);
+    if network.phases > 1 {
+        text += &format!("phases: {}\n", network.phases);
+    }
     if !arrays.is_empty() {
         text += &format!("arrays: {}\n", yaml::quoted(archive));
     }

@@ -123,7 +123,13 @@ pub struct ProjectFile {
     pub calibration: Option<Calibration>,
     /// Path of the build folder.
     pub output: Option<String>,
+    /// Another trial of the same network: its number, times [`TRIAL`], is added to every seed of
+    /// random weights and of learning. No key of the file.
+    pub trial: u32,
 }
+
+/// How far the seeds of two trials are apart.
+pub const TRIAL: u32 = 10_000;
 
 /// Samples from which scales are chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -189,6 +195,7 @@ impl ProjectFile {
             frozen: flags.frozen.or(self.frozen),
             calibration,
             output: flags.output.or(self.output),
+            trial: flags.trial,
         }
     }
 

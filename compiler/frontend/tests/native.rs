@@ -203,7 +203,7 @@ fn the_examples_of_the_documentation_are_networks() {
     });
     assert_eq!(
         sizes.collect::<Vec<_>>(),
-        [(2, 3), (2, 3), (3, 3), (2, 3), (2, 3)]
+        [(2, 3), (2, 3), (3, 3), (2, 3), (3, 4)]
     );
     // Every key of the format is in one of them, and described.
     let keys = [
@@ -215,6 +215,7 @@ fn the_examples_of_the_documentation_are_networks() {
         native::LEARNING_KEYS,
         native::TAG_KEYS,
         native::TRACE_KEYS,
+        native::LIMIT_KEYS,
         native::RANDOM_WEIGHTS_KEYS,
         native::RANDOM_BIAS_KEYS,
     ];
@@ -244,7 +245,7 @@ fn learning_is_written_as_it_is_read() {
         .map(|p| (p.n_pre, p.weights.iter().sum::<f32>()));
     assert_eq!(
         sums.collect::<Vec<_>>(),
-        [(74, 640.0), (74, 100.0), (40, 0.0)]
+        [(74, 640.0), (74, 100.0), (74, 100.0), (40, 0.0)]
     );
     for format in ArchiveFormat::ALL {
         let (text, files) = written(&network, format);

@@ -13,7 +13,8 @@
 //! | `x1`, `x2` | traces of the source |
 //! | `y1`, `y2`, `y3` | traces of the target |
 //! | `w`, `t` | the weight, and the synapse's tag |
-//! | `e0`, `e1`, `e2` | third factors: state variables of the target, after this tick |
+//! | `e0`, `e1`, `e2` | third factors: state variables of the target, or of another population of as many neurons, after this tick |
+//! | `h1`, `h2`, `h3` | 1 where the target's membrane after this tick, and traces of the target, lie between given limits; else 0 |
 //! | `r` | the reward: in a sample's last tick 1 where the decoder's class is the label, and -1 where it is not; else 0 |
 //! | `u0` … `u9` | 1 in every tick of a sample, every 2nd, every 4th … every 512th |
 //! | `end` | 1 in the last tick of a sample |
@@ -28,6 +29,11 @@
 //! all its bits, rounded as [`WeightRounding`] says, and what does not fit the weight's width is
 //! cut to the nearest value that does.
 //!
+//! **Phases.** A network may show each sample several times while it learns. Each phase begins as a
+//! sample does, with the same spikes of the encoder; states, delays and the decoder start again,
+//! and traces go on. Ticks of windows, `u0` … `u9` and `end` count over all phases. The class is
+//! that of the first phase, and the teacher's channels speak in the last one only.
+//!
 //! **Rows.** Sources follow each other in ascending order, and the targets of each. A source is
 //! passed over where every product is 0 for all of its synapses because of the tick, of what
 //! belongs to the source, or of `y0` where no target spiked; such a synapse draws no random word.
@@ -40,6 +46,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use spikeloom_fixed::BitWidth;
 
+use crate::PopulationId;
+
 /// How the weights of a projection change, as the Network level has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Learning {
@@ -51,12 +59,69 @@ pub struct Learning {
     pub pre: Vec<SynapticTrace>,
     /// The traces `y1` to `y3`.
     pub post: Vec<SynapticTrace>,
-    /// The target's state variables that are `e0` to `e2`, by name.
-    pub third: Vec<String>,
+    /// The population whose spikes the traces `x1` and `x2` follow, where it is not the source; it
+    /// has as many neurons, and its spikes count in the tick in which they leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_of: Option<PopulationId>,
+    /// The same for `y1` to `y3` and the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_of: Option<PopulationId>,
+    /// The state variables that are `e0` to `e2`.
+    pub third: Vec<ThirdFactor>,
+    /// What `h1` to `h3` are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
     /// What a weight of 1 stands for, above 0: the same for the whole projection.
     pub step: f32,
     /// How sums are rounded to whole steps.
     pub rounding: WeightRounding,
+}
+
+/// A state variable that a rule reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThirdFactor {
+    /// Whose it is: neuron `n` of that population's counts for target `n`; `None` for the target.
+    pub population: Option<PopulationId>,
+    /// Its name.
+    pub state: String,
+}
+
+/// 1 where all of some numbers of the target lie between their limits, and else 0: a
+/// pseudo-derivative in two steps, or a flag that compares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Flag {
+    /// At least one.
+    pub limits: Vec<Limits>,
+}
+
+/// Limits of one number.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Which number.
+    pub of: Compared,
+    /// The lowest that is inside; for a membrane in units of the network.
+    pub from: Option<f32>,
+    /// What is above all that is inside.
+    pub below: Option<f32>,
+}
+
+/// What limits are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compared {
+    /// The target's membrane potential, after this tick.
+    Membrane,
+    /// `y1`, `y2`, `y3`, as the tick before left them.
+    PostTrace(u8),
+}
+
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Compared::Membrane => f.write_str("v_mem"),
+            Compared::PostTrace(n) => write!(f, "y{n}"),
+        }
+    }
 }
 
 /// A number that each synapse keeps beside its weight; 0 before the first sample, and kept from
@@ -79,7 +144,31 @@ pub struct SynapticTrace {
     /// What a spike adds.
     pub impulse: u32,
     /// The ticks whose spikes it takes in, counted from 0; all by default.
-    pub ticks: Option<(u32, u32)>,
+    pub window: Option<Window>,
+}
+
+/// When a trace takes in spikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// From the first tick to the one before the second.
+    Ticks(u32, u32),
+    /// In one phase, counted from 1, but for its last tick, which a rule at `end` does not see in
+    /// the last phase: so that the same spikes give the same trace in each.
+    Phase(u32),
+}
+
+impl Window {
+    /// Its first tick, and the one behind its last, where a phase has so many.
+    pub fn ticks(self, of_a_phase: u32) -> (u32, u32) {
+        match self {
+            Window::Ticks(first, end) => (first, end),
+            Window::Phase(phase) => {
+                let first = phase.saturating_sub(1).saturating_mul(of_a_phase);
+                (first, first.saturating_add(of_a_phase.saturating_sub(1)))
+            }
+        }
+    }
 }
 
 /// The largest value of a trace.
@@ -150,6 +239,8 @@ pub enum Name {
     Tag,
     /// `e0`, `e1`, `e2`
     Third(u8),
+    /// `h1`, `h2`, `h3`
+    Flag(u8),
     /// `r`
     Reward,
     /// `u0` … `u9`
@@ -176,6 +267,7 @@ impl Name {
             .chain((1..=3).map(Name::PostTrace))
             .chain([Name::Weight, Name::Tag])
             .chain((0..=2).map(Name::Third))
+            .chain((1..=3).map(Name::Flag))
             .chain([Name::Reward])
             .chain((0..=9).map(Name::Every))
             .chain([Name::End])
@@ -200,6 +292,7 @@ impl fmt::Display for Name {
             Name::Weight => f.write_str("w"),
             Name::Tag => f.write_str("t"),
             Name::Third(n) => write!(f, "e{n}"),
+            Name::Flag(n) => write!(f, "h{n}"),
             Name::Reward => f.write_str("r"),
             Name::Every(n) => write!(f, "u{n}"),
             Name::End => f.write_str("end"),

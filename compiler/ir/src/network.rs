@@ -72,6 +72,9 @@ pub struct Network {
     pub semantics: Semantics,
     /// Number of ticks in one inference, from 1 to [`MAX_TICKS`].
     pub ticks: u32,
+    /// How often a sample is shown while the network learns, 1 or more; see [`crate::learning`].
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub phases: u32,
     /// What comes in.
     pub input: Input,
     /// All populations, in topological order of their feed-forward projections.
@@ -82,6 +85,18 @@ pub struct Network {
     pub output: PopulationId,
     /// How the output population becomes a class.
     pub decoder: Decoder,
+}
+
+/// Most phases of a sample that is learnt from.
+pub const MAX_PHASES: u32 = 16;
+
+pub(crate) fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+pub(crate) fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 /// The input channels and how a sample becomes events on them.
@@ -467,9 +482,13 @@ impl fmt::Display for Network {
             Encoder::Events => "events".to_owned(),
             Encoder::Series { scale } => format!("series, scale {scale}"),
         };
+        let phases = match self.phases {
+            1 => String::new(),
+            n => format!(", {n} phases to learn"),
+        };
         writeln!(
             f,
-            "network {}: {semantics}, {} ticks",
+            "network {}: {semantics}, {} ticks{phases}",
             self.name, self.ticks
         )?;
         writeln!(f, "input: shape {:?}, {encoder}", self.input.shape)?;

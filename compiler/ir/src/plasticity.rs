@@ -10,7 +10,7 @@ use spikeloom_fixed::BitWidth;
 use crate::geometry::Connectivity;
 use crate::network::Source;
 use crate::quantized::{Encoder, Projection};
-use crate::{Program, ProgramError, Quantized, QuantizedError};
+use crate::{PopulationId, Program, ProgramError, Quantized, QuantizedError};
 
 /// How the weights of a projection change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,12 @@ pub struct Plasticity {
     pub pre: Traces,
     /// Traces of the targets.
     pub post: Traces,
+    /// The population whose spikes the sources' traces follow, where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_of: Option<PopulationId>,
+    /// The same of the targets' traces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_of: Option<PopulationId>,
     /// The new weight (state variable 0) and tag (1, where there is one) of a synapse. Has no
     /// parameters and sends nothing.
     pub rule: Program,
@@ -56,6 +62,8 @@ pub enum RuleInput {
     PostTrace(usize),
     /// State variable `n` of the target, after this tick.
     PostState(usize),
+    /// State variable `n` of another population of as many neurons, after this tick.
+    OtherState(PopulationId, usize),
     /// The reward.
     Reward,
     /// 1 in every `2^n`th tick of a sample.
@@ -180,6 +188,18 @@ impl Quantized {
         {
             return fault("a projection that is not dense, or whose input is constant,");
         }
+        for (of, n) in [
+            (plasticity.pre_of, p.n_pre),
+            (plasticity.post_of, target.n_neurons),
+        ] {
+            let fits = |id: PopulationId| {
+                let followed = self.populations.get(id.0);
+                followed.is_some_and(|p| p.n_neurons == n && p.program.payload.is_none())
+            };
+            if !of.is_none_or(fits) {
+                return fault("traces of spikes that are not there");
+            }
+        }
         if plasticity.n_sources > p.n_pre {
             return fault("a source that is not there");
         }
@@ -194,6 +214,9 @@ impl Quantized {
             RuleInput::PreTrace(n) => n < pre.program.states.len(),
             RuleInput::PostTrace(n) => n < post.program.states.len(),
             RuleInput::PostState(n) => n < target.program.states.len(),
+            RuleInput::OtherState(id, n) => self.populations.get(id.0).is_some_and(|other| {
+                other.n_neurons == target.n_neurons && n < other.program.states.len()
+            }),
             RuleInput::Every(n) => n < 10,
             RuleInput::Random(bits) => plasticity.seed != 0 && bits.n_bits < 32 && bits.first < 32,
             _ => true,

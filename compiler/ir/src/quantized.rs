@@ -25,6 +25,7 @@ use spikeloom_fixed::BitWidth;
 use crate::coding::Delta;
 use crate::geometry::{self, AxisOrder, Connectivity, Grid, Pooling};
 pub use crate::network::Source;
+use crate::network::{MAX_PHASES, is_one, one};
 use crate::plasticity::{Plasticity, PlasticityError};
 use crate::{Origin, PopulationId, Program};
 
@@ -55,6 +56,9 @@ pub struct Quantized {
     pub name: String,
     /// Ticks in one inference.
     pub ticks: u32,
+    /// How often a sample is shown while the network learns, 1 or more; see [`crate::learning`].
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub phases: u32,
     /// What comes in.
     pub input: Input,
     /// All populations; feed-forward projections go from lower to higher.
@@ -72,11 +76,39 @@ pub struct Quantized {
 pub struct Input {
     /// Number of channels.
     pub n_channels: usize,
+    /// Of them, the last ones, that speak while the network learns, and only in the last phase.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub teacher: usize,
     /// How a sample of `n_channels` bytes becomes events.
     pub encoder: Encoder,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_nothing(number: &usize) -> bool {
+    *number == 0
+}
+
 impl Input {
+    /// Takes from a sample what the teacher says in it.
+    pub fn silence_teacher(&self, sample: &mut [u8]) {
+        let first = self.n_channels - self.teacher;
+        match self.encoder {
+            Encoder::Events => {
+                for tick in sample.chunks_mut(self.bytes_a_tick().max(1)) {
+                    for channel in first..self.n_channels {
+                        tick[channel / 8] &= !(1 << (channel % 8));
+                    }
+                }
+            }
+            Encoder::Series => {
+                for tick in sample.chunks_mut(self.bytes_a_tick().max(1)) {
+                    tick[2 * first..].fill(0);
+                }
+            }
+            _ => sample[first..].fill(0),
+        }
+    }
+
     /// Bytes of one tick of a sample of [`Encoder::Delta`], [`Encoder::Events`] or
     /// [`Encoder::Series`].
     pub fn bytes_a_tick(&self) -> usize {
@@ -395,6 +427,28 @@ impl Quantized {
         }
         self.check_plasticity()?;
         self.check_encoder()?;
+        for (what, found, most) in [
+            (
+                "number of the teacher's channels",
+                self.input.teacher,
+                self.input.n_channels,
+            ),
+            (
+                "number of phases",
+                usize::try_from(self.phases).unwrap_or(usize::MAX),
+                usize::try_from(MAX_PHASES).unwrap_or(usize::MAX),
+            ),
+        ] {
+            if found > most {
+                return Err(QuantizedError::Input { what, found });
+            }
+        }
+        if self.phases == 0 {
+            return Err(QuantizedError::Input {
+                what: "number of phases",
+                found: 0,
+            });
+        }
         let Some(output) = self.populations.get(self.output.0) else {
             return Err(QuantizedError::Output {
                 what: "output population",
@@ -479,8 +533,17 @@ impl fmt::Display for Quantized {
             Encoder::Events => "events".to_owned(),
             Encoder::Series => "series".to_owned(),
         };
-        writeln!(f, "network {}: {} ticks", self.name, self.ticks)?;
-        writeln!(f, "input: {} channels, {encoder}", self.input.n_channels)?;
+        let phases = match self.phases {
+            1 => String::new(),
+            n => format!(", {n} phases to learn"),
+        };
+        writeln!(f, "network {}: {} ticks{phases}", self.name, self.ticks)?;
+        let teacher = match self.input.teacher {
+            0 => String::new(),
+            n => format!(", {n} of them a teacher's"),
+        };
+        let n_channels = self.input.n_channels;
+        writeln!(f, "input: {n_channels} channels{teacher}, {encoder}")?;
         for (n, p) in self.populations.iter().enumerate() {
             writeln!(f, "\npopulation {n} {}: {} neurons", p.name, p.n_neurons)?;
             for a in &p.accumulators {

@@ -17,6 +17,7 @@ mod quantize;
 pub mod range;
 mod reach;
 mod scales;
+mod silent;
 mod synapses;
 mod tuning;
 
@@ -29,4 +30,5 @@ pub use quantize::{
 };
 pub use reach::{FiringReach, Reach, reach};
 pub use scales::ScaleRule;
+pub use silent::without_silent;
 pub use tuning::{Tuning, drive, integer_drive, scale_groups, weight_groups};

@@ -1,8 +1,9 @@
 //! Learning rules and traces as programs, with widths that are proved.
 
-use spikeloom_fixed::{BitWidth, Rounding, dyadic_factor};
+use spikeloom_fixed::{BitWidth, Rounding, dyadic_factor, nearest_integer};
 use spikeloom_ir::learning::{
-    Factor, Learning, MAX_TRACE, Name, Product, Rule, SynapticTrace, WeightRounding,
+    Compared, Factor, Flag, Learning, MAX_TRACE, Name, Product, Rule, SynapticTrace, ThirdFactor,
+    WeightRounding,
 };
 use spikeloom_ir::network::{self, Compare};
 use spikeloom_ir::plasticity::{Gate, Plasticity, RandomBits, RuleInput, Traces};
@@ -21,6 +22,14 @@ const FIRST_OF_TAG: u32 = 16;
 pub(crate) struct Sides<'a> {
     /// What arrives from a source in one tick.
     pub arriving: Interval,
+    /// What the traces of both sides follow in one tick.
+    pub followed: [Interval; 2],
+    /// What a membrane of 1 stands for at the target.
+    pub unit: f64,
+    /// All populations.
+    pub populations: &'a [Population],
+    /// Ticks of a phase.
+    pub ticks: u32,
     /// Sources that learn, the first ones.
     pub n_sources: usize,
     /// Whether the source sends values in place of spikes.
@@ -43,21 +52,20 @@ pub(crate) fn plasticity(
     sides: &Sides<'_>,
 ) -> Result<Plasticity, Error> {
     let name = &projection.name;
-    if sides.is_graded && !learning.pre.is_empty() {
+    if sides.is_graded && !learning.pre.is_empty() && learning.pre_of.is_none() {
         return Err(Error::NoCircuit {
             feature: format!("a trace of graded values in projection {name}"),
             advice: "use `x0`, the value itself",
         });
     }
     let traces = |traces: &[SynapticTrace], spikes| {
-        let made = trace_program(traces, spikes, sides.decay_tolerance);
+        let made = trace_program(traces, spikes, sides);
         made.ok_or_else(|| Error::TooWide {
             population: sides.target.name.clone(),
         })
     };
-    let most = (1i64 << sides.target.program.spike_bits()) - 1;
-    let pre = traces(&learning.pre, sides.arriving)?;
-    let post = traces(&learning.post, Interval::new(0, most))?;
+    let pre = traces(&learning.pre, sides.followed[0])?;
+    let post = traces(&learning.post, sides.followed[1])?;
     let mut sheet = Sheet::default();
     let rules = std::iter::once((&learning.rule, sides.weight_bits, "w", 0)).chain(
         learning
@@ -96,6 +104,8 @@ pub(crate) fn plasticity(
     Ok(Plasticity {
         pre,
         post,
+        pre_of: learning.pre_of,
+        post_of: learning.post_of,
         rule,
         inputs,
         n_sources: sides.n_sources,
@@ -126,7 +136,7 @@ fn gate(product: &Product) -> Gate {
             Name::Every(0) => {}
             Name::Every(n) => gate.moments.push(RuleInput::Every(n)),
             Name::End | Name::Reward => gate.moments.push(RuleInput::End),
-            Name::PostTrace(_) | Name::Weight | Name::Tag | Name::Third(_) => {}
+            Name::PostTrace(_) | Name::Weight | Name::Tag | Name::Third(_) | Name::Flag(_) => {}
         }
     }
     gate
@@ -276,14 +286,28 @@ impl Context<'_> {
         let mut value: Option<ValueId> = None;
         let mut conditions = Vec::new();
         for &factor in &product.factors {
-            let (read, range) = self.input(projection, factor.name())?;
-            let is_bit = range.low == 0 && range.high <= 1;
-            let name = sheet.read(read, range);
-            if is_bit && factor == Factor::Value(factor.name()) {
-                let condition = sheet.positive(name);
-                conditions.push(condition);
-                continue;
-            }
+            let name = match factor.name() {
+                Name::Flag(n) => {
+                    let condition = self.flag(sheet, projection, n)?;
+                    if let Factor::Value(_) | Factor::Sign(_) = factor {
+                        conditions.push(condition);
+                        continue;
+                    }
+                    let one = sheet.push(Op::Constant(1));
+                    sheet.or_zero(condition, one)
+                }
+                name => {
+                    let (read, range) = self.input(projection, name)?;
+                    let is_bit = range.low == 0 && range.high <= 1;
+                    let value = sheet.read(read, range);
+                    if is_bit && factor == Factor::Value(name) {
+                        let condition = sheet.positive(value);
+                        conditions.push(condition);
+                        continue;
+                    }
+                    value
+                }
+            };
             let factor = match factor {
                 Factor::Value(_) => name,
                 Factor::Sign(_) => {
@@ -321,6 +345,59 @@ impl Context<'_> {
         Ok(value)
     }
 
+    /// Whether all numbers of a flag lie between their limits.
+    fn flag(
+        &self,
+        sheet: &mut Sheet,
+        projection: &network::Projection,
+        n: u8,
+    ) -> Result<ValueId, Error> {
+        let Some(Flag { limits }) = self.learning.flags.get(usize::from(n) - 1) else {
+            let advice = format!("give `h{n}: {{v_mem: {{from: 0, below: 1}}}}`");
+            return Err(self.missing(projection, Name::Flag(n), advice));
+        };
+        let mut all = None;
+        for limit in limits {
+            let (value, unit) = match limit.of {
+                Compared::Membrane => {
+                    let bits = self.sides.target.program.states[0].bits;
+                    let value = sheet.read(Read::Input(RuleInput::PostState(0)), full(bits));
+                    (value, self.sides.unit)
+                }
+                Compared::PostTrace(n) => {
+                    let (read, range) = self.input(projection, Name::PostTrace(n))?;
+                    (sheet.read(read, range), 1.0)
+                }
+            };
+            // The lowest whole number that is not below a limit.
+            let whole = |limit: f32| nearest_integer((f64::from(limit) / unit).ceil());
+            for (limit, is_lowest) in [(limit.from, true), (limit.below, false)] {
+                let Some(limit) = limit else {
+                    continue;
+                };
+                let limit = whole(limit).ok_or_else(|| Error::TooWide {
+                    population: self.sides.target.name.clone(),
+                })?;
+                let limit = sheet.push(Op::Constant(limit));
+                let is_inside = match is_lowest {
+                    true => sheet.push(Op::Compare(value, Compare::GreaterOrEqual, limit)),
+                    false => sheet.push(Op::Compare(limit, Compare::Greater, value)),
+                };
+                all = Some(match all {
+                    None => is_inside,
+                    Some(others) => sheet.push(Op::And(others, is_inside)),
+                });
+            }
+        }
+        Ok(match all {
+            Some(all) => all,
+            None => {
+                let one = sheet.push(Op::Constant(1));
+                sheet.positive(one)
+            }
+        })
+    }
+
     fn rounded(&self, sheet: &mut Sheet, rule: &Rule, sum: ValueId, first: u32) -> ValueId {
         let n_bits = fraction_bits(rule);
         if n_bits == 0 {
@@ -339,19 +416,23 @@ impl Context<'_> {
         }
     }
 
-    /// What a name of a rule is, and its range.
+    fn missing(&self, projection: &network::Projection, name: Name, what: String) -> Error {
+        Error::RuleReads {
+            projection: projection.name.clone(),
+            name: name.to_string(),
+            what,
+            origin: projection.origin.clone(),
+        }
+    }
+
+    /// What a name of a rule is, and its range; flags are none of the inputs.
     fn input(
         &self,
         projection: &network::Projection,
         name: Name,
     ) -> Result<(Read, Interval), Error> {
         let Self { learning, sides } = self;
-        let missing = |what: String| Error::RuleReads {
-            projection: projection.name.clone(),
-            name: name.to_string(),
-            what,
-            origin: projection.origin.clone(),
-        };
+        let missing = |what: String| self.missing(projection, name, what);
         let trace = |n: u8, traces: &[SynapticTrace], read: fn(usize) -> RuleInput| {
             let at = usize::from(n) - 1;
             if at >= traces.len() {
@@ -376,7 +457,13 @@ impl Context<'_> {
                 None => Err(missing("give `tag: {rule: …, bits: 16}`".to_owned())),
             },
             Name::Third(n) => {
-                let states = &sides.target.program.states;
+                let third = learning.third.get(usize::from(n));
+                let other = third.and_then(|third| third.population);
+                let owner = match other {
+                    Some(id) => &sides.populations[id.0],
+                    None => sides.target,
+                };
+                let states = &owner.program.states;
                 let known = || {
                     states
                         .iter()
@@ -384,19 +471,24 @@ impl Context<'_> {
                         .collect::<Vec<_>>()
                         .join("`, `")
                 };
-                let Some(state) = learning.third.get(usize::from(n)) else {
+                let Some(ThirdFactor { state, .. }) = third else {
                     return Err(missing(format!("give `{name}:` one of `{}`", known())));
                 };
                 let Some(at) = states.iter().position(|s| s.name == *state) else {
                     let what = format!(
                         "population {} has no `{state}`, but `{}`",
-                        sides.target.name,
+                        owner.name,
                         known()
                     );
                     return Err(missing(what));
                 };
-                Ok((Read::Input(RuleInput::PostState(at)), full(states[at].bits)))
+                let input = match other {
+                    Some(id) => RuleInput::OtherState(id, at),
+                    None => RuleInput::PostState(at),
+                };
+                Ok((Read::Input(input), full(states[at].bits)))
             }
+            Name::Flag(_) => Err(missing("give its limits".to_owned())),
             Name::Reward => Ok((Read::Input(RuleInput::Reward), Interval::new(-1, 1))),
             Name::Every(n) => bit(RuleInput::Every(n)),
             Name::End => bit(RuleInput::End),
@@ -405,13 +497,14 @@ impl Context<'_> {
 }
 
 /// The program of one side's traces; `None` if a decay has no factor.
-fn trace_program(traces: &[SynapticTrace], spikes: Interval, tolerance: f64) -> Option<Traces> {
+fn trace_program(traces: &[SynapticTrace], spikes: Interval, sides: &Sides<'_>) -> Option<Traces> {
     let bits = BitWidth::for_range(0, MAX_TRACE).ok()?;
     let mut windows: Vec<(u32, u32)> = Vec::new();
     let mut sheet = Sheet::default();
     let spikes = sheet.read(Read::OfTrace(0), spikes);
+    let window = |trace: &SynapticTrace| Some(trace.window?.ticks(sides.ticks));
     for trace in traces {
-        windows.extend(trace.ticks.filter(|ticks| !windows.contains(ticks)));
+        windows.extend(window(trace).filter(|ticks| !windows.contains(ticks)));
     }
     let open: Vec<ValueId> = (0..windows.len())
         .map(|n| sheet.read(Read::OfTrace(1 + n), Interval::new(0, 1)))
@@ -419,7 +512,7 @@ fn trace_program(traces: &[SynapticTrace], spikes: Interval, tolerance: f64) -> 
     let mut next = Vec::new();
     for (slot, trace) in traces.iter().enumerate() {
         let before = sheet.read(Read::Kept(slot), Interval::new(0, MAX_TRACE));
-        let factor = dyadic_factor(f64::from(trace.decay), tolerance)?;
+        let factor = dyadic_factor(f64::from(trace.decay), sides.decay_tolerance)?;
         let kept = match (factor.numerator, factor.shift) {
             (0, _) => sheet.push(Op::Constant(0)),
             (1, 0) => before,
@@ -429,7 +522,7 @@ fn trace_program(traces: &[SynapticTrace], spikes: Interval, tolerance: f64) -> 
             }
         };
         let mut added = sheet.push(Op::Scale(spikes, trace.impulse.into()));
-        if let Some(ticks) = trace.ticks {
+        if let Some(ticks) = window(trace) {
             let at = windows.iter().position(|found| *found == ticks)?;
             let is_open = sheet.positive(open[at]);
             added = sheet.or_zero(is_open, added);

@@ -214,6 +214,8 @@ pub fn quantize(
     // What a weight of 1 stands for, `[projection][neuron]`.
     let mut weight_units = vec![Vec::new(); network.projections.len()];
     let mut reports = Vec::new();
+    // What arrives over each projection in a tick.
+    let mut arriving_over = vec![Interval::new(0, 0); network.projections.len()];
     let spike_bits = checked_width(
         "numbers of spikes",
         "--spike-bits",
@@ -454,32 +456,51 @@ pub fn quantize(
             program: built.program,
             origin: population.origin.clone(),
         });
-        for (&(at, p), sent) in incoming.iter().zip(&arriving) {
-            let (Some(learning), Some(target)) = (&p.learning, populations.last()) else {
-                continue;
-            };
-            let sides = Sides {
-                arriving: sent.range,
-                n_sources: match p.source {
-                    Source::Input => p.n_pre - network.input.teacher,
-                    Source::Population(_) => p.n_pre,
-                },
-                is_graded: sends_graded(p.source),
-                target,
-                weight_bits: widths[at],
-                decay_tolerance: cfg.decay_tolerance,
-            };
-            let made = plasticity::plasticity(p, learning, &sides)?;
-            if let Some(projection) = &mut projections[at] {
-                projection.plasticity = Some(made);
-            }
+        for (&(at, _), sent) in incoming.iter().zip(&arriving) {
+            arriving_over[at] = sent.range;
+        }
+    }
+    // Traces may follow any population.
+    for (at, p) in network.projections.iter().enumerate() {
+        let Some(learning) = &p.learning else {
+            continue;
+        };
+        let spikes_of = |id: PopulationId| {
+            let bits = populations[id.0].program.spike_bits();
+            Interval::new(0, (1i64 << bits) - 1)
+        };
+        let arriving = arriving_over[at];
+        let sides = Sides {
+            arriving,
+            followed: [
+                learning.pre_of.map_or(arriving, spikes_of),
+                spikes_of(learning.post_of.unwrap_or(p.target)),
+            ],
+            n_sources: match p.source {
+                Source::Input => p.n_pre - network.input.teacher,
+                Source::Population(_) => p.n_pre,
+            },
+            is_graded: sends_graded(p.source),
+            target: &populations[p.target.0],
+            // All neurons of a population with plastic projections share a scale.
+            unit: reports[p.target.0].units.first().copied().unwrap_or(1.0),
+            populations: &populations,
+            ticks: network.ticks,
+            weight_bits: widths[at],
+            decay_tolerance: cfg.decay_tolerance,
+        };
+        let made = plasticity::plasticity(p, learning, &sides)?;
+        if let Some(projection) = &mut projections[at] {
+            projection.plasticity = Some(made);
         }
     }
     let quantized = Quantized {
         name: network.name.clone(),
         ticks: network.ticks,
+        phases: network.phases,
         input: Input {
             n_channels: network.input.shape.iter().product(),
+            teacher: network.input.teacher,
             encoder,
         },
         populations,

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
-use spikeloom_frontend::{ProjectFile, native};
-use spikeloom_golden::{Golden, Sample, SynapseTrace};
-use spikeloom_ir::learning::{Factor, Learning, Name, Rule, SynapticTrace, WeightRounding};
-use spikeloom_ir::{Network, ProjectionId, Quantized};
+mod by_hand;
+
+use by_hand::{ByHand, Tick};
+use spikeloom_frontend::{Choice, ProjectFile, native};
+use spikeloom_golden::{Golden, PopulationTrace, Sample};
+use spikeloom_ir::{Network, PopulationId, ProjectionId, Quantized};
 use spikeloom_passes::{Error, QuantizeConfig, normalise, quantize};
 use spikeloom_tests::networks;
 
@@ -14,6 +16,8 @@ use spikeloom_tests::networks;
 const TICKS: usize = 22;
 const N_PRE: usize = 5;
 const N_POST: usize = 19;
+/// The plastic projection.
+const PLASTIC: usize = 2;
 
 struct Random(networks::Random);
 
@@ -36,21 +40,33 @@ fn read(text: &str) -> Network {
     normalise(&network)
 }
 
-fn network(learning: &str, delay: usize) -> Network {
+/// A plastic projection from `source` to `out`, and other populations of as many neurons on both
+/// sides, one of which does not spike. The numbers are whole in binary, so that limits in units of the network
+/// are exact.
+fn network(learning: &str, delay: usize, phases: usize) -> Network {
     read(&format!(
         "format: spikeloom-network/1
 ticks: {TICKS}
+phases: {phases}
 input: {{shape: {N_PRE}, encoding: events}}
 populations:
-  out: {{shape: {N_POST}, decay_mem: 0.9, v_threshold: 0.5, reset: subtract}}
+  source: {{shape: {N_PRE}, v_threshold: 0.5, reset: subtract}}
+  twin: {{shape: {N_PRE}, v_threshold: 0.5, reset: subtract}}
+  out: {{shape: {N_POST}, decay_mem: 0.875, v_threshold: 0.5, reset: subtract}}
+  other: {{shape: {N_POST}, v_threshold: 0.5, reset: subtract}}
+  error: {{shape: {N_POST}, decay_mem: 0.75}}
 projections:
-  - from: input
+  - {{from: input, to: source, convolve: {{kernel: 1, groups: {N_PRE}}}, weights: 1}}
+  - {{from: input, to: twin, weights: {{random: 3, scale: 0.5}}}}
+  - from: source
     to: out
     weights: 0.15625
     delay: {delay}
     learning:
       step: 0.015625
 {learning}
+  - {{from: input, to: other, weights: {{random: 4, scale: 0.5}}}}
+  - {{from: input, to: error, weights: {{random: 5, scale: 0.5}}}}
 output: out
 "
     ))
@@ -60,191 +76,25 @@ fn integers(network: &Network) -> Quantized {
     quantize(network, &QuantizeConfig::default()).unwrap().0
 }
 
-/// Marsaglia's generator with shifts 13, 17 and 5.
-fn stepped(mut x: u32) -> u32 {
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^ (x << 5)
-}
-
-/// What a projection keeps, with the rule applied as `docs/learning.md` tells.
-struct ByHand<'a> {
-    learning: &'a Learning,
-    weights: Vec<Vec<i128>>,
-    tags: Vec<Vec<i128>>,
-    pre: Vec<Vec<i128>>,
-    post: Vec<Vec<i128>>,
-    word: u32,
-}
-
-struct Tick<'a> {
-    tick: usize,
-    reward: i128,
-    x0: &'a [i128],
-    y0: &'a [i128],
-    membrane: &'a [i64],
-}
-
-fn followed(traces: &[SynapticTrace], values: &mut [Vec<i128>], tick: usize, spikes: &[i128]) {
-    for (trace, values) in traces.iter().zip(values) {
-        let open = trace
-            .ticks
-            .is_none_or(|(first, end)| (first as usize..end as usize).contains(&tick));
-        for (value, spikes) in values.iter_mut().zip(spikes) {
-            // All decays here are short binary fractions, so this is exact.
-            let kept = (*value as f64 * f64::from(trace.decay)).floor() as i128;
-            let added = if open {
-                i128::from(trace.impulse) * spikes
-            } else {
-                0
-            };
-            *value = (kept + added).min(255);
-        }
+/// How often each of `n` neurons of a population spiked.
+fn spikes(population: &PopulationTrace, n: usize) -> Vec<i128> {
+    let mut counts = vec![0; n];
+    for &spike in &population.spikes {
+        counts[spike as usize] += 1;
     }
-}
-
-impl<'a> ByHand<'a> {
-    fn new(learning: &'a Learning, weights: &[i32]) -> Self {
-        let weight = |pre: usize, post: usize| i128::from(weights[post * N_PRE + pre]);
-        Self {
-            learning,
-            weights: (0..N_PRE)
-                .map(|pre| (0..N_POST).map(|post| weight(pre, post)).collect())
-                .collect(),
-            tags: vec![vec![0; N_POST]; N_PRE],
-            pre: vec![vec![0; N_PRE]; learning.pre.len()],
-            post: vec![vec![0; N_POST]; learning.post.len()],
-            word: match learning.rounding {
-                WeightRounding::Stochastic { seed } => seed,
-                _ => 1,
-            },
-        }
-    }
-
-    fn value(&self, name: Name, now: &Tick<'_>, pre: usize, post: usize) -> i128 {
-        let last = now.tick + 1 == TICKS;
-        match name {
-            Name::PreSpike => now.x0[pre],
-            Name::PostSpike => now.y0[post],
-            Name::PreTrace(n) => self.pre[usize::from(n) - 1][pre],
-            Name::PostTrace(n) => self.post[usize::from(n) - 1][post],
-            Name::Weight => self.weights[pre][post],
-            Name::Tag => self.tags[pre][post],
-            Name::Third(_) => now.membrane[post].into(),
-            Name::Reward => now.reward * i128::from(last),
-            Name::Every(n) => i128::from((now.tick + 1).is_multiple_of(1 << n)),
-            Name::End => i128::from(last),
-        }
-    }
-
-    /// The sum of all products in units of `2^-24`.
-    fn sum(&self, rule: &Rule, now: &Tick<'_>, pre: usize, post: usize) -> i128 {
-        let products = rule.products.iter().map(|p| {
-            let factors = p.factors.iter().map(|&factor| {
-                let value = self.value(factor.name(), now, pre, post);
-                match factor {
-                    Factor::Value(_) => value,
-                    Factor::Sign(_) => value.signum(),
-                    Factor::Sum(_, c) => value + i128::from(c),
-                    Factor::Difference(c, _) => i128::from(c) - value,
-                }
-            });
-            (i128::from(p.mantissa) * factors.product::<i128>()) << (p.exponent + 24)
-        });
-        products.sum()
-    }
-
-    /// Whether any product of any rule could be other than 0 for some target.
-    fn is_visited(&self, now: &Tick<'_>, pre: usize) -> bool {
-        let rules = std::iter::once(&self.learning.rule);
-        let rules = rules.chain(self.learning.tag.iter().map(|tag| &tag.rule));
-        let any_post = now.y0.iter().any(|&y| y != 0);
-        let mut products = rules.flat_map(|rule| &rule.products);
-        products.any(|p| {
-            p.factors.iter().all(|&factor| match factor {
-                Factor::Value(Name::PostSpike) => any_post,
-                Factor::Value(Name::Reward) | Factor::Sign(Name::Reward) => now.tick + 1 == TICKS,
-                Factor::Value(name) | Factor::Sign(name) => match name {
-                    Name::PreSpike | Name::PreTrace(_) | Name::Every(_) | Name::End => {
-                        self.value(name, now, pre, 0) != 0
-                    }
-                    _ => true,
-                },
-                _ => true,
-            })
-        })
-    }
-
-    fn changed(&self, rule: &Rule, sum: i128, before: i128, word: u32, bits: u32) -> i128 {
-        let exponents = rule.products.iter().map(|p| p.exponent);
-        let fraction = exponents.min().unwrap().min(0).unsigned_abs();
-        let sum = sum >> (24 - fraction);
-        let rounded = match self.learning.rounding {
-            WeightRounding::Stochastic { .. } => {
-                (sum + i128::from(word) % (1 << fraction)).div_euclid(1 << fraction)
-            }
-            WeightRounding::Nearest if fraction > 0 => {
-                (sum + (1 << (fraction - 1))).div_euclid(1 << fraction)
-            }
-            _ => sum.div_euclid(1 << fraction),
-        };
-        (before + rounded).clamp(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-    }
-
-    fn tick(&mut self, now: &Tick<'_>) {
-        for pre in 0..N_PRE {
-            if !self.is_visited(now, pre) {
-                continue;
-            }
-            let mut new = Vec::new();
-            for post in 0..N_POST {
-                if post % 8 == 0 {
-                    self.word = stepped(self.word);
-                }
-                let word = self.word.rotate_right(4 * (post % 8) as u32);
-                let rule = &self.learning.rule;
-                let sum = self.sum(rule, now, pre, post);
-                let weight = self.changed(rule, sum, self.weights[pre][post], word, 8);
-                let tag = self.learning.tag.as_ref().map(|tag| {
-                    let sum = self.sum(&tag.rule, now, pre, post);
-                    let word = word.rotate_right(16);
-                    self.changed(&tag.rule, sum, self.tags[pre][post], word, tag.bits.get())
-                });
-                new.push((weight, tag));
-            }
-            for (post, (weight, tag)) in new.into_iter().enumerate() {
-                self.weights[pre][post] = weight;
-                self.tags[pre][post] = tag.unwrap_or(0);
-            }
-        }
-        followed(&self.learning.pre, &mut self.pre, now.tick, now.x0);
-        followed(&self.learning.post, &mut self.post, now.tick, now.y0);
-    }
-
-    fn assert_equal(&self, found: &SynapseTrace, what: &str) {
-        let weights = (0..N_POST * N_PRE).map(|at| self.weights[at % N_PRE][at / N_PRE]);
-        let weights: Vec<i128> = weights.collect();
-        let wide = |values: &[i64]| values.iter().map(|&v| v.into()).collect::<Vec<i128>>();
-        let found_weights: Vec<i128> = found.weights.iter().map(|&w| w.into()).collect();
-        assert_eq!(found_weights, weights, "weights, {what}");
-        if self.learning.tag.is_some() {
-            assert_eq!(wide(&found.tags), self.tags.concat(), "tags, {what}");
-        }
-        for (found, traces) in [(&found.pre, &self.pre), (&found.post, &self.post)] {
-            let found: Vec<_> = found.iter().map(|values| wide(values)).collect();
-            assert_eq!(&found, traces, "traces, {what}");
-        }
-    }
+    counts
 }
 
 /// Learns a few random samples and compares everything in every tick; returns how many weights
 /// differ at the end.
 fn compared(network: &Network, delay: usize, seed: u64) -> usize {
-    let quantized = integers(network);
+    let (quantized, report) = quantize(network, &QuantizeConfig::default()).unwrap();
     let mut golden = Golden::new(&quantized).unwrap();
-    let learning = network.projections[0].learning.as_ref().unwrap();
-    let before = quantized.projections[0].weights.clone();
-    let mut hand = ByHand::new(learning, &before);
+    let at = PLASTIC;
+    let learning = network.projections[at].learning.as_ref().unwrap();
+    let before = quantized.projections[at].weights.clone();
+    let [source, out] = [0, 2];
+    let mut hand = ByHand::new(network, at, &quantized, report.populations[out].units[0]);
     let mut r = Random::new(seed);
     for sample in 0..4 {
         let events: Vec<Vec<u32>> = (0..TICKS)
@@ -259,24 +109,33 @@ fn compared(network: &Network, delay: usize, seed: u64) -> usize {
             0,
             |label| if label == learnt.outcome.class { 1 } else { -1 },
         );
+        assert_eq!(trace.ticks.len(), TICKS * network.phases as usize);
         for (tick, populations) in trace.ticks.iter().enumerate() {
-            let mut x0 = vec![0; N_PRE];
-            let arrived = tick.checked_sub(delay).map(|then| &events[then]);
-            arrived
-                .into_iter()
-                .flatten()
-                .for_each(|&n| x0[n as usize] += 1);
-            let mut y0 = vec![0; N_POST];
-            populations[0]
-                .spikes
-                .iter()
-                .for_each(|&n| y0[n as usize] += 1);
+            // Each phase is the first over again, as far as nothing was learnt in it.
+            if tick >= TICKS {
+                assert_eq!(populations[source], trace.ticks[tick - TICKS][source]);
+            }
+            let then = (tick % TICKS).checked_sub(delay);
+            let then = then.map(|then| &trace.ticks[tick - tick % TICKS + then][source]);
+            let x0 = then.map_or(vec![0; N_PRE], |then| spikes(then, N_PRE));
+            let y0 = spikes(&populations[out], N_POST);
+            let of = |id: Option<PopulationId>, own: &[i128], n: usize| {
+                id.map_or(own.to_vec(), |id| spikes(&populations[id.0], n))
+            };
+            let third = learning.third.iter();
+            let third = third.map(|t| &populations[t.population.map_or(out, |id| id.0)].states[0]);
+            let third: Vec<&[i64]> = third.map(Vec::as_slice).collect();
             hand.tick(&Tick {
                 tick,
                 reward,
                 x0: &x0,
                 y0: &y0,
-                membrane: &populations[0].states[0],
+                followed: [
+                    &of(learning.pre_of, &x0, N_PRE),
+                    &of(learning.post_of, &y0, N_POST),
+                ],
+                membrane: &populations[out].states[0],
+                third: &third,
             });
             let what = format!(
                 "seed {seed}, sample {sample}, tick {tick}: {}",
@@ -285,7 +144,7 @@ fn compared(network: &Network, delay: usize, seed: u64) -> usize {
             hand.assert_equal(&synapses[tick][0], &what);
         }
     }
-    let after = golden.synapse_trace(ProjectionId(0)).unwrap().weights;
+    let after = golden.synapse_trace(ProjectionId(at)).unwrap().weights;
     after.iter().zip(&before).filter(|(a, b)| a != b).count()
 }
 
@@ -308,6 +167,9 @@ fn random_rule(r: &mut Random, has_tag: bool) -> String {
                 "sgn(w)",
                 "y1",
                 "(x1 - 9)",
+                "h1",
+                "(h2 - 3)",
+                "e1",
             ];
             factors.push(pick(r, &more).to_owned());
         }
@@ -343,18 +205,24 @@ fn random_rules_are_what_they_say() {
         };
         let decay = ["0", "0.5", "0.875", "0.96875", "1"];
         let trace = |r: &mut Random, name: &str| {
-            let ticks = ["", ", ticks: [0, 12]", ", ticks: [12, 24]"][r.below(3)];
+            let windows = ["", ", ticks: [0, 12]", ", ticks: [12, 24]", ", phase: 1"];
             let (decay, impulse) = (decay[r.below(5)], 1 + r.below(90));
-            format!("      {name}: {{decay: {decay}, impulse: {impulse}{ticks}}}\n")
+            let window = windows[r.below(4)];
+            format!("      {name}: {{decay: {decay}, impulse: {impulse}{window}}}\n")
         };
         let traces: String = ["x1", "x2", "y1", "y2"]
             .map(|name| trace(&mut r, name))
             .concat();
         let delay = r.below(3);
+        let phases = 1 + r.below(3);
+        let of = ["", "      x_of: twin\n", "      y_of: other\n"][r.below(3)];
+        let flags = "      h1: {v_mem: {from: 0.0625, below: 0.375}}\n      h2: {y1: {from: 9}, v_mem: {below: 0.25}}\n";
+        let third = "      e0: v_mem\n      e1: error.v_mem\n";
         let text = format!(
-            "      rule: {rule}\n{tag}{traces}      e0: v_mem\n      rounding: {rounding}\n{seed_line}"
+            "      rule: {rule}\n{tag}{traces}{of}{third}{flags}      rounding: {rounding}\n{seed_line}"
         );
-        n_changed += usize::from(compared(&network(&text, delay), delay, seed) > 0);
+        let network = network(&text, delay, phases);
+        n_changed += usize::from(compared(&network, delay, seed) > 0);
     }
     // A test in which nothing is learnt would say nothing.
     assert!(
@@ -363,24 +231,55 @@ fn random_rules_are_what_they_say() {
     );
 }
 
+/// Decays that are no short fractions are replaced; the rules are as they come.
 #[test]
-fn presets_learn() {
-    for preset in ["pair-stdp", "soft-stdp", "triplet-stdp", "r-stdp", "lms"] {
-        let text = format!("      preset: {preset}\n");
-        // The decays of presets are no short fractions, so only the spikes of traces are told.
-        let network = network(&text, 0);
-        let mut golden = Golden::new(&integers(&network)).unwrap();
-        let before = golden.synapse_trace(ProjectionId(0)).unwrap().weights;
-        let mut r = Random::new(7);
-        for _ in 0..8 {
-            let events: Vec<Vec<u32>> = (0..TICKS)
-                .map(|_| (0..N_PRE as u32).filter(|_| r.below(3) == 0).collect())
-                .collect();
-            golden.learn(Sample::Events(&events), Some(0)).unwrap();
-        }
-        let after = golden.synapse_trace(ProjectionId(0)).unwrap().weights;
-        assert_ne!(before, after, "{preset}");
+fn presets_are_what_their_rules_say() {
+    let short = "      x1: {decay: 0.875, impulse: 64}\n      y1: {decay: 0.875, impulse: 64}\n";
+    let long = "      x2: {decay: 0.96875, impulse: 64}\n      y2: {decay: 0.96875, impulse: 64}\n";
+    let error = "      e0: error.v_mem\n";
+    let presets = [
+        ("pair-stdp", short.to_owned()),
+        ("soft-stdp", short.to_owned()),
+        ("triplet-stdp", format!("{short}{long}")),
+        ("r-stdp", short.to_owned()),
+        ("lms", String::new()),
+        (
+            "sdsp",
+            "      h1: {v_mem: {from: 0.25}, y1: {from: 32, below: 224}}\n".to_owned(),
+        ),
+        (
+            "e-prop",
+            format!("{error}      h1: {{v_mem: {{from: 0.25, below: 0.5}}}}\n"),
+        ),
+        ("dfa", error.to_owned()),
+        ("drtp", error.to_owned()),
+        ("emstdp", String::new()),
+        ("pc", error.to_owned()),
+    ];
+    assert_eq!(
+        presets.len(),
+        native::Preset::ALL.len(),
+        "one is not tested"
+    );
+    let n_changed = |preset: &str, more: &str| {
+        let phases = if preset == "emstdp" { 2 } else { 1 };
+        let changed = (1..12).map(|seed| {
+            let rounding = ["stochastic", "nearest", "floor"][seed % 3];
+            let delay = seed % 2;
+            let text = format!("      preset: {preset}\n{more}      rounding: {rounding}\n");
+            compared(&network(&text, delay, phases), delay, seed as u64)
+        });
+        changed.sum::<usize>()
+    };
+    for (preset, more) in presets {
+        // Without a teacher both phases of `emstdp` are alike, and nothing is to be learnt.
+        assert_eq!(
+            n_changed(preset, &more) == 0,
+            preset == "emstdp",
+            "{preset}"
+        );
     }
+    assert!(n_changed("emstdp", "      y2: {impulse: 2, phase: 2}\n") > 0);
 }
 
 /// The mean of many stochastic updates is the real number that they round.
@@ -388,16 +287,16 @@ fn presets_learn() {
 fn stochastic_rounding_is_right_on_average() {
     for (rule, exact) in [("5 * 2^-6 * u0", 5.0 / 64.0), ("-2^-3 * 1 * u0", -0.125)] {
         let text = format!("      rule: {rule}\n      seed: 77\n");
-        let network = network(&text, 0);
+        let network = network(&text, 0, 1);
         let mut quantized = integers(&network);
-        quantized.projections[0].weights.fill(0);
+        quantized.projections[PLASTIC].weights.fill(0);
         let mut golden = Golden::new(&quantized).unwrap();
         let nothing = vec![Vec::new(); TICKS];
         let (mut sum, mut n) = (0.0, 0.0);
         for _ in 0..40 {
             golden.learn(Sample::Events(&nothing), None).unwrap();
         }
-        for weight in golden.synapse_trace(ProjectionId(0)).unwrap().weights {
+        for weight in golden.synapse_trace(ProjectionId(PLASTIC)).unwrap().weights {
             sum += f64::from(weight);
             n += (40 * TICKS) as f64;
         }
@@ -414,14 +313,14 @@ fn stochastic_rounding_is_right_on_average() {
 #[test]
 fn a_rule_that_is_too_wide_is_refused_with_its_width() {
     let text = "      rule: 2^10 * 32767 * x1 * x1 * y1 * w * y0\n      x1: {}\n      y1: {}\n";
-    let error = quantize(&network(text, 0), &QuantizeConfig::default()).unwrap_err();
+    let error = quantize(&network(text, 0, 1), &QuantizeConfig::default()).unwrap_err();
     assert!(
         matches!(error, Error::WideRule { bits: Some(57), .. }),
         "{error:?}"
     );
     // So wide that even the bounds of its values have no place.
     let text = "      rule: 2^24 * e0 * e0 * e0 * e0 * u0 + 2^-24 * u0\n      e0: v_mem\n";
-    let error = quantize(&network(text, 0), &QuantizeConfig::default()).unwrap_err();
+    let error = quantize(&network(text, 0, 1), &QuantizeConfig::default()).unwrap_err();
     assert!(
         matches!(error, Error::WideRule { bits: None, .. }),
         "{error:?}"
@@ -436,7 +335,7 @@ fn what_a_rule_reads_must_be_there() {
         ("      rule: 2^-4 * e0 * y0\n      e0: v_men\n", "e0"),
         ("      rule: 2^-4 * e1 * y0\n      e0: v_mem\n", "e1"),
     ] {
-        let error = quantize(&network(text, 0), &QuantizeConfig::default()).unwrap_err();
+        let error = quantize(&network(text, 0, 1), &QuantizeConfig::default()).unwrap_err();
         assert!(
             matches!(&error, Error::RuleReads { name: n, .. } if n == name),
             "{error:?}"

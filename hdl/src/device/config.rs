@@ -120,7 +120,7 @@ impl DeviceConfig {
             score_bits: mapped.score_bits,
             score_memory: mapped.score_memory,
             n_ticks: network.ticks.try_into().unwrap_or(u16::MAX),
-            phases: 1,
+            phases: network.phases,
             design_id,
         })
     }

@@ -11,6 +11,7 @@ use super::post_side::PostPlan;
 use super::rule_lane::LanePlan;
 use super::source_scan::ScanPlan;
 use crate::datapath::DataPathSpec;
+use crate::error::Error;
 use crate::program::lower;
 
 /// Everything that fixes a learning engine.
@@ -69,7 +70,7 @@ impl LearningConfig {
         self.n_post.div_ceil(self.lanes)
     }
 
-    pub(super) fn plans(&self) -> Plans {
+    pub(super) fn plans(&self) -> Result<Plans, Error> {
         let p = &self.plasticity;
         let mut moments = Moments(Vec::new());
         let pre = Side::new(&p.pre, self.pre_spike_bits, &mut moments);
@@ -129,19 +130,19 @@ impl LearningConfig {
             moment_bits,
             memory: self.post_memory,
         };
-        let lane = self.lane(&moments, &scan, &post);
+        let lane = self.lane(&moments, &scan, &post)?;
         let reads = |wanted| p.inputs.contains(&wanted);
-        Plans {
+        Ok(Plans {
             moments: moments.0,
             takes_reward: reads(RuleInput::Reward),
             draws: p.draws(),
             scan,
             post,
             lane,
-        }
+        })
     }
 
-    fn lane(&self, moments: &Moments, scan: &ScanPlan, post: &PostPlan) -> LanePlan {
+    fn lane(&self, moments: &Moments, scan: &ScanPlan, post: &PostPlan) -> Result<LanePlan, Error> {
         let rule = &self.plasticity.rule;
         let mut moments = Moments(moments.0.clone());
         let moment_bits = moments.0.len().max(1);
@@ -177,17 +178,18 @@ impl LearningConfig {
                     (1, low, self.state_bits[n], true)
                 }
                 RuleInput::Random(bits) => (2, bits.first as usize, bits.n_bits as usize, false),
+                RuleInput::OtherState(..) => return Err(Error::OtherState),
             };
-            Field {
+            Ok(Field {
                 word,
                 low,
                 width,
                 is_signed,
                 width_out,
-            }
+            })
         });
-        let inputs: Vec<Field> = inputs.collect();
-        LanePlan {
+        let inputs = inputs.collect::<Result<Vec<Field>, Error>>()?;
+        Ok(LanePlan {
             spec: lower(rule, &widths),
             inputs,
             word_bits: [
@@ -196,7 +198,7 @@ impl LearningConfig {
             ],
             weight_bits: self.weight_bits,
             state_bits: rule.states.iter().map(|s| s.bits.index()).collect(),
-        }
+        })
     }
 }
 

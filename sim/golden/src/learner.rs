@@ -1,25 +1,26 @@
 //! Changes the weights of one plastic projection.
 
+use spikeloom_ir::PopulationId;
 use spikeloom_ir::plasticity::{Gate, Plasticity, RuleInput, TARGETS_A_WORD, Traces};
 use spikeloom_ir::quantized::{Projection, xorshift32};
 
-use crate::engine::Engine;
+use crate::lanes::Lanes;
 use crate::synapses::Synapses;
 
 /// One side's traces.
 #[derive(Debug, Clone)]
 struct Side {
-    engine: Engine<i64>,
+    /// Inputs of the program are spikes, then windows.
+    lanes: Lanes,
     windows: Vec<(usize, usize)>,
-    /// Inputs of the program: spikes, then windows.
-    inputs: Vec<Vec<i64>>,
+    n: usize,
 }
 
 /// What a tick of learning sees.
 pub(crate) struct Seen<'a> {
-    /// Counted from 0.
+    /// Counted from 0, over all phases.
     pub tick: usize,
-    /// In the last tick of a sample.
+    /// In the last tick of the last phase.
     pub is_last: bool,
     /// 1, 0 or -1.
     pub reward: i64,
@@ -27,8 +28,10 @@ pub(crate) struct Seen<'a> {
     pub pre: &'a [i64],
     /// Spikes of each target.
     pub post: &'a [i64],
-    /// State variables of the target, `[state][neuron]`.
-    pub states: &'a [Vec<i64>],
+    /// Spikes that the traces of the sources and of the targets follow.
+    pub followed: [&'a [i64]; 2],
+    /// A state variable of the target, or of another population.
+    pub state: &'a dyn Fn(Option<PopulationId>, usize) -> Vec<i64>,
 }
 
 /// What learning did.
@@ -56,17 +59,19 @@ impl LearningCounts {
 pub(crate) struct Learner {
     /// Number of the projection.
     pub(crate) projection: usize,
+    /// Populations whose spikes the traces follow in place of the projection's own neurons.
+    pub(crate) of: [Option<PopulationId>; 2],
     n_sources: usize,
     n_post: usize,
     pre: Side,
     post: Side,
-    rule: Engine<i64>,
+    rule: Lanes,
     inputs: Vec<RuleInput>,
     gates: Vec<Gate>,
     /// The last random word.
     word: u32,
-    /// `[input][target]` of the row in work.
-    columns: Vec<Vec<i64>>,
+    /// Of the row in work, one for every [`TARGETS_A_WORD`] targets.
+    words: Vec<u32>,
     /// `[pre][post]`, where there is a tag.
     tags: Option<Vec<i64>>,
     saturations: Vec<u64>,
@@ -81,22 +86,24 @@ impl Side {
             .collect();
         let n_inputs = 1 + windows.len();
         Self {
-            engine: Engine::new(&traces.program, n, &vec![false; n_inputs]),
-            inputs: vec![vec![0; n]; n_inputs],
+            lanes: Lanes::new(&traces.program, n, n_inputs),
             windows,
+            n,
         }
     }
 
     fn start(&mut self) {
-        self.engine.start(&self.inputs);
+        self.lanes.start();
     }
 
     fn tick(&mut self, tick: usize, spikes: &[i64]) {
-        self.inputs[0].copy_from_slice(spikes);
-        for (input, &(first, end)) in self.inputs[1..].iter_mut().zip(&self.windows) {
-            input.fill(i64::from((first..end).contains(&tick)));
+        debug_assert_eq!(spikes.len(), self.n);
+        self.lanes.set(0, spikes.iter().copied());
+        for (input, &(first, end)) in (1..).zip(&self.windows) {
+            self.lanes
+                .fill(input, i64::from((first..end).contains(&tick)));
         }
-        self.engine.tick(&self.inputs, &mut Vec::new());
+        self.lanes.tick();
     }
 }
 
@@ -110,15 +117,16 @@ impl Learner {
         let n_inputs = plasticity.inputs.len();
         Self {
             projection,
+            of: [plasticity.pre_of, plasticity.post_of],
             n_sources: plasticity.n_sources,
             n_post,
             pre: Side::new(&plasticity.pre, p.n_pre),
             post: Side::new(&plasticity.post, n_post),
-            rule: Engine::new(&plasticity.rule, n_post, &vec![false; n_inputs]),
+            rule: Lanes::new(&plasticity.rule, n_post, n_inputs),
             inputs: plasticity.inputs.clone(),
             gates: plasticity.gates.clone(),
             word: plasticity.seed,
-            columns: vec![vec![0; n_post]; n_inputs],
+            words: Vec::new(),
             tags: plasticity.tag_bits().map(|_| vec![0; p.n_pre * n_post]),
             saturations: vec![0; n_post],
         }
@@ -137,8 +145,7 @@ impl Learner {
 
     /// Traces of the sources, then of the targets, `[trace][neuron]`.
     pub(crate) fn traces(&self) -> [Vec<Vec<i64>>; 2] {
-        let states = |side: &Side| side.engine.states().map(<[i64]>::to_vec).collect();
-        [states(&self.pre), states(&self.post)]
+        [self.pre.lanes.states(), self.post.lanes.states()]
     }
 
     /// Learns from one tick.
@@ -160,8 +167,8 @@ impl Learner {
                 }
             }
         }
-        self.pre.tick(seen.tick, seen.pre);
-        self.post.tick(seen.tick, seen.post);
+        self.pre.tick(seen.tick, seen.followed[0]);
+        self.post.tick(seen.tick, seen.followed[1]);
         counts
     }
 
@@ -169,20 +176,24 @@ impl Learner {
         let mut needed = self.gates[gate].pre.iter();
         needed.all(|input| match *input {
             RuleInput::PreSpike => seen.pre[pre] != 0,
-            RuleInput::PreTrace(n) => self.pre.engine.state(n)[pre] != 0,
+            RuleInput::PreTrace(n) => self.pre.lanes.value(n, pre) != 0,
             _ => true,
         })
     }
 
     /// What all rows of a tick read alike.
     fn common_columns(&mut self, seen: &Seen<'_>) {
-        for (column, &input) in self.columns.iter_mut().zip(&self.inputs) {
+        for (at, &input) in self.inputs.iter().enumerate() {
+            let rule = &mut self.rule;
             match input {
-                RuleInput::PostSpike => column.copy_from_slice(seen.post),
-                RuleInput::PostTrace(n) => column.copy_from_slice(self.post.engine.state(n)),
-                RuleInput::PostState(n) => column.copy_from_slice(&seen.states[n]),
+                RuleInput::PostSpike => rule.set(at, seen.post.iter().copied()),
+                RuleInput::PostTrace(n) => rule.set(at, self.post.lanes.state(n)),
+                RuleInput::PostState(n) => rule.set(at, (seen.state)(None, n).into_iter()),
+                RuleInput::OtherState(id, n) => {
+                    rule.set(at, (seen.state)(Some(id), n).into_iter());
+                }
                 RuleInput::Reward | RuleInput::Every(_) | RuleInput::End => {
-                    column.fill(moment(input, seen));
+                    rule.fill(at, moment(input, seen));
                 }
                 RuleInput::PreSpike | RuleInput::PreTrace(_) | RuleInput::Random(_) => {}
             }
@@ -197,19 +208,22 @@ impl Learner {
         counts: &mut LearningCounts,
     ) {
         let n_words = self.n_post.div_ceil(TARGETS_A_WORD);
-        let mut words = Vec::with_capacity(n_words);
+        self.words.clear();
         for _ in 0..n_words {
             self.word = xorshift32(self.word);
-            words.push(self.word);
+            self.words.push(self.word);
         }
-        for (column, &input) in self.columns.iter_mut().zip(&self.inputs) {
+        for (at, &input) in self.inputs.iter().enumerate() {
             match input {
-                RuleInput::PreSpike => column.fill(seen.pre[pre]),
-                RuleInput::PreTrace(n) => column.fill(self.pre.engine.state(n)[pre]),
+                RuleInput::PreSpike => self.rule.fill(at, seen.pre[pre]),
+                RuleInput::PreTrace(n) => self.rule.fill(at, self.pre.lanes.value(n, pre)),
                 RuleInput::Random(bits) => {
-                    for (post, value) in column.iter_mut().enumerate() {
-                        *value = bits.of(words[post / TARGETS_A_WORD], post);
-                    }
+                    let words = self.words.iter().enumerate();
+                    let values = words.flat_map(|(n, &word)| {
+                        let first = n * TARGETS_A_WORD;
+                        (first..first + TARGETS_A_WORD).map(move |post| bits.of(word, post))
+                    });
+                    self.rule.set(at, values);
                 }
                 _ => {}
             }
@@ -221,19 +235,21 @@ impl Learner {
         if let Some(tags) = &self.tags {
             self.rule.set_state(1, tags[own.clone()].iter().copied());
         }
-        self.rule.tick(&self.columns, &mut Vec::new());
+        self.rule.tick();
         self.saturations.fill(0);
         self.rule.count_saturations(&mut self.saturations);
         let saturated = self.saturations.iter().filter(|&&n| n > 0).count();
         counts.saturations += crate::model::count(saturated);
         counts.updates += crate::model::count(self.n_post);
-        for (weight, &new) in row.iter_mut().zip(self.rule.state(0)) {
+        for (weight, new) in row.iter_mut().zip(self.rule.state(0)) {
             let new = i16::try_from(new).expect("the rule's widths were checked");
             counts.changes += u64::from(*weight != new);
             *weight = new;
         }
         if let Some(tags) = &mut self.tags {
-            tags[own].copy_from_slice(self.rule.state(1));
+            for (tag, new) in tags[own].iter_mut().zip(self.rule.state(1)) {
+                *tag = new;
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 #![deny(clippy::as_conversions)]
 
 mod engine;
+mod lanes;
 mod learner;
 mod model;
 mod paths;

@@ -113,6 +113,11 @@ pub struct Golden {
     n_channels: usize,
     sample_bytes: usize,
     ticks: usize,
+    phases: usize,
+    /// Channels from here on, the teacher's, speak in the last phase only.
+    first_taught: usize,
+    /// Whether they are silent now.
+    is_silenced: bool,
     encoder: Encoder,
     decoder: Decoder,
     output: PopulationId,
@@ -150,10 +155,7 @@ impl Golden {
             .iter()
             .map(|p| {
                 let hold: Vec<bool> = p.accumulators.iter().map(|a| a.hold).collect();
-                let narrow = p.program.steps.iter().all(|s| s.bits.get() <= 32)
-                    && p.program.states.iter().all(|s| s.bits.get() <= 32)
-                    && p.program.steps.iter().all(|s| fits_narrow(s.op));
-                if narrow {
+                if is_narrow(&p.program) {
                     AnyEngine::Narrow(Engine::new(&p.program, p.n_neurons, &hold))
                 } else {
                     AnyEngine::Wide(Engine::new(&p.program, p.n_neurons, &hold))
@@ -197,6 +199,9 @@ impl Golden {
             n_channels: network.input.n_channels,
             sample_bytes: network.sample_bytes(),
             ticks,
+            phases: index(network.phases),
+            first_taught: network.input.n_channels - network.input.teacher,
+            is_silenced: false,
             encoder: network.input.encoder.clone(),
             decoder: network.decoder,
             output: network.output,
@@ -315,7 +320,12 @@ impl Golden {
             operations_into: vec![0; self.engines.len()],
         };
         if let (Sample::Values(values), Encoder::Direct) = (sample, &self.encoder) {
-            self.accumulate_values(values, &mut outcome);
+            let first = if self.is_silenced {
+                self.first_taught
+            } else {
+                values.len()
+            };
+            self.accumulate_values(&values[..first], &mut outcome);
         }
         for (e, inputs) in self.engines.iter_mut().zip(&self.accumulators) {
             engine!(e, e => match inputs {
@@ -463,6 +473,11 @@ impl Golden {
             }
             (Sample::Values(_), Encoder::Direct) => {}
         }
+        if self.is_silenced {
+            events.retain(|&event| index(event) < self.first_taught);
+            let series = self.series[now].iter_mut();
+            series.skip(self.first_taught).for_each(|v| *v = 0);
+        }
         let n_values = self.series[now].iter().filter(|&&v| v != 0).count();
         outcome.input_events += count(events.len() + n_values);
     }
@@ -608,6 +623,13 @@ fn states(engine: &AnyEngine) -> Vec<Vec<i64>> {
 
 fn widen<W: crate::word::Word>(state: &[W]) -> Vec<i64> {
     state.iter().map(|&v| v.to_i64()).collect()
+}
+
+/// Whether 32 bits hold every value of a program.
+pub(crate) fn is_narrow(program: &Program) -> bool {
+    let mut states = program.states.iter();
+    let mut steps = program.steps.iter();
+    states.all(|s| s.bits.get() <= 32) && steps.all(|s| s.bits.get() <= 32 && fits_narrow(s.op))
 }
 
 /// Whether an operation's own numbers fit 32-bit arithmetic; its values are asked for elsewhere.

@@ -749,8 +749,10 @@ fn network(seed: u64) -> Quantized {
     Quantized {
         name: format!("seed {seed}"),
         ticks,
+        phases: 1,
         input: Input {
             n_channels,
+            teacher: 0,
             encoder,
         },
         decoder: {

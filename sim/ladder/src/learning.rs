@@ -139,7 +139,13 @@ pub fn learn_from<T: Transport>(
     case: Case<'_>,
     lesson: Lesson<'_>,
 ) -> Result<Result<Compared, Divergence>, Error> {
-    let outcome = session.learn(&[lesson.sample], lesson.label)?;
+    // The teacher speaks in the last phase.
+    let mut silent = lesson.sample.to_vec();
+    case.network.input.silence_teacher(&mut silent);
+    let n_silent = case.network.phases.saturating_sub(1);
+    let silent = (0..n_silent).map(|_| silent.as_slice());
+    let phases: Vec<&[u8]> = silent.chain([lesson.sample]).collect();
+    let outcome = session.learn(&phases, lesson.label)?;
     let learnt = golden.learn(Sample::Values(lesson.sample), lesson.label)?;
     let mut checked = compare_outcome(lesson.number, &learnt.outcome, &outcome);
     if lesson.with_synapses {

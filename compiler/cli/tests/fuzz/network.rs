@@ -122,6 +122,7 @@ fn networks() {
         native::LEARNING_KEYS,
         native::TRACE_KEYS,
         native::TAG_KEYS,
+        native::LIMIT_KEYS,
     ];
     let mut words = keys.concat();
     words.extend([
@@ -137,6 +138,9 @@ fn networks() {
         "same",
         "teacher",
         "lms",
+        "emstdp",
+        "hidden.v_mem",
+        "h1 * x0",
         "2^-4 * x1 * y0",
         "-e0 * end",
         "w.npz:fc",

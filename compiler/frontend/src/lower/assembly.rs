@@ -120,6 +120,7 @@ impl Assembly<'_> {
                 .unwrap_or_else(|| self.options.name.clone()),
             semantics: self.semantics,
             ticks: self.ticks,
+            phases: 1,
             input: Input {
                 teacher: 0,
                 shape: wiring.inputs.shape.clone(),

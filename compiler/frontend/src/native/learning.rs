@@ -3,89 +3,30 @@
 use std::fmt::Write as _;
 
 use spikeloom_fixed::BitWidth;
-use spikeloom_ir::learning::{Learning, MAX_TRACE, Rule, SynapticTrace, Tag, WeightRounding};
-use spikeloom_ir::network::MAX_TICKS;
+use spikeloom_ir::PopulationId;
+use spikeloom_ir::learning::{
+    Learning, MAX_TRACE, Rule, SynapticTrace, Tag, ThirdFactor, WeightRounding, Window,
+};
+use spikeloom_ir::network::{MAX_PHASES, MAX_TICKS, Population};
 
-use super::{Loader, rule};
+use super::{Loader, Preset, flags, rule};
 use crate::choice::Choice;
 use crate::fields::Entry;
 use crate::yaml::{self, Node, Value};
 
 /// All keys of `learning:`.
 pub const LEARNING_KEYS: &[&str] = &[
-    "preset", "rule", "tag", "x1", "x2", "y1", "y2", "y3", "e0", "e1", "e2", "step", "rounding",
-    "seed",
+    "preset", "rule", "tag", "x1", "x2", "y1", "y2", "y3", "x_of", "y_of", "e0", "e1", "e2", "h1",
+    "h2", "h3", "step", "rounding", "seed",
 ];
 /// All keys of a trace.
-pub const TRACE_KEYS: &[&str] = &["decay", "impulse", "ticks"];
+pub const TRACE_KEYS: &[&str] = &["decay", "impulse", "ticks", "phase"];
 /// All keys of a tag.
 pub const TAG_KEYS: &[&str] = &["rule", "bits"];
 /// The widest tag.
 const MAX_TAG_BITS: u32 = 16;
 const DEFAULT_TAG_BITS: u32 = 12;
 const DEFAULT_SEED: u32 = 1;
-
-/// A rule with its traces, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preset {
-    /// Pair-based spike-timing-dependent plasticity.
-    PairStdp,
-    /// The same with steps that shrink towards the ends of the weight's range.
-    SoftStdp,
-    /// Triplets of spikes (Pfister and Gerstner, J. Neuroscience 26(38), 2006).
-    TripletStdp,
-    /// Pairs leave a tag, which the reward turns into a change (Izhikevich, Cerebral Cortex 17(10),
-    /// 2007).
-    RStdp,
-    /// The delta rule of Widrow and Hoff for a readout whose membrane is its error.
-    Lms,
-}
-
-impl Choice for Preset {
-    const ALL: &'static [(Self, &'static str, &'static str)] = &[
-        (Preset::PairStdp, "pair-stdp", "pairs of spikes"),
-        (
-            Preset::SoftStdp,
-            "soft-stdp",
-            "pairs of spikes, smaller steps near the ends of the range",
-        ),
-        (Preset::TripletStdp, "triplet-stdp", "triplets of spikes"),
-        (Preset::RStdp, "r-stdp", "pairs of spikes and a reward"),
-        (Preset::Lms, "lms", "the delta rule, for a readout"),
-    ];
-}
-
-impl Preset {
-    /// What it stands for, as a text of the format.
-    fn text(self) -> &'static str {
-        match self {
-            Preset::PairStdp => {
-                "rule: 2^-5 * x1 * y0 - 2^-5 * y1 * x0\n\
-                 x1: {decay: 0.9, impulse: 64}\n\
-                 y1: {decay: 0.9, impulse: 64}\n"
-            }
-            Preset::SoftStdp => {
-                "rule: 2^-12 * x1 * (127 - w) * y0 - 2^-12 * y1 * (w + 128) * x0\n\
-                 x1: {decay: 0.9, impulse: 64}\n\
-                 y1: {decay: 0.9, impulse: 64}\n"
-            }
-            Preset::TripletStdp => {
-                "rule: 2^-6 * x1 * y0 + 2^-11 * x1 * y2 * y0 - 2^-6 * y1 * x0 - 2^-11 * y1 * x2 * x0\n\
-                 x1: {decay: 0.9, impulse: 64}\n\
-                 x2: {decay: 0.98, impulse: 64}\n\
-                 y1: {decay: 0.9, impulse: 64}\n\
-                 y2: {decay: 0.98, impulse: 64}\n"
-            }
-            Preset::RStdp => {
-                "rule: 2^-6 * r * t * end\n\
-                 tag: {rule: 2^-3 * x1 * y0 - 2^-3 * y1 * x0 - 2^-5 * t * u0, bits: 12}\n\
-                 x1: {decay: 0.9, impulse: 64}\n\
-                 y1: {decay: 0.9, impulse: 64}\n"
-            }
-            Preset::Lms => "rule: -2^-16 * e0 * x0\ne0: v_mem\n",
-        }
-    }
-}
 
 /// How sums are rounded, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +49,13 @@ impl Choice for RoundingChoice {
 }
 
 impl Loader<'_> {
-    pub(super) fn learning(&mut self, entry: &Entry) -> Option<Learning> {
+    /// `sides` are how many sources, unless they are the input's channels, and targets there are.
+    pub(super) fn learning(
+        &mut self,
+        entry: &Entry,
+        populations: &[Population],
+        sides: [Option<usize>; 2],
+    ) -> Option<Learning> {
         let members = self.reader.members(
             entry,
             "a mapping",
@@ -122,6 +69,15 @@ impl Loader<'_> {
         }
         let own = |key: &str| members.iter().find(|(found, _)| found.text == key);
         let preset = own("preset").and_then(|entry| self.reader.choice::<Preset>(entry));
+        if let (Some(entry), Some(preset)) = (own("preset"), preset)
+            && preset.phases() > self.phases
+        {
+            let help = format!("write `phases: {}` beside `ticks:`", preset.phases());
+            self.reader
+                .bad(entry, "a preset for as many phases as there are", help);
+            // Its traces would be found wrong, in a text that is not the user's.
+            return None;
+        }
         let preset = preset
             .map(|preset| yaml::mapping(preset.text()).expect("presets are texts of the format"));
         let preset = preset.unwrap_or_default();
@@ -142,13 +98,16 @@ impl Loader<'_> {
         let tag = find("tag").map(|entry| self.tag(entry));
         let pre = self.traces(["x1", "x2"].map(find).as_slice());
         let post = self.traces(["y1", "y2", "y3"].map(find).as_slice());
+        let pre_of = self.followed(own("x_of"), pre.as_deref(), populations, sides[0]);
+        let post_of = self.followed(own("y_of"), post.as_deref(), populations, sides[1]);
         let mut third = Vec::new();
         for entry in ["e0", "e1", "e2"].map(find) {
             match entry {
-                Some(entry) => third.extend(self.reader.word(entry)),
+                Some(entry) => third.extend(self.third(entry, populations, sides[1])),
                 None => break,
             }
         }
+        let flags = self.flags(["h1", "h2", "h3"].map(find).as_slice());
         let step = own("step").and_then(|entry| self.reader.positive(entry));
         let rounding = match own("rounding") {
             Some(entry) => self.reader.choice(entry),
@@ -158,6 +117,8 @@ impl Loader<'_> {
             Some(entry) => self.reader.count(entry),
             None => Some(DEFAULT_SEED),
         };
+        // The generator cannot start from 0.
+        let seed = seed.map(|seed| seed.wrapping_add(self.more_seed).max(1));
         if let (Some(entry), Some(RoundingChoice::Nearest | RoundingChoice::Floor)) =
             (own("seed"), rounding)
         {
@@ -178,7 +139,10 @@ impl Loader<'_> {
             },
             pre: pre?,
             post: post?,
+            pre_of,
+            post_of,
             third,
+            flags: flags?,
             step: step?,
             rounding: match rounding? {
                 RoundingChoice::Stochastic => WeightRounding::Stochastic { seed: seed? },
@@ -245,10 +209,84 @@ impl Loader<'_> {
         traces.into_iter().collect()
     }
 
+    /// `STATE` of the target, or `POPULATION.STATE` of another of `n` neurons.
+    fn third(
+        &mut self,
+        entry: &Entry,
+        populations: &[Population],
+        n: Option<usize>,
+    ) -> Option<ThirdFactor> {
+        let text = self.reader.word(entry)?;
+        let Some((name, state)) = text.rsplit_once('.') else {
+            return Some(ThirdFactor {
+                population: None,
+                state: text,
+            });
+        };
+        let found = populations.iter().position(|p| p.name == name);
+        match found {
+            Some(at) if n.is_some_and(|n| populations[at].shape == [n]) => Some(ThirdFactor {
+                population: Some(PopulationId(at)),
+                state: state.to_owned(),
+            }),
+            Some(_) => {
+                let n = n.unwrap_or(0);
+                self.reader.bad(
+                    entry,
+                    format!("a state of a population with `shape: {n}`"),
+                    "a third factor is one number for each target",
+                );
+                None
+            }
+            None => {
+                self.reader.bad(
+                    entry,
+                    "`STATE` of the target, or `POPULATION.STATE`",
+                    format!("there is no population `{name}`"),
+                );
+                None
+            }
+        }
+    }
+
+    /// The population that one side's traces follow in place of the projection's own `n` neurons.
+    fn followed(
+        &mut self,
+        entry: Option<&Entry>,
+        traces: Option<&[SynapticTrace]>,
+        populations: &[Population],
+        n: Option<usize>,
+    ) -> Option<PopulationId> {
+        let entry = entry?;
+        let id = self.population_named(entry, populations)?;
+        let population = &populations[id.0];
+        if traces.is_some_and(<[_]>::is_empty) {
+            self.reader.bad(
+                entry,
+                "left out where there is no trace",
+                "give the traces that are to follow it, such as `x1: {}` for `x_of`",
+            );
+        } else if n.is_none() {
+            self.reader.bad(
+                entry,
+                "left out where the source is the input",
+                "let a projection from a population learn so",
+            );
+        } else if n.is_none_or(|n| population.shape != [n]) || population.neuron.firing.is_none() {
+            let n = n.unwrap_or(0);
+            self.reader.bad(
+                entry,
+                format!("a population with `shape: {n}` that spikes"),
+                "traces follow as many neurons as the projection has on that side",
+            );
+        }
+        Some(id)
+    }
+
     fn trace(&mut self, entry: &Entry) -> Option<SynapticTrace> {
         let help = "write it as `{decay: 0.9, impulse: 64}`";
         let members = self.reader.members(entry, "a mapping", help)?;
-        let (mut decay, mut impulse, mut ticks) = (Some(1.0), Some(1), Some(None));
+        let (mut decay, mut impulse, mut window) = (Some(1.0), Some(1), Some(None));
         for member in members {
             match member.0.text.as_str() {
                 "decay" => decay = self.share(member),
@@ -256,14 +294,26 @@ impl Loader<'_> {
                     let most = u32::try_from(MAX_TRACE).unwrap_or(u32::MAX);
                     impulse = self.reader.count_in(1..=most, member);
                 }
-                "ticks" => ticks = self.window(member).map(Some),
+                "ticks" => window = self.window(member).map(Some),
+                "phase" => {
+                    let phase = self.reader.count_in(1..=self.phases, member);
+                    window = phase.map(|phase| Some(Window::Phase(phase)));
+                }
                 _ => self.reader.unknown(&member.0, TRACE_KEYS),
             }
+        }
+        let find = |key: &str| members.iter().find(|(found, _)| found.text == key);
+        if let (Some(entry), Some(_)) = (find("phase"), find("ticks")) {
+            self.reader.bad(
+                entry,
+                "either `ticks` or `phase`",
+                "both say when the trace takes in spikes: leave one out",
+            );
         }
         Some(SynapticTrace {
             decay: decay?,
             impulse: impulse?,
-            ticks: ticks?,
+            window: window?,
         })
     }
 
@@ -277,14 +327,16 @@ impl Loader<'_> {
         value
     }
 
-    fn window(&mut self, entry: &Entry) -> Option<(u32, u32)> {
+    fn window(&mut self, entry: &Entry) -> Option<Window> {
         let whole = |node: &Node| node.plain_text()?.parse::<u32>().ok();
         let ends = match &entry.1.value {
             Value::Sequence(ends) => ends.iter().map(whole).collect::<Option<Vec<u32>>>(),
             _ => None,
         };
         match ends.as_deref() {
-            Some(&[first, end]) if first < end && end <= MAX_TICKS => Some((first, end)),
+            Some(&[first, end]) if first < end && end <= MAX_TICKS * MAX_PHASES => {
+                Some(Window::Ticks(first, end))
+            }
             _ => {
                 self.reader.bad(
                     entry,
@@ -298,7 +350,7 @@ impl Loader<'_> {
 }
 
 /// The lines of `learning:` below a projection.
-pub(super) fn write(learning: &Learning) -> String {
+pub(super) fn write(learning: &Learning, populations: &[Population]) -> String {
     let mut text = format!(
         "    learning:\n      rule: {}\n",
         yaml::quoted(&learning.rule.to_string())
@@ -309,19 +361,31 @@ pub(super) fn write(learning: &Learning) -> String {
     }
     for (side, traces) in [("x", &learning.pre), ("y", &learning.post)] {
         for (n, trace) in (1..).zip(traces) {
-            let ticks = match trace.ticks {
+            let window = match trace.window {
                 None => String::new(),
-                Some((first, end)) => format!(", ticks: [{first}, {end}]"),
+                Some(Window::Ticks(first, end)) => format!(", ticks: [{first}, {end}]"),
+                Some(Window::Phase(phase)) => format!(", phase: {phase}"),
             };
             let (decay, impulse) = (trace.decay, trace.impulse);
             let _ = writeln!(
                 text,
-                "      {side}{n}: {{decay: {decay}, impulse: {impulse}{ticks}}}"
+                "      {side}{n}: {{decay: {decay}, impulse: {impulse}{window}}}"
             );
         }
     }
-    for (n, state) in learning.third.iter().enumerate() {
-        let _ = writeln!(text, "      e{n}: {}", yaml::quoted(state));
+    for (key, of) in [("x_of", learning.pre_of), ("y_of", learning.post_of)] {
+        if let Some(population) = of.and_then(|id| populations.get(id.0)) {
+            let _ = writeln!(text, "      {key}: {}", yaml::quoted(&population.name));
+        }
+    }
+    for (n, third) in learning.third.iter().enumerate() {
+        let owner = third.population.and_then(|id| populations.get(id.0));
+        let owner = owner.map_or(String::new(), |p| format!("{}.", p.name));
+        let state = yaml::quoted(&format!("{owner}{}", third.state));
+        let _ = writeln!(text, "      e{n}: {state}");
+    }
+    for (n, flag) in (1..).zip(&learning.flags) {
+        let _ = writeln!(text, "      h{n}: {}", flags::write(flag));
     }
     let _ = writeln!(text, "      step: {}", learning.step);
     match learning.rounding {
@@ -332,26 +396,4 @@ pub(super) fn write(learning: &Learning) -> String {
         WeightRounding::Floor => text.push_str("      rounding: floor\n"),
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn presets_are_rules_with_all_that_they_read() {
-        for (preset, name, _) in Preset::ALL {
-            let members = yaml::mapping(preset.text()).unwrap();
-            let text = |key: &str| {
-                let member = members.iter().find(|(found, _)| found.text == key);
-                member.map(|(_, node)| node.text().unwrap_or_default())
-            };
-            let rule = rule::parse(text("rule").unwrap()).unwrap();
-            for factor in rule.products.iter().flat_map(|p| &p.factors) {
-                let read = factor.name().to_string();
-                let is_trace = ["x1", "x2", "y1", "y2", "e0"].contains(&read.as_str());
-                assert!(!is_trace || text(&read).is_some(), "{name} reads {read}");
-            }
-        }
-    }
 }

@@ -118,6 +118,10 @@ fn reordered(mut network: Network, order: &[usize]) -> Network {
         if let Source::Population(id) = projection.source {
             projection.source = Source::Population(moved(id));
         }
+        if let Some(learning) = &mut projection.learning {
+            learning.pre_of = learning.pre_of.map(moved);
+            learning.post_of = learning.post_of.map(moved);
+        }
     }
     network.projections.sort_by_key(|p| (p.target, p.source));
     network.output = moved(network.output);

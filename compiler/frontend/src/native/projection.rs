@@ -162,7 +162,8 @@ impl Loader<'_> {
             }
         });
         let channel_delays = find("channel_delays").map(|entry| self.delays(entry, n_pre));
-        let learning = find("learning").map(|entry| self.learning(entry));
+        let sides = [(source != Source::Input).then_some(n_pre), Some(n_post)];
+        let learning = find("learning").map(|entry| self.learning(entry, populations, sides));
         if self.reader.n_problems() > n_before {
             return None;
         }
@@ -418,7 +419,7 @@ pub(super) fn write(projection: &Projection, network: &Network, arrays: &mut Arr
         let _ = writeln!(text, "    channel_delays: {delays}");
     }
     if let Some(learning) = &projection.learning {
-        text += &learning::write(learning);
+        text += &learning::write(learning, &network.populations);
     }
     text
 }

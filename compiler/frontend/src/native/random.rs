@@ -21,6 +21,9 @@ const SHARE: (f64, f64, &str) = (0.0, 1.0, "a number above 0, up to 1");
 /// A factor.
 const FACTOR: (f64, f64, &str) = (0.0, 1e6, "a number above 0, up to 1000000");
 
+/// A factor, or the other signs.
+const SIGNED: (f64, f64, &str) = (-1e6, 1e6, "a number other than 0, from -1000000 to 1000000");
+
 impl Loader<'_> {
     /// Weights of that shape, drawn row by row. `is_loop` says that a population feeds itself.
     pub(super) fn random_weights(
@@ -33,7 +36,7 @@ impl Loader<'_> {
         let members = self.members(entry, RANDOM_WEIGHTS_KEYS)?;
         let find = |key: &str| members.iter().find(|(found, _)| found.text == key);
         let seed = find("random").and_then(|entry| self.reader.count_from(0, entry));
-        let scale = find("scale").and_then(|entry| self.real(entry, FACTOR));
+        let scale = find("scale").and_then(|entry| self.real(entry, SIGNED));
         let radius = find("spectral_radius").and_then(|entry| self.real(entry, FACTOR));
         let density = find("density").and_then(|entry| self.real(entry, SHARE));
         let excitatory = find("excitatory").and_then(|entry| self.real(entry, SHARE));
@@ -59,7 +62,7 @@ impl Loader<'_> {
             return None;
         }
         let recipe = Recipe {
-            seed: seed?,
+            seed: seed?.wrapping_add(self.more_seed),
             density: density.unwrap_or(1.0),
             excitatory,
         };
@@ -94,7 +97,7 @@ impl Loader<'_> {
         if self.reader.n_problems() > n_before {
             return None;
         }
-        let mut draws = Draws::new(seed?, Stream::Bias);
+        let mut draws = Draws::new(seed?.wrapping_add(self.more_seed), Stream::Bias);
         for bias in &mut biases {
             *bias = (scale.unwrap_or(1.0) * draws.real()) as f32;
         }
@@ -119,15 +122,16 @@ impl Loader<'_> {
         Some(members.clone())
     }
 
-    /// A number above the lower limit and up to the upper one.
+    /// A number above the lower limit and up to the upper one, which is not 0.
     fn real(&mut self, entry: &Entry, (low, high, words): (f64, f64, &str)) -> Option<f64> {
         let text = entry.1.plain_text().unwrap_or_default();
         // `inf` and `nan` are numbers to Rust.
-        let is_number = text.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_number = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
         let value = text
             .parse()
             .ok()
-            .filter(|v: &f64| is_number && low < *v && *v <= high);
+            .filter(|v: &f64| is_number && low < *v && *v <= high && *v != 0.0);
         if value.is_none() {
             self.reader.bad(entry, words, "correct the number");
         }

@@ -83,6 +83,7 @@ fn without_learning(network: &Network) -> (Network, Vec<Remark>) {
             remarks.push(remark("learning_left_out", message));
         }
     }
+    network.phases = 1;
     if std::mem::take(&mut network.input.teacher) > 0 {
         let message = "the teacher's channels are written as channels of the input";
         remarks.push(remark("teacher_left_out", message));

@@ -55,6 +55,7 @@ pub fn network() -> impl Strategy<Value = Network> {
                     name,
                     semantics,
                     ticks,
+                    phases: 1,
                     input: Input {
                         teacher: 0,
                         shape,
@@ -490,6 +491,7 @@ pub fn expressible() -> impl Strategy<Value = Network> {
                     name,
                     semantics,
                     ticks,
+                    phases: 1,
                     input: Input {
                         teacher: 0,
                         shape,

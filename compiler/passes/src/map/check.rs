@@ -1,7 +1,8 @@
 //! What the circuits cannot do.
 
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Grid};
-use spikeloom_ir::mapped::{MAX_SCORE_BITS, walks};
+use spikeloom_ir::mapped::MAX_SCORE_BITS;
+use spikeloom_ir::plasticity::RuleInput;
 use spikeloom_ir::quantized::{Decoder, Projection, Source};
 use spikeloom_ir::{PopulationId, Quantized};
 
@@ -92,14 +93,34 @@ pub(super) fn check_features(network: &Quantized) -> Result<(), Error> {
                 "`--frozen` compiles the weights as they are; `spikeloom learn` learns both",
             );
         }
-        let is_plane = network.incoming(id).any(walks) || n_graded > 0;
+        let in_places = |p: &Projection| match &p.connectivity {
+            Connectivity::Convolution(c) => c.output.channels != population.n_neurons,
+            Connectivity::Dense => false,
+        };
+        let is_plane = network.incoming(id).any(in_places) || n_graded > 0;
         if let Some(p) = plastic().next().filter(|_| is_plane) {
             return refuse(
                 format!(
-                    "learning in projection {}, beside convolutions, poolings or graded values,",
+                    "learning in projection {}, beside convolutions over a plane or graded values,",
                     p.name
                 ),
                 "`--frozen` compiles the weights as they are",
+            );
+        }
+        let reads_others = |p: &&Projection| {
+            p.plasticity.as_ref().is_some_and(|plasticity| {
+                let reads = |input: &RuleInput| matches!(input, RuleInput::OtherState(..));
+                let follows = plasticity.pre_of.or(plasticity.post_of).is_some();
+                follows || plasticity.inputs.iter().any(reads)
+            })
+        };
+        if let Some(p) = plastic().find(reads_others) {
+            return refuse(
+                format!(
+                    "learning in projection {}, which follows another population,",
+                    p.name
+                ),
+                "`--frozen` compiles the weights as they are; `spikeloom learn` learns them",
             );
         }
         let wide = plastic().find_map(|p| {

@@ -99,6 +99,7 @@ pub fn network(
         name: name.to_owned(),
         semantics: Semantics::Nir,
         ticks,
+        phases: 1,
         input: Input {
             teacher: 0,
             shape: vec![n_channels],

@@ -3,13 +3,13 @@
 use spikeloom_ir::quantized::Source;
 use spikeloom_ir::{ProjectionId, Quantized};
 
-use super::{Golden, Outcome, Sample, SampleError, Trace, best, index, states};
+use super::{AnyEngine, Golden, Outcome, Sample, SampleError, Trace, best, index, widen};
 use crate::learner::{Learner, LearningCounts, Seen};
 
 /// What a sample came to, and what was learnt from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Learnt {
-    /// What it came to, with the weights as they were in each tick.
+    /// What the first phase came to, with the weights as they were in each tick.
     pub outcome: Outcome,
     /// Over all plastic projections.
     pub counts: LearningCounts,
@@ -37,13 +37,25 @@ pub(super) fn learners(network: &Quantized) -> Vec<Learner> {
     plastic.collect()
 }
 
+/// When something is learnt.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// Of the phase.
+    tick: usize,
+    /// Over all phases.
+    overall: usize,
+    /// Of the last phase.
+    is_last: bool,
+    reward: i64,
+}
+
 impl Golden {
     /// Whether anything can be learnt.
     pub fn is_plastic(&self) -> bool {
         !self.learners.is_empty()
     }
 
-    /// Runs one sample and learns from it. The reward is 1 where the class is `label`, and -1 where
+    /// Runs one sample, as often as the network has phases, and learns from it. The reward is 1 where the class is `label`, and -1 where
     /// it is another; without a label it is 0.
     ///
     /// # Errors
@@ -81,27 +93,42 @@ impl Golden {
         label: Option<usize>,
         mut observe: impl FnMut(&Self, usize),
     ) -> Result<Learnt, SampleError> {
-        let (ticks, mut outcome) = self.start(sample)?;
         let mut counts = LearningCounts::default();
-        let mut learners = std::mem::take(&mut self.learners);
-        learners.iter_mut().for_each(Learner::start);
-        for tick in 0..ticks {
-            self.one_tick(sample, tick, &mut outcome);
-            let reward = match label {
-                None => 0,
-                Some(label) if best(&outcome.scores) == label => 1,
-                Some(_) => -1,
-            };
-            for learner in &mut learners {
-                counts.add(self.learn_tick(learner, tick, tick + 1 == ticks, reward));
+        self.learners.iter_mut().for_each(Learner::start);
+        let mut decided: Option<Outcome> = None;
+        for phase in 0..self.phases {
+            self.is_silenced = phase + 1 < self.phases;
+            let started = self.start(sample);
+            let (ticks, mut outcome) = started.inspect_err(|_| self.is_silenced = false)?;
+            for tick in 0..ticks {
+                self.one_tick(sample, tick, &mut outcome);
+                let class = match &decided {
+                    Some(outcome) => outcome.class,
+                    None => best(&outcome.scores),
+                };
+                let reward = match label {
+                    None => 0,
+                    Some(label) if class == label => 1,
+                    Some(_) => -1,
+                };
+                let now = Moment {
+                    tick,
+                    overall: phase * ticks + tick,
+                    is_last: phase + 1 == self.phases && tick + 1 == ticks,
+                    reward,
+                };
+                let mut learners = std::mem::take(&mut self.learners);
+                for learner in &mut learners {
+                    counts.add(self.learn_tick(learner, now));
+                }
+                // What is observed sees the learners in their place.
+                self.learners = learners;
+                observe(self, tick);
             }
-            // What is observed sees the learners in their place.
-            self.learners = learners;
-            observe(self, tick);
-            learners = std::mem::take(&mut self.learners);
+            outcome.class = best(&outcome.scores);
+            decided.get_or_insert(outcome);
         }
-        self.learners = learners;
-        outcome.class = best(&outcome.scores);
+        let outcome = decided.expect("a sample has a phase");
         Ok(Learnt { outcome, counts })
     }
 
@@ -122,13 +149,13 @@ impl Golden {
         }
     }
 
-    fn learn_tick(
-        &mut self,
-        learner: &mut Learner,
-        tick: usize,
-        is_last: bool,
-        reward: i64,
-    ) -> LearningCounts {
+    fn learn_tick(&mut self, learner: &mut Learner, now: Moment) -> LearningCounts {
+        let Moment {
+            tick,
+            overall,
+            is_last,
+            reward,
+        } = now;
         let synapses = &self.synapses[learner.projection];
         let target = synapses.target;
         let mut pre = vec![0; synapses.n_pre()];
@@ -150,17 +177,31 @@ impl Golden {
                 *pre += i64::from(value);
             }
         }
-        let mut post = vec![0; synapses.n_post];
-        for &n in &self.history[tick % self.history.len()][target] {
-            post[index(n)] += 1;
-        }
+        let spikes_of = |population: usize, n: usize| {
+            let mut counts = vec![0; n];
+            for &n in &self.history[tick % self.history.len()][population] {
+                counts[index(n)] += 1;
+            }
+            counts
+        };
+        let post = spikes_of(target, synapses.n_post);
+        let [pre_of, post_of] = learner.of;
+        let pre_of = pre_of.map(|id| spikes_of(id.0, pre.len()));
+        let post_of = post_of.map(|id| spikes_of(id.0, post.len()));
         let seen = Seen {
-            tick,
+            tick: overall,
             is_last,
             reward,
             pre: &pre,
             post: &post,
-            states: &states(&self.engines[target]),
+            followed: [
+                pre_of.as_deref().unwrap_or(&pre),
+                post_of.as_deref().unwrap_or(&post),
+            ],
+            state: &|other, n| {
+                let at = other.map_or(target, |id| id.0);
+                engine!(&self.engines[at], e => widen(e.state(n)))
+            },
         };
         learner.tick(&seen, &mut self.synapses[learner.projection])
     }
