@@ -56,6 +56,16 @@ OTHERS = [
     ("echo state network, bit planes", "tests/models/reservoirpy-esn-vowels/network.yaml", ""),
 ]
 
+# Populations with a core each, and sharing one.
+SHARED = [
+    ("16-12-12-6, a core each", "chain-16-12-12-6.yaml", "--fold never"),
+    ("the same, shared", "chain-16-12-12-6.yaml", "--fold always"),
+    ("40-48-32-24-10, a core each", "chain-40-48-32-24-10.yaml", "--bits 4 --fold never"),
+    ("the same, shared", "chain-40-48-32-24-10.yaml", "--bits 4 --fold always"),
+    ("64-32x7-10, shared", f"chain-64{7 * '-32'}-10.yaml", "--bits 4"),
+    ("64-32-32-10, loops, shared", "loops.yaml", "--bits 4 --fold always"),
+]
+
 
 def networks(folder):
     """Writes networks of random weights, one for each way to rows of weights."""
@@ -149,6 +159,45 @@ def networks(folder):
     )
 
 
+    for sizes in [(16, 12, 12, 6), (40, 48, 32, 24, 10), (64, *[32] * 7, 10)]:
+        names = [f"lif{n}" for n in range(1, len(sizes) - 1)] + ["out"]
+        arrays = {
+            f"w{n}": weights(post, pre)
+            for n, (pre, post) in enumerate(zip(sizes, sizes[1:], strict=False))
+        }
+        write(
+            "chain-" + "-".join(map(str, sizes)),
+            sizes[0],
+            dict(zip(names, sizes[1:], strict=True)),
+            [
+                (source, target, array, "")
+                for source, target, array in zip(["input", *names], names, arrays, strict=False)
+            ],
+            **arrays,
+        )
+    write(
+        "loops",
+        64,
+        {"a": 32, "b": 32, "out": 10},
+        [
+            ("input", "a", "w1", ""),
+            ("a", "a", "loop_a", ", delay: 1"),
+            ("a", "b", "w2", ""),
+            ("b", "a", "back", ", delay: 1"),
+            ("b", "b", "loop_b", ", delay: 1"),
+            ("b", "out", "w3", ""),
+            ("a", "out", "skip", ""),
+        ],
+        w1=weights(32, 64),
+        loop_a=weights(32, 32),
+        w2=weights(32, 32),
+        back=weights(32, 32),
+        loop_b=weights(32, 32),
+        w3=weights(10, 32),
+        skip=weights(10, 32),
+    )
+
+
 def shrink(source, target, hidden):
     """Copies a model with only the first neurons of its hidden layer."""
     shutil.copy(source, target)
@@ -221,6 +270,11 @@ def main():
             path = folder / file if "/" not in file else ROOT / file
             target = "hx8k" if "hx8k" in flags else "up5k"
             row(name, target, compile(folder / f"other{at}", path, *flags.split()))
+        print()
+        head(["network"])
+        for at, (name, file, flags) in enumerate(SHARED):
+            flags = ["--target", "hx8k", *flags.split()]
+            row(name, "hx8k", compile(folder / f"shared{at}", folder / file, *flags))
 
 
 if __name__ == "__main__":

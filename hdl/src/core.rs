@@ -1,4 +1,4 @@
-//! One core: the synapses and neurons of one population.
+//! One core: the synapses and neurons of one population, or of several in turns.
 
 use rust_hdl_core::prelude::*;
 use spikeloom_ir::mapped::MemoryKind;
@@ -15,14 +15,17 @@ use crate::learn::LearningEngine;
 use crate::program::lower;
 use crate::way::{Way, WayPlace};
 use crate::width::{DConst, DSignal, SignalType, bit_cast, unsigned_cast};
+use turns::Widths;
 
 mod config;
 mod held;
 mod lane;
+mod turns;
 
-pub use config::CoreConfig;
+pub use config::{CoreConfig, Turn};
 pub use held::Held;
 pub use lane::Lane;
+pub use turns::Turns;
 
 /// What a core does.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, LogicState)]
@@ -43,7 +46,7 @@ pub enum CoreState {
     Learn,
 }
 
-/// A population with its incoming projection.
+/// A population with its incoming projection; or several, one after the other.
 ///
 /// | port | direction | meaning |
 /// | --- | --- | --- |
@@ -54,6 +57,7 @@ pub enum CoreState {
 /// | `weight_write_en`, `weight_write_address`, `weight_write_data` | in | loads a byte of weights |
 /// | `state_read_address` | in | neuron whose state is wanted, while the core is idle |
 /// | `state_read_data` | out, per state variable | its state, two cycles later |
+/// | `turn` | out | which of several populations takes events and sends them; 0 where there is one |
 /// | `spikes` | out | how often the neuron of the event that goes out, or of the trace, fired; or its value |
 /// | `trace_valid`, `trace_index`, `trace_states` | out | a neuron's new state |
 /// | `count_event`, `count_active`, `count_stall` | out | strobes for counters |
@@ -71,6 +75,10 @@ pub enum CoreState {
 ///    the accumulators behind it. Neurons that fire go out as events.
 /// 3. The `TICK` is passed on.
 /// 4. A core that learns goes through the synapses of its plastic projection.
+///
+/// Where several populations share the core, each has a turn in each tick, and one at a sample's
+/// `BEGIN`: it ends with the token that is passed on. Events and traces number a population's own
+/// neurons; states are asked for by row, those of all populations one behind the other.
 ///
 /// A `PLANE` folds the accumulators into the held sums instead. A `BEGIN` clears the accumulators,
 /// marks the next tick as the sample's first and is passed on. Neurons with graded values send an
@@ -122,6 +130,8 @@ pub struct Core {
     pub trace_index: DSignal<Out>,
     /// Its new state.
     pub trace_states: Vec<DSignal<Out>>,
+    /// Which of several populations has the turn.
+    pub turn: DSignal<Out>,
     /// An event was taken.
     pub count_event: Signal<Out, Bit>,
     /// Events waited or were worked on.
@@ -163,6 +173,8 @@ pub struct Core {
     weights: SpramMemory,
     ways: Vec<Way>,
     row_address: RowAddress,
+    /// One where several populations share the core.
+    turns: Vec<Turns>,
     accumulators: RowMemory,
     lanes: Vec<Lane>,
     select: LaneSelect,
@@ -223,7 +235,9 @@ pub struct Core {
     tick_valid: Signal<Local, Bit>,
     fired: Signal<Local, Bit>,
     spike_word: DSignal<Local>,
+    own_index: DSignal<Local>,
     no_spikes: DConst,
+    no_turn: DConst,
 
     kind_event: DConst,
     kind_tick: DConst,
@@ -270,6 +284,9 @@ pub struct Core {
     _n_graded: usize,
     _n_sends_values: usize,
     _in_flight: usize,
+    _n_turns: usize,
+    _n_alone: usize,
+    _out_bits: usize,
     _n_engines: usize,
     _n_tags: usize,
     _n_pre_traces: usize,
@@ -391,6 +408,22 @@ impl Core {
             let values = counts_channels.then(|| DConst::new(value, channel_bits));
             values.into_iter().collect::<Vec<_>>()
         };
+        let turns = match cfg.turns.len() {
+            0 => vec![],
+            _ => vec![Turns::new(
+                &cfg.turns,
+                Widths {
+                    event: pre_bits,
+                    neuron: neuron_bits,
+                    sum_row: row_bits,
+                    weight_row: weight_address_bits,
+                },
+            )],
+        };
+        let out_bits = match turns.len() {
+            0 => neuron_bits,
+            _ => index_bits(cfg.most_neurons()),
+        };
         Ok(Self {
             clock: Signal::default(),
             event_in_valid: Signal::default(),
@@ -399,7 +432,7 @@ impl Core {
             event_in_index: DSignal::new(pre_bits),
             event_out_valid: Signal::default(),
             event_out_kind: DSignal::new(KIND_BITS),
-            event_out_index: DSignal::new(neuron_bits),
+            event_out_index: DSignal::new(out_bits),
             event_out_nearly_full: Signal::default(),
             weight_write_en: weights.write_en.iter().map(|_| Signal::default()).collect(),
             weight_write: Signal::default(),
@@ -409,8 +442,9 @@ impl Core {
             state_read_data: DSignal::row(&state_types),
             spikes: DSignal::new(cfg.spike_bits()),
             trace_valid: Signal::default(),
-            trace_index: DSignal::new(neuron_bits),
+            trace_index: DSignal::new(out_bits),
             trace_states: DSignal::row(&state_types),
+            turn: DSignal::new(turns.first().map_or(1, |turns| turns.turn.width())),
             count_event: Signal::default(),
             count_active: Signal::default(),
             count_stall: Signal::default(),
@@ -506,6 +540,8 @@ impl Core {
             tick_valid: Signal::default(),
             fired: Signal::default(),
             spike_word: DSignal::new(spike_width),
+            own_index: DSignal::new(neuron_bits),
+            no_turn: DConst::new(0, turns.first().map_or(1, |turns| turns.turn.width())),
             no_spikes: DConst::new(0, spike_width),
             kind_event: DConst::new(EVENT, KIND_BITS),
             kind_tick: DConst::new(TICK, KIND_BITS),
@@ -542,6 +578,10 @@ impl Core {
             _n_graded: usize::from(cfg.is_graded),
             _n_sends_values: usize::from(cfg.program.payload.is_some()),
             _in_flight: latency + 4,
+            _n_turns: turns.len(),
+            _n_alone: 1 - turns.len(),
+            _out_bits: out_bits,
+            turns,
         })
     }
 
@@ -604,6 +644,14 @@ impl Logic for Core {
         // Taking events.
         self.in_rows.next = self.state.q.val() == CoreState::Rows;
         self.row_last.next = self.row.q.val() == self.last_row.val();
+        self.turn.next = self.no_turn.val();
+        for i in 0..self._n_turns {
+            self.turns[i].clock.next = self.clock.val();
+            self.turns[i].event_in_index.next = self.event_in_index.val();
+            self.turns[i].passes.next = false;
+            self.turn.next = self.turns[i].turn.val();
+            self.row_last.next = self.row.q.val() == self.turns[i].last_row.val();
+        }
         self.is_event.next = self.event_in_kind.val() == self.kind_event.val();
         for _i in 0..self._n_dense {
             self.takes_event.next =
@@ -680,6 +728,14 @@ impl Logic for Core {
                 self.weight_row.d.next = self.row_address.address.val();
             }
         }
+        // Whatever is taken begins at the population's first row.
+        for i in 0..self._n_turns {
+            if self.accept.val() {
+                self.row.d.next = self.turns[i].first_row.val();
+                self.weight_row.d.next = self.turns[i].weight_row.val();
+                self.neuron.d.next = self.turns[i].first_neuron.val();
+            }
+        }
         // The host loads weights while no sample runs, so what a memory shows after a byte was
         // stored is never looked at: the row of an event is read before a lane adds it.
         self.weights.address.next = self.weight_at.val();
@@ -724,6 +780,9 @@ impl Logic for Core {
                 | (self.channel[i].q.val() == self.last_channel[i].val());
         }
         self.neuron_last.next = self.neuron.q.val() == self.last_neuron.val();
+        for i in 0..self._n_turns {
+            self.neuron_last.next = self.neuron.q.val() == self.turns[i].last_neuron.val();
+        }
         self.writes.d.next = !self.writes.q.val();
         self.may_read.next = true;
         for _i in 0..self._n_single {
@@ -780,7 +839,15 @@ impl Logic for Core {
                         for _i in 0..self._n_graded {
                             self.first_plane.d.next = true;
                         }
-                        self.first_tick.d.next = false;
+                        for _i in 0..self._n_alone {
+                            self.first_tick.d.next = false;
+                        }
+                        // The tick is still the first for those whose turn has not come.
+                        for i in 0..self._n_turns {
+                            if self.turns[i].is_last.val() {
+                                self.first_tick.d.next = false;
+                            }
+                        }
                         self.state.d.next = CoreState::Token;
                         self.token_kind.d.next = self.kind_tick.val();
                     }
@@ -865,7 +932,11 @@ impl Logic for Core {
         self.spikes.next = bit_cast(self.spike_word.val(), self._spike_bits);
         self.event_out_valid.next = self.fired.val();
         self.event_out_kind.next = self.kind_event.val();
-        self.event_out_index.next = self.path_index.q.val();
+        self.own_index.next = self.path_index.q.val();
+        for i in 0..self._n_turns {
+            self.own_index.next = self.path_index.q.val() - self.turns[i].first_neuron.val();
+        }
+        self.event_out_index.next = bit_cast(self.own_index.val(), self._out_bits);
         if self.state.q.val() == CoreState::Token {
             self.event_out_kind.next = self.token_kind.q.val();
             if !self.event_out_nearly_full.val() {
@@ -875,6 +946,9 @@ impl Logic for Core {
                     if self.learn[i].val() & (self.token_kind.q.val() == self.kind_tick.val()) {
                         self.state.d.next = CoreState::Learn;
                     }
+                }
+                for i in 0..self._n_turns {
+                    self.turns[i].passes.next = true;
                 }
             }
         }
@@ -924,7 +998,7 @@ impl Logic for Core {
 
         // For people and counters.
         self.trace_valid.next = self.path_valid.q.val().any();
-        self.trace_index.next = self.path_index.q.val();
+        self.trace_index.next = bit_cast(self.own_index.val(), self._out_bits);
         self.count_event.next = self.accept_event.val();
         self.count_active.next = self.in_rows.val() & (self.busy.val() | self.event_in_valid.val());
         self.count_stall.next = self.event_out_nearly_full.val()

@@ -10,18 +10,18 @@ use crate::decoder::{ScoreRule, ScoreSource, Scores};
 use crate::encoder::{SampleEncoder, SeriesEncoder};
 use crate::error::Error;
 use crate::event::KIND_BITS;
-use crate::leaf::{BitRegister, BitWires, LaneSelect, Unpack, Wires};
+use crate::leaf::{BitRegister, BitWires, LaneSelect, TurnGates, Unpack, Wires};
 use crate::link::{HostLink, UartReceiver, UartTransmitter};
 use crate::merge::Merge;
 use crate::port::Port;
 use crate::stage::Stage;
 use crate::tick_count::TickCount;
-use crate::width::{DConst, DSignal, SignalType, bit_cast, unsigned_cast};
+use crate::width::{DConst, DSignal, SignalType, bit_cast, signed_cast, unsigned_cast};
 
 mod config;
 mod net;
 
-pub use config::DeviceConfig;
+pub use config::{DeviceConfig, Seat};
 use net::{Net, encoder_bits};
 
 /// The design behind a byte stream.
@@ -33,7 +33,7 @@ use net::{Net, encoder_bits};
 /// | `rx_ready` | out | it is taken |
 /// | `tx_valid`, `tx_data` | out | a byte to the host |
 /// | `tx_ready` | in | it is taken |
-/// | `trace_*` | out, per stage | a neuron's new state, for simulation only |
+/// | `trace_*` | out, per population | a neuron's new state, for simulation only |
 ///
 /// See [`crate::link`] for the frames and [`Control`] for the register map.
 #[derive(LogicBlock)]
@@ -69,6 +69,12 @@ pub struct Device {
     /// Queues, those of the first stage first.
     ports: Vec<Port>,
     merges: Vec<Merge>,
+    /// Of the populations that share a core, which have the turn.
+    gates: TurnGates,
+    trace_valid_wires: BitWires,
+    trace_index_wires: Wires,
+    trace_spikes_wires: Wires,
+    trace_word_wires: Wires,
     /// From the encoder and the stages to the queues.
     sent_valid: BitWires,
     sent_kind: Wires,
@@ -93,6 +99,10 @@ pub struct Device {
     encoder_index: DSignal<Local>,
     encoder_full: Signal<Local, Bit>,
     scores: Scores,
+    score_token: Signal<Local, Bit>,
+    score_add: Signal<Local, Bit>,
+    score_neuron: DSignal<Local>,
+    score_value: DSignal<Local>,
     score_select: LaneSelect,
 
     encoder_write: Signal<Local, Bit>,
@@ -116,8 +126,13 @@ pub struct Device {
     _score_select_bits: usize,
     _n_stages: usize,
     _last_stage: usize,
+    _n_populations: usize,
+    _value_bits: usize,
+    _n_gates: usize,
     _output: usize,
     _output_end: usize,
+    _output_gate: usize,
+    _output_gate_end: usize,
     _n_ports: usize,
     _n_ports_end: usize,
     _n_merges: usize,
@@ -145,9 +160,10 @@ impl Device {
             Decoder::StateSum { state } => (ScoreSource::State(state), ScoreRule::Sum),
             Decoder::StateMax { state } => (ScoreSource::State(state), ScoreRule::Max),
         };
+        let output = cfg.seats[cfg.output].core;
         let mut stages = Vec::new();
         for (position, core) in cfg.cores.iter().enumerate() {
-            let is_output = position == cfg.output;
+            let is_output = position == output;
             let source = if is_output {
                 score
             } else {
@@ -156,9 +172,10 @@ impl Device {
             stages.push(Stage::new(core, position, source)?);
         }
         let net = Net::new(cfg, &stages)?;
-        let n_output = cfg.cores.get(cfg.output).map_or(1, |c| c.n_post);
+        let n_output = cfg.seats[cfg.output].n_neurons;
         let class_bits = index_bits(n_output);
-        let value_bits = stages.get(cfg.output).map_or(2, |s| s.score_value.width());
+        // A value fits the population's own width, where the others' on its core is larger.
+        let value_bits = stages[output].score_value.width().min(cfg.score_bits);
         let input_bits = index_bits(cfg.encoder.sample_bytes);
         let learns = cfg.cores.iter().any(|core| core.learning.is_some());
         // What the stages do behind the scores is waited for.
@@ -176,7 +193,10 @@ impl Device {
         let scores = Scores::new(rule, n_output, cfg.score_bits, value_bits, TICK_BITS)?;
         let score_bytes = score_bytes(cfg.score_bits);
         let score_select = LaneSelect::new(byte, score_bytes);
-        let bits = |get: fn(&Stage) -> usize| stages.iter().map(get).map(DSignal::new).collect();
+        let outputs = |wires: &Wires| {
+            let bits = wires.outputs.iter().map(DSignal::width);
+            bits.map(DSignal::new).collect()
+        };
         Ok(Self {
             clock: Signal::default(),
             rx_valid: Signal::default(),
@@ -185,10 +205,10 @@ impl Device {
             tx_valid: Signal::default(),
             tx_ready: Signal::default(),
             tx_data: DSignal::new(8),
-            trace_valid: stages.iter().map(|_| Signal::default()).collect(),
-            trace_index: bits(|s| s.trace_index.width()),
-            trace_spikes: bits(|s| s.trace_spikes.width()),
-            trace_word: bits(|s| s.trace_word.width()),
+            trace_valid: cfg.seats.iter().map(|_| Signal::default()).collect(),
+            trace_index: outputs(&net.trace_index),
+            trace_spikes: outputs(&net.trace_spikes),
+            trace_word: outputs(&net.trace_word),
             link: HostLink::new()?,
             control: Control::new(
                 cfg.design_id,
@@ -202,8 +222,12 @@ impl Device {
             series,
             _n_stages: stages.len(),
             _last_stage: stages.len() - 1,
-            _output: cfg.output,
-            _output_end: cfg.output + 1,
+            _n_populations: cfg.seats.len(),
+            _n_gates: net.gates.outputs.len(),
+            _output: output,
+            _output_end: output + 1,
+            _output_gate: net.output_gate.unwrap_or(0),
+            _output_gate_end: net.output_gate.map_or(0, |gate| gate + 1),
             _n_ports: net.ports.len(),
             _n_ports_end: net.ports.len() + 1,
             _n_merges: net.merges.len(),
@@ -212,6 +236,11 @@ impl Device {
             _n_sinks_end: 2 * net.merges.len() + 1,
             ports: net.ports,
             merges: net.merges,
+            gates: net.gates,
+            trace_valid_wires: net.trace_valid,
+            trace_index_wires: net.trace_index,
+            trace_spikes_wires: net.trace_spikes,
+            trace_word_wires: net.trace_word,
             sent_valid: net.sent_valid,
             sent_kind: net.sent_kind,
             sent_index: net.sent_index,
@@ -238,6 +267,11 @@ impl Device {
                 MemoryKind::Logic => scores.in_logic(),
                 MemoryKind::Block | MemoryKind::SinglePort => scores,
             },
+            score_token: Signal::default(),
+            score_add: Signal::default(),
+            score_neuron: DSignal::new(stages[output].trace_index.width()),
+            score_value: DSignal::signed(stages[output].score_value.width()),
+            _value_bits: value_bits,
             _score_select_bits: score_select.index.width(),
             score_select,
             encoder_write: Signal::default(),
@@ -327,10 +361,28 @@ impl Logic for Device {
             self.stages[i].bus_write_data.next = self.link.bus_write_data.val();
             self.stages[i].counter_rotate.next = self.control.counter_rotate.val();
             self.stages[i].counter_exists.next = self.control.counter_exists.val();
-            self.trace_valid[i].next = self.stages[i].trace_valid.val();
-            self.trace_index[i].next = self.stages[i].trace_index.val();
-            self.trace_spikes[i].next = self.stages[i].trace_spikes.val();
-            self.trace_word[i].next = self.stages[i].trace_word.val();
+            self.gates.turns[i].next = self.stages[i].turn.val();
+            self.trace_valid_wires.inputs[i].next = self.stages[i].trace_valid.val();
+            self.trace_index_wires.inputs[i].next = self.stages[i].trace_index.val();
+            self.trace_spikes_wires.inputs[i].next = self.stages[i].trace_spikes.val();
+            self.trace_word_wires.inputs[i].next = self.stages[i].trace_word.val();
+        }
+        for i in 0..self._n_populations {
+            self.trace_valid[i].next = self.trace_valid_wires.outputs[i].val();
+            self.trace_index[i].next = self.trace_index_wires.outputs[i].val();
+            self.trace_spikes[i].next = self.trace_spikes_wires.outputs[i].val();
+            self.trace_word[i].next = self.trace_word_wires.outputs[i].val();
+        }
+
+        // Populations that share a core.
+        for i in 0..self._n_gates {
+            self.sent_valid.gates[i].next = self.gates.outputs[i].val();
+            self.full.gates[i].next = self.gates.outputs[i].val();
+            self.offered_valid.gates[i].next = self.gates.outputs[i].val();
+            self.offered_kind.gates[i].next = self.gates.outputs[i].val();
+            self.offered_index.gates[i].next = self.gates.outputs[i].val();
+            self.taken.gates[i].next = self.gates.outputs[i].val();
+            self.trace_valid_wires.gates[i].next = self.gates.outputs[i].val();
         }
 
         // The encoder.
@@ -420,13 +472,24 @@ impl Logic for Device {
             }
         }
 
-        // The stage that is read out feeds the decoder.
+        // The population that is read out feeds the decoder.
         for i in self._output..self._output_end {
-            self.scores.token_valid.next = self.stages[i].event_out_valid.val();
+            self.score_token.next = self.stages[i].event_out_valid.val();
+            self.score_add.next = self.stages[i].score_en.val();
+            self.score_neuron.next = self.stages[i].trace_index.val();
             self.scores.token_kind.next = self.stages[i].event_out_kind.val();
-            self.scores.add_en.next = self.stages[i].score_en.val();
-            self.scores.add_index.next = self.stages[i].trace_index.val();
-            self.scores.add_value.next = self.stages[i].score_value.val();
+            self.score_value.next = self.stages[i].score_value.val();
+        }
+        self.scores.add_value.next = signed_cast(bit_cast(
+            unsigned_cast(self.score_value.val()),
+            self._value_bits,
+        ));
+        self.scores.token_valid.next = self.score_token.val();
+        self.scores.add_en.next = self.score_add.val();
+        self.scores.add_index.next = bit_cast(self.score_neuron.val(), self._score_index_bits);
+        for i in self._output_gate..self._output_gate_end {
+            self.scores.token_valid.next = self.score_token.val() & self.gates.outputs[i].val();
+            self.scores.add_en.next = self.score_add.val() & self.gates.outputs[i].val();
         }
         self.scores.n_ticks.next = self.control.n_ticks.val();
         for _i in 0..self._n_unhurried {

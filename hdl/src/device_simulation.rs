@@ -6,11 +6,11 @@ use crate::device::{Device, DeviceConfig};
 use crate::error::Error;
 use crate::simulation::{clock_cycle, settle};
 
-/// What a stage's trace ports said in one cycle.
+/// What a population's trace ports said in one cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceRecord {
-    /// Which stage.
-    pub stage: usize,
+    /// Which population.
+    pub population: usize,
     /// Which neuron finished a tick.
     pub neuron: u64,
     /// How often it fired.
@@ -22,7 +22,7 @@ pub struct TraceRecord {
 /// A [`Device`] that is clocked by its caller and spoken to in bytes.
 pub struct DeviceSimulation {
     device: Device,
-    n_stages: usize,
+    n_populations: usize,
     cycle: u64,
     trace: Vec<TraceRecord>,
 }
@@ -40,7 +40,7 @@ impl DeviceSimulation {
         settle(&mut device).map_err(|_| Error::NotSettled)?;
         Ok(Self {
             device,
-            n_stages: cfg.cores.len(),
+            n_populations: cfg.seats.len(),
             cycle: 0,
             trace: Vec::new(),
         })
@@ -78,13 +78,13 @@ impl DeviceSimulation {
             if self.device.tx_valid.val() {
                 output.push(self.device.tx_data.val().raw() as u8);
             }
-            for stage in 0..self.n_stages {
-                if self.device.trace_valid[stage].val() {
+            for population in 0..self.n_populations {
+                if self.device.trace_valid[population].val() {
                     self.trace.push(TraceRecord {
-                        stage,
-                        neuron: self.device.trace_index[stage].val().raw(),
-                        spikes: self.device.trace_spikes[stage].val().raw(),
-                        states: self.device.trace_word[stage].val().raw(),
+                        population,
+                        neuron: self.device.trace_index[population].val().raw(),
+                        spikes: self.device.trace_spikes[population].val().raw(),
+                        states: self.device.trace_word[population].val().raw(),
                     });
                 }
             }

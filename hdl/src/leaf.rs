@@ -39,7 +39,7 @@ pub use shift_left::ShiftLeft;
 pub use spram_memory::SpramMemory;
 pub use state_register::{BitRegister, StateRegister};
 pub use unpack::Unpack;
-pub use wires::{BitWires, Wires};
+pub use wires::{BitWires, TurnGates, Wire, Wires};
 
 use rust_hdl_core::prelude::Synth;
 

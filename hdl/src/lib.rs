@@ -48,14 +48,14 @@ mod walk;
 mod way;
 mod width;
 
-pub use self::core::{Core, CoreConfig, CoreState};
+pub use self::core::{Core, CoreConfig, CoreState, Turn, Turns};
 pub use control::{CONTROL_SPACE, Control, INPUT_SPACE, PROTOCOL_VERSION, SCORE_SPACE, TICK_BITS};
 pub use datapath::{
     Comparison, DataInput, DataKind, DataOp, DataOutput, DataPath, DataPathSpec, DataStep, ValueId,
 };
 pub use decoder::{ScoreRule, ScoreSource, Scores};
 pub use delay_line::{DelayLine, DelayState, delay_image};
-pub use device::{Device, DeviceConfig, Top};
+pub use device::{Device, DeviceConfig, Seat, Top};
 pub use device_simulation::{DeviceSimulation, TraceRecord};
 pub use encoder::{EncoderConfig, SampleEncoder, SeriesEncoder};
 pub use error::Error;
@@ -64,7 +64,7 @@ pub use image::MemoryImage;
 pub use leaf::{
     Asr, BitRegister, BitResetRegister, BitWires, Delay, LaneSelect, Multiply, Pack, Register,
     ResetRegister, ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft,
-    SpramMemory, StateRegister, Unpack, Wires,
+    SpramMemory, StateRegister, TurnGates, Unpack, Wire, Wires,
 };
 pub use learn::{
     ColumnMemory, Field, Fields, GatePlan, Gates, LanePlan, LearnState, LearningConfig,

@@ -15,7 +15,7 @@ use crate::width::{DConst, DSignal, bit_cast};
 /// Everything that fixes a [`Port`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortConfig {
-    /// Where events come from: 0 is the encoder, `n` stage `n - 1`.
+    /// Where events come from: 0 is the encoder, `n` population `n - 1`.
     pub source: usize,
     /// Source neurons or channels.
     pub n_pre: usize,
@@ -32,7 +32,7 @@ pub struct PortConfig {
     /// Only the tokens that begin samples and end ticks are wanted.
     pub is_pace: bool,
     /// The source does not wait for the queue, which has room for all that can be in it: it feeds
-    /// the stage that the source waits for.
+    /// the population that the source waits for.
     pub is_loop: bool,
 }
 

@@ -54,6 +54,7 @@ pub const COUNTERS: usize = 3;
 /// | `bus_idle` | in | in a design that learns: nothing runs, so the host may read |
 /// | `learning` | out | in a design that learns: this stage does |
 /// | `score_en`, `score_value` | out | what the decoder sums, for the neuron `trace_index` |
+/// | `turn` | out | as the core's |
 /// | `trace_valid`, `trace_index`, `trace_spikes`, `trace_word` | out | as the core's, states packed |
 #[derive(LogicBlock)]
 pub struct Stage {
@@ -105,6 +106,8 @@ pub struct Stage {
     pub trace_spikes: DSignal<Out>,
     /// Its states, the first least significant.
     pub trace_word: DSignal<Out>,
+    /// Which of several populations has the turn.
+    pub turn: DSignal<Out>,
     /// Synapses learn; this and what follows is empty in a design in which none do.
     pub learn: Vec<Signal<In, Bit>>,
     /// The sample is a further phase of the one before.
@@ -161,7 +164,7 @@ pub struct Stage {
     _n_states_end: usize,
     _n_state_bytes: usize,
     _n_padding: usize,
-    _neuron_bits: usize,
+    _row_bits: usize,
     _n_numbered_outs: usize,
     _out_bits: usize,
     _n_plain_outs: usize,
@@ -215,6 +218,7 @@ impl Stage {
         );
         let pre_bits = index_bits(cfg.n_pre);
         let neuron_bits = core.event_out_index.width();
+        let row_bits = core.state_read_address.width();
         let number_bits = |spike_bits: usize| if spike_bits > 1 { spike_bits } else { 0 };
         let spike_bits = core.spikes.width();
         let is_graded = cfg.program.payload.is_some();
@@ -301,6 +305,7 @@ impl Stage {
             trace_index: DSignal::new(neuron_bits),
             trace_spikes: DSignal::new(spike_bits),
             trace_word: DSignal::new(state_bits),
+            turn: DSignal::new(core.turn.width()),
             _n_numbered_outs: usize::from(is_numbered),
             _n_plain_outs: usize::from(!is_numbered && !is_graded),
             _n_value_outs: usize::from(is_graded),
@@ -342,7 +347,7 @@ impl Stage {
             _n_states: state_types.len(),
             _n_states_end: state_types.len() + 1,
             _n_state_bytes: n_state_bytes,
-            _neuron_bits: neuron_bits,
+            _row_bits: row_bits,
             _score_state: score_state,
             _score_state_end: score_state + usize::from(score != ScoreSource::Spikes),
             core,
@@ -385,6 +390,7 @@ impl Logic for Stage {
                 | (bit_cast(self.core.spikes.val(), self._out_bits) << self.number_shift.val());
         }
         self.core.event_out_nearly_full.next = self.event_out_nearly_full.val();
+        self.turn.next = self.core.turn.val();
 
         // What the host addresses.
         self.weight_hit.next = self.bus_space.val() == self.weight_space.val();
@@ -406,7 +412,7 @@ impl Logic for Stage {
 
         // States.
         self.state_address.next = self.bus_address.val() >> self.state_offset.val();
-        self.core.state_read_address.next = bit_cast(self.state_address.val(), self._neuron_bits);
+        self.core.state_read_address.next = bit_cast(self.state_address.val(), self._row_bits);
         for i in 0..self._n_states {
             self.state_pack.lanes[i].next = self.core.state_read_data[i].val();
             self.trace_pack.lanes[i].next = self.core.trace_states[i].val();

@@ -6,12 +6,15 @@
 use rust_hdl_core::prelude::*;
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::{Device, DeviceConfig, clock_cycle, settle};
+use spikeloom_ir::fold::Seat;
 use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::mapped::{Limits, Mapped, MemoryKind, Way, score_bytes};
-use spikeloom_ir::network::{Network, Source};
-use spikeloom_ir::{Hertz, Quantized};
-use spikeloom_passes::{Compress, MapConfig, QuantizeConfig, map, normalise, quantize};
-use spikeloom_tests::networks::{Random, random_network, random_planes, smallest};
+use spikeloom_ir::network::{Encoder, Network, Source};
+use spikeloom_ir::{Hertz, PopulationId, Quantized};
+use spikeloom_passes::{Compress, Folding, MapConfig, QuantizeConfig, map, normalise, quantize};
+use spikeloom_tests::networks::{
+    Random, chain, random_deep, random_network, random_planes, smallest,
+};
 use spikeloom_tests::reservoirs::random_reservoir;
 
 fn limits() -> Limits {
@@ -64,7 +67,7 @@ impl Bench {
         let mut device = Device::new(cfg).unwrap();
         device.connect_all();
         check_all(&device).unwrap();
-        let n_stages = cfg.cores.len();
+        let n_stages = cfg.seats.len();
         Self {
             device,
             n_stages,
@@ -153,6 +156,8 @@ fn check_mapped(network: &Quantized, mapped: &Mapped, samples: &[Vec<u8>]) {
     let mut bench = Bench::new(&cfg);
     assert_eq!(bench.read(0, 0, 8), id.to_le_bytes());
     let mut golden = Golden::new(network).unwrap();
+    let seats = mapped.seats(network);
+    let programs = mapped.programs(network);
     for sample in samples {
         assert_eq!(golden.find_overflow(Sample::Values(sample)).unwrap(), None);
         let (outcome, trace) = golden.trace(Sample::Values(sample)).unwrap();
@@ -164,8 +169,8 @@ fn check_mapped(network: &Quantized, mapped: &Mapped, samples: &[Vec<u8>]) {
         bench.write(0, 0x12, &[1]);
         let results = bench.read(1, 0, 8);
         for (s, population) in network.populations.iter().enumerate() {
-            let widths: Vec<_> = population
-                .program
+            let seat = &seats[s];
+            let widths: Vec<_> = programs[seat.circuit]
                 .states
                 .iter()
                 .map(|v| v.bits.index())
@@ -194,7 +199,8 @@ fn check_mapped(network: &Quantized, mapped: &Mapped, samples: &[Vec<u8>]) {
             let last = &trace.ticks.last().unwrap()[s];
             for n in 0..population.n_neurons {
                 let bytes = widths.iter().sum::<usize>().div_ceil(8);
-                let read = bench.read(64 + s as u8, 8 * n as u32, bytes as u8);
+                let row = (seat.first_neuron + n) as u32;
+                let read = bench.read(64 + seat.circuit as u8, 8 * row, bytes as u8);
                 let mut word = [0; 8];
                 word[..bytes].copy_from_slice(&read);
                 assert_eq!(u64::from_le_bytes(word), pack(&last.states, &widths, n));
@@ -239,22 +245,60 @@ struct Pieces {
     /// Populations that send graded values, and of them those with a table.
     graded: usize,
     tables: usize,
+    /// Networks in which populations share cores, those who do, and of them those with a loop or
+    /// delay, fed by a population that the core has too, or by one that it has not; and networks
+    /// with a population beside that has a core of its own.
+    folded: usize,
+    sharing: usize,
+    sharing_late: usize,
+    sharing_inside: usize,
+    sharing_outside: usize,
+    sharing_numbers: usize,
+    apart: usize,
     refused: usize,
 }
 
 /// Compiles and runs a network; what it was made of, or `None` where it has no circuit.
-fn run(network: &Network, seed: u64, pieces: &mut Pieces) -> Option<()> {
+fn run(network: &Network, seed: u64, fold: Folding, pieces: &mut Pieces) -> Option<()> {
     let (quantized, _) = quantize(&normalise(network), &QuantizeConfig::default()).ok()?;
     let cfg = MapConfig {
         lanes: Some([4, 2, 1][(seed % 3) as usize]),
-        compress: [Compress::Always, Compress::Auto][(seed / 2 % 2) as usize],
+        compress: match fold {
+            // A list of rows keeps a population from sharing its core.
+            Folding::Always => Compress::Auto,
+            _ => [Compress::Always, Compress::Auto][(seed / 2 % 2) as usize],
+        },
+        fold,
     };
     let mut mapped = map(&quantized, &limits(), &cfg).ok()?;
     let mut r = Random(seed + 1000);
-    for core in &mut mapped.cores {
-        if r.below(2) == 0 {
+    let seats = mapped.seats(&quantized);
+    for (core, seat) in mapped.cores.iter_mut().zip(&seats) {
+        // Those who share a core share its memories.
+        let is_single = match seat.n_turns {
+            1 => r.below(2) == 0,
+            _ => seed.is_multiple_of(2),
+        };
+        if is_single {
             core.state_memory = MemoryKind::SinglePort;
         }
+    }
+    pieces.folded += usize::from(!mapped.folds.is_empty());
+    let alone = |seat: &Seat| seat.n_turns == 1;
+    pieces.apart += usize::from(!mapped.folds.is_empty() && seats.iter().any(alone));
+    for (core, seat) in mapped.cores.iter().zip(&seats).filter(|(_, s)| !alone(s)) {
+        pieces.sharing += 1;
+        let program = &quantized.populations[core.population.0].program;
+        pieces.sharing_numbers += usize::from(program.spike_bits() > 1);
+        let of_core = |port: &&spikeloom_ir::mapped::Port| match port.source {
+            Source::Input => false,
+            Source::Population(id) => seats[id.0].circuit == seat.circuit,
+        };
+        let late = core.ports.iter().filter(|port| port.delay > 0);
+        pieces.sharing_late += usize::from(late.count() > 0);
+        let inside = core.ports.iter().filter(of_core).count();
+        pieces.sharing_inside += usize::from(inside > 0);
+        pieces.sharing_outside += usize::from(inside < core.ports.len());
     }
     for core in &mapped.cores {
         let listed = core.ways.iter().filter(|way| **way == Way::Listed);
@@ -294,15 +338,15 @@ fn run(network: &Network, seed: u64, pieces: &mut Pieces) -> Option<()> {
 }
 
 /// Runs the networks of all seeds; of the first that fails the smallest form is printed.
-fn run_all(seeds: std::ops::Range<u64>, make: fn(u64) -> Network) -> Pieces {
+fn run_all(seeds: std::ops::Range<u64>, fold: Folding, make: fn(u64) -> Network) -> Pieces {
     let mut pieces = Pieces::default();
     for seed in seeds {
         let network = make(seed);
         let fails = |network: &Network| {
-            let run = || run(network, seed, &mut Pieces::default());
+            let run = || run(network, seed, fold, &mut Pieces::default());
             std::panic::catch_unwind(run).is_err()
         };
-        let run = std::panic::AssertUnwindSafe(|| run(&network, seed, &mut pieces));
+        let run = std::panic::AssertUnwindSafe(|| run(&network, seed, fold, &mut pieces));
         match std::panic::catch_unwind(run) {
             Ok(Some(())) => {}
             Ok(None) => pieces.refused += 1,
@@ -320,7 +364,7 @@ fn run_all(seeds: std::ops::Range<u64>, make: fn(u64) -> Network) -> Pieces {
 
 #[test]
 fn device_equals_golden_on_random_networks() {
-    let p = run_all(1..61, random_network);
+    let p = run_all(1..61, Folding::Never, random_network);
     // A held input beside others, or a population that leads nowhere, has no circuit.
     let enough = p.several_queues > 12
         && p.loops > 12
@@ -335,7 +379,7 @@ fn device_equals_golden_on_random_networks() {
 
 #[test]
 fn device_equals_golden_on_random_planes() {
-    let p = run_all(1..46, random_planes);
+    let p = run_all(1..46, Folding::Never, random_planes);
     let enough = p.convolutions > 25
         && p.poolings > 25
         && p.overlaps > 4
@@ -348,7 +392,53 @@ fn device_equals_golden_on_random_planes() {
 
 #[test]
 fn device_equals_golden_on_random_reservoirs() {
-    let p = run_all(1..31, random_reservoir);
+    let p = run_all(1..31, Folding::Never, random_reservoir);
     let enough = p.graded > 40 && p.tables > 30 && p.loops > 25 && p.refused == 0;
     assert!(enough, "{p:?}");
+}
+
+/// Populations that share a core, in rust-hdl's simulator.
+#[test]
+fn device_equals_golden_where_populations_share_cores() {
+    let p = run_all(1..61, Folding::Always, random_deep);
+    let enough = p.folded > 30
+        && p.sharing > 90
+        && p.sharing_late > 45
+        && p.sharing_inside > 55
+        && p.sharing_outside > 55
+        && p.sharing_numbers > 5
+        && p.apart > 18
+        && p.refused < 20;
+    assert!(enough, "{p:?}");
+}
+
+/// More spikes in a tick than a queue of one block holds: were there no room for them before the next
+/// population's turn, the core would wait for itself.
+#[test]
+fn spikes_of_a_wide_population_wait_for_the_next_ones_turn() {
+    let mut network = chain(&[4, 280, 280, 3], Encoder::Events);
+    network.ticks = 3;
+    for p in &mut network.projections {
+        p.bias = Some(vec![1.5; p.n_post]);
+    }
+    let (quantized, _) = quantize(&normalise(&network), &QuantizeConfig::default()).unwrap();
+    let cfg = MapConfig {
+        fold: Folding::Always,
+        ..MapConfig::default()
+    };
+    let mut many = limits();
+    many.block_rams = 10_000;
+    let mapped = map(&quantized, &many, &cfg).unwrap();
+    let [shared] = &mapped.folds[..] else {
+        panic!("{:?}", mapped.folds);
+    };
+    assert!(shared.populations.contains(&PopulationId(1)));
+    assert!(shared.populations.contains(&PopulationId(2)));
+    let sample = vec![0b1010; quantized.sample_bytes()];
+    let golden = Golden::new(&quantized)
+        .unwrap()
+        .trace(Sample::Values(&sample));
+    let spikes = |at: usize| golden.as_ref().unwrap().1.ticks[at][1].spikes.len();
+    assert!((0..3).any(|tick| spikes(tick) > 256), "{}", spikes(0));
+    check_mapped(&quantized, &mapped, &[sample]);
 }

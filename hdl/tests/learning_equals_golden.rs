@@ -165,3 +165,20 @@ fn rows_follow_each_other() {
     assert!(share > 0.9, "{share} rows a cycle");
     println!("{share:.3} rows a cycle");
 }
+
+/// Backpropagation in spikes, with fewer neurons and ticks: error neurons, loops and two phases.
+#[test]
+fn hidden_neurons_learn_in_two_phases() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/digits-emstdp.yaml"
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    let small = [("shape: 100,", "shape: 6,"), ("ticks: 32", "ticks: 10")];
+    let text = small.iter().fold(text, |text, (long, short)| {
+        assert!(text.contains(long), "{long}");
+        text.replace(long, short)
+    });
+    let learnt = compare(&integers(&text), 2, 3, 3);
+    assert!(learnt.changed > 20, "{learnt:?}");
+}

@@ -180,6 +180,253 @@ pub fn random_network(seed: u64) -> Network {
     }
 }
 
+/// Leaky populations of these sizes one behind the other, with the same weights over and over; the
+/// first size is the input's.
+pub fn chain(sizes: &[usize], encoder: Encoder) -> Network {
+    let neuron = |n: usize| Neuron {
+        synapse: None,
+        decay_mem: vec![0.9; n],
+        gain: vec![1.0; n],
+        v_leak: vec![0.0; n],
+        v_init: vec![0.0; n],
+        v_min: None,
+        firing: Some(Firing {
+            v_threshold: vec![1.0; n],
+            reset: Reset::Subtract,
+            v_reset: vec![0.0; n],
+            reset_at: ResetAt::SameTick,
+            compare: Compare::Greater,
+            refractory_ticks: 0,
+            multi_spike: false,
+            sent_at: Default::default(),
+            adaptation: None,
+        }),
+        activation: None,
+    };
+    let populations = sizes[1..].iter().enumerate().map(|(i, &n)| Population {
+        name: format!("lif{}", i + 1),
+        shape: vec![n],
+        order: Default::default(),
+        neuron: neuron(n),
+        origin: Origin::Synthetic,
+    });
+    let projections = sizes.windows(2).enumerate().map(|(i, pair)| Projection {
+        name: format!("fc{}", i + 1),
+        source: match i.checked_sub(1) {
+            None => Source::Input,
+            Some(before) => Source::Population(PopulationId(before)),
+        },
+        target: PopulationId(i),
+        pooling: vec![],
+        connectivity: Connectivity::Dense,
+        weights: (0..pair[0] * pair[1])
+            .map(|k| [0.9, -0.5, 0.3, -0.2, 0.7][k % 5])
+            .collect(),
+        n_pre: pair[0],
+        n_post: pair[1],
+        bias: None,
+        delay: 0,
+        channel_delays: None,
+        learning: None,
+        origin: Origin::Synthetic,
+    });
+    Network {
+        phases: 1,
+        name: "chain".into(),
+        semantics: Semantics::SnnTorch,
+        ticks: 20,
+        input: Input {
+            teacher: 0,
+            shape: vec![sizes[0]],
+            encoder,
+            origin: Origin::Synthetic,
+        },
+        populations: populations.collect(),
+        projections: projections.collect(),
+        output: PopulationId(sizes.len() - 2),
+        decoder: Decoder::SpikeCount,
+    }
+}
+
+/// Deep networks whose populations have one or two kinds of neurons, so that some can share a core:
+/// chains, with skips, loops and delays.
+pub fn random_deep(seed: u64) -> Network {
+    let mut r = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut n_channels = 3 + r.below(20) as usize;
+    let n = 2 + r.below(5) as usize;
+    let sizes: Vec<usize> = (0..n)
+        .map(|_| match r.below(8) {
+            0 => 24 + r.below(20) as usize,
+            _ => 2 + r.below(20) as usize,
+        })
+        .collect();
+    // What a kind of neurons has in common; thresholds, decays and weights are their own.
+    let kinds: Vec<(Neuron, bool)> = (0..2)
+        .map(|_| {
+            let multi_spike = r.below(4) == 0;
+            let neuron = Neuron {
+                synapse: (r.below(4) == 0).then(|| Synapse {
+                    decay_syn: vec![[0.0, 0.5, 0.9][r.below(3) as usize]],
+                    gain_syn: vec![1.0],
+                    seen: [SynapseSeen::SameTick, SynapseSeen::TickBefore][r.below(2) as usize],
+                }),
+                decay_mem: vec![[1.0, 0.9, 0.5][r.below(3) as usize]],
+                gain: vec![1.0],
+                v_leak: vec![0.0],
+                v_init: vec![0.0],
+                v_min: None,
+                firing: Some(Firing {
+                    v_threshold: vec![1.0],
+                    reset: match multi_spike {
+                        true => Reset::Subtract,
+                        false => {
+                            [Reset::None, Reset::Subtract, Reset::ToValue][r.below(3) as usize]
+                        }
+                    },
+                    v_reset: vec![0.0],
+                    reset_at: match multi_spike {
+                        true => ResetAt::SameTick,
+                        false => [
+                            ResetAt::SameTick,
+                            ResetAt::NextTick,
+                            ResetAt::NextTickInputLost,
+                        ][r.below(3) as usize],
+                    },
+                    compare: [Compare::Greater, Compare::GreaterOrEqual][r.below(2) as usize],
+                    refractory_ticks: match multi_spike {
+                        true => 0,
+                        false => r.below(3) as u32,
+                    },
+                    multi_spike,
+                    sent_at: Default::default(),
+                    adaptation: None,
+                }),
+                activation: None,
+            };
+            (neuron, r.below(2) == 0)
+        })
+        .collect();
+    let kind_of: Vec<usize> = (0..n).map(|_| usize::from(r.below(4) == 0)).collect();
+    let populations: Vec<Population> = (0..n)
+        .map(|i| {
+            let size = sizes[i];
+            let kind = &kinds[kind_of[i]].0;
+            let all = |values: &Vec<f32>| vec![values[0]; size];
+            let synapse = kind.synapse.as_ref().map(|s| Synapse {
+                decay_syn: all(&s.decay_syn),
+                gain_syn: all(&s.gain_syn),
+                ..s.clone()
+            });
+            let firing = kind.firing.as_ref().map(|f| Firing {
+                v_threshold: (0..size).map(|_| 0.8 + 0.4 * r.real()).collect(),
+                v_reset: all(&f.v_reset),
+                ..f.clone()
+            });
+            Population {
+                name: format!("lif{i}"),
+                shape: vec![size],
+                order: AxisOrder::ChannelsFirst,
+                neuron: Neuron {
+                    synapse,
+                    decay_mem: all(&kind.decay_mem),
+                    gain: all(&kind.gain),
+                    v_leak: all(&kind.v_leak),
+                    v_init: all(&kind.v_init),
+                    firing,
+                    ..kind.clone()
+                },
+                origin: Origin::Synthetic,
+            }
+        })
+        .collect();
+    let encoder = random_encoder(&mut r, &mut n_channels);
+    let is_held = matches!(encoder, Encoder::Direct { .. });
+    let mut edges = vec![(Source::Input, 0, 0)];
+    for target in 1..n {
+        // The one before, or a skip, or nothing but late spikes.
+        let before = match r.below(4) {
+            0 => r.below(target as u64) as usize,
+            _ => target - 1,
+        };
+        let delay = u32::from(r.below(6) == 0);
+        edges.push((Source::Population(PopulationId(before)), target, delay));
+    }
+    for target in 0..n {
+        if is_held && target == 0 || r.below(2) == 0 {
+            continue;
+        }
+        let id = r.below(n as u64 + 1) as usize;
+        match id.checked_sub(1) {
+            Some(i) => {
+                let least = u32::from(i >= target);
+                let delay = least + r.below(3) as u32;
+                edges.push((Source::Population(PopulationId(i)), target, delay));
+            }
+            None if is_held => {}
+            None => edges.push((Source::Input, target, r.below(2) as u32)),
+        }
+    }
+    // Sometimes one that others follow is read out; everything leads somewhere.
+    let output = match r.below(4) {
+        0 => r.below(n as u64) as usize,
+        _ => n - 1,
+    };
+    for i in (0..n).filter(|&i| i != output) {
+        let own = Source::Population(PopulationId(i));
+        if !edges.iter().any(|(from, to, _)| *from == own && *to != i) {
+            edges.push((own, output, u32::from(i >= output)));
+        }
+    }
+    let projections = edges
+        .into_iter()
+        .enumerate()
+        .map(|(at, (source, target, delay))| {
+            let n_pre = match source {
+                Source::Input => n_channels,
+                Source::Population(id) => sizes[id.0],
+            };
+            let n_post = sizes[target];
+            let has_bias = kinds[kind_of[target]].1;
+            Projection {
+                name: format!("p{at}"),
+                source,
+                target: PopulationId(target),
+                pooling: vec![],
+                connectivity: Connectivity::Dense,
+                weights: weights(&mut r, n_pre * n_post, 1.0),
+                n_pre,
+                n_post,
+                bias: has_bias.then(|| (0..n_post).map(|_| 0.1 + 0.1 * r.real()).collect()),
+                delay,
+                channel_delays: (source != Source::Input && r.below(5) == 0)
+                    .then(|| (0..n_pre).map(|_| r.below(4) as u32).collect()),
+                learning: None,
+                origin: Origin::Synthetic,
+            }
+        })
+        .collect();
+    Network {
+        phases: 1,
+        name: format!("deep {seed}"),
+        semantics: Semantics::SnnTorch,
+        ticks: 3 + r.below(5) as u32,
+        input: Input {
+            teacher: 0,
+            shape: vec![n_channels],
+            encoder,
+            origin: Origin::Synthetic,
+        },
+        populations,
+        projections,
+        output: PopulationId(output),
+        decoder: [
+            Decoder::SpikeCount,
+            Decoder::FirstSpike,
+            Decoder::MembraneMax,
+        ][r.below(3) as usize],
+    }
+}
+
 /// Any encoder that there is a circuit for. Where spikes have a sign, channels come in pairs.
 fn random_encoder(r: &mut Random, n_channels: &mut usize) -> Encoder {
     match r.below(5) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use spikeloom::{Level, Request, StopAt, compile};
-use spikeloom_frontend::{Compression, ProjectFile};
+use spikeloom_frontend::{Compression, ProjectFile, Sharing};
 
 use crate::args::{ToolArgs, choice};
 use crate::model_args::{Loaded, ModelArgs, QuantizeArgs, text};
@@ -25,6 +25,10 @@ pub struct Compile {
     /// [default: auto].
     #[arg(long, value_name = "NAME", value_parser = choice::<Compression>())]
     compress: Option<Compression>,
+    /// Which populations share a core, which then computes them in turns within each tick
+    /// [default: auto].
+    #[arg(long, value_name = "NAME", value_parser = choice::<Sharing>())]
+    fold: Option<Sharing>,
     /// Leave out the learning engine: the weights stay what they are.
     #[arg(long)]
     frozen: bool,
@@ -54,6 +58,7 @@ impl Compile {
             target: self.target.clone(),
             lanes: self.lanes,
             compress: self.compress,
+            fold: self.fold,
             frozen: self.frozen.then_some(true),
             output: self.output.as_deref().map(text),
             ..self.quantize.project()

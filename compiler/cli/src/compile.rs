@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use spikeloom_bitstreams::{Family, Files, Flow, Target, ToolSource, Toolchain};
 use spikeloom_boards::Layout;
-use spikeloom_frontend::{Bits, Compression, ProjectFile};
+use spikeloom_frontend::{Bits, Compression, ProjectFile, Sharing};
 use spikeloom_hdl::DeviceConfig;
-use spikeloom_ir::mapped::{Limits, Way};
+use spikeloom_ir::mapped::{Fold, Limits, Way};
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Hertz, Mapped, Network, Quantized};
-use spikeloom_passes::{Compress, MapConfig, QuantizeReport, map, normalise, without_silent};
+use spikeloom_passes::{
+    Compress, Folding, MapConfig, QuantizeReport, fold_obstacles, map, normalise, without_silent,
+};
 
 use crate::build::{design_id, file, source_digest, write_weights};
 use crate::data::{DataSet, Samples};
@@ -129,11 +131,17 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             Some(Compression::Always) => Compress::Always,
             Some(Compression::Never) => Compress::Never,
         },
+        fold: match request.project.fold {
+            None | Some(Sharing::Auto) => Folding::Auto,
+            Some(Sharing::Always) => Folding::Always,
+            Some(Sharing::Never) => Folding::Never,
+        },
     };
     let mapped = steps.run("map onto cores and memories", || {
         map(quantized, &limits, &map_cfg)
     })?;
     note_mapped(&steps, quantized, &mapped);
+    note_folds(&steps, quantized, &mapped, &map_cfg);
     dump(request, Level::Mapped, || mapped.to_string());
 
     // Asked for as soon as the model is known to be good and to fit: what is wrong with it is told
@@ -205,9 +213,9 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         for image in device_cfg.images() {
             write(image.name(), image.to_hex().as_bytes())?;
         }
-        for (core, layout) in layout.cores.iter().enumerate() {
+        for layout in &layout.cores {
             if let Some(weights) = &layout.weights {
-                let name = format!("core{core}_weights.bin");
+                let name = format!("core{}_weights.bin", layout.core);
                 write(&name, weights)?;
                 loaded.push(name);
             }
@@ -237,6 +245,11 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         budget: quantised.budget.clone(),
         neurons: quantised.neurons.clone(),
         lanes: mapped.cores.iter().map(|c| c.lanes).collect(),
+        folds: mapped
+            .folds
+            .iter()
+            .map(|fold| names(quantized, fold))
+            .collect(),
         estimate: mapped.estimate.clone(),
         memories: mapped.memories.clone(),
         images: device_cfg
@@ -414,7 +427,9 @@ fn yaml<T: serde::Serialize>(level: &T) -> miette::Result<String> {
 
 fn note_mapped(steps: &Steps, network: &Quantized, mapped: &Mapped) {
     let e = &mapped.estimate;
-    let lanes: Vec<String> = mapped.cores.iter().map(|c| c.lanes.to_string()).collect();
+    let circuits = mapped.circuits();
+    let lanes = circuits.iter().map(|circuit| circuit[0].lanes.to_string());
+    let lanes: Vec<String> = lanes.collect();
     steps.note(format!(
         "lanes {}; about {} of {} logic cells, {} of {} block RAMs, {} of {} single-port RAMs",
         lanes.join(" + "),
@@ -432,6 +447,10 @@ fn note_mapped(steps: &Steps, network: &Quantized, mapped: &Mapped) {
         events.join(" + ")
     ));
     for core in &mapped.cores {
+        if let Some(learning) = core.learning {
+            let name = &network.projections[learning.projection.0].name;
+            steps.note(format!("projection {name} learns in the circuit"));
+        }
         for (p, way) in core.incoming(network) {
             if way == Way::Listed {
                 let listing = Listing::new(&p.weights, p.n_pre, &core.layout());
@@ -444,6 +463,28 @@ fn note_mapped(steps: &Steps, network: &Quantized, mapped: &Mapped) {
                     p.n_pre * core.n_sum_rows
                 ));
             }
+        }
+    }
+}
+
+/// Names of the populations that share a core.
+fn names(network: &Quantized, fold: &Fold) -> Vec<String> {
+    let populations = fold.populations.iter();
+    populations
+        .map(|id| network.populations[id.0].name.clone())
+        .collect()
+}
+
+/// Who shares a core; where it was asked for and nobody does, why.
+fn note_folds(steps: &Steps, network: &Quantized, mapped: &Mapped, cfg: &MapConfig) {
+    for fold in &mapped.folds {
+        let names = names(network, fold).join(", ");
+        steps.note(format!("populations {names} share a core"));
+    }
+    if cfg.fold == Folding::Always && mapped.folds.is_empty() {
+        steps.note("no populations can share a core".to_owned());
+        for obstacle in fold_obstacles(network, cfg) {
+            steps.note(obstacle);
         }
     }
 }

@@ -64,8 +64,11 @@ pub struct Report {
     pub budget: Option<BudgetReport>,
     /// Neurons that never fire, and saturations.
     pub neurons: NeuronReport,
-    /// Lanes of each core.
+    /// Lanes of each population's core.
     pub lanes: Vec<usize>,
+    /// Populations that share a core, in the order of their turns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folds: Vec<Vec<String>>,
     /// Figures before synthesis.
     pub estimate: Estimate,
     /// All memories.

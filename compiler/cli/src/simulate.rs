@@ -106,7 +106,7 @@ pub struct Hardware {
 /// What one core's counters say, mean over the samples.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CoreUse {
-    /// Its population.
+    /// Its population, or those that share it.
     pub population: String,
     /// Events taken.
     pub events: f64,
@@ -335,10 +335,11 @@ pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Hardwar
     let clock_hz = build.report.clock_hz;
     let cores = build
         .mapped
-        .cores
+        .circuits()
         .iter()
         .enumerate()
-        .map(|(c, core)| {
+        .map(|(c, circuit)| {
+            let core = circuit[0];
             let sum = |value: &dyn Fn(&spikeloom_boards::CoreCounters) -> u64| {
                 run.outcomes
                     .iter()
@@ -347,14 +348,25 @@ pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Hardwar
             };
             let events = sum(&|k| k.events);
             let active = sum(&|k| k.active_cycles);
-            let population = &build.quantized.populations[core.population.0];
+            let names: Vec<&str> = circuit
+                .iter()
+                .map(|core| build.quantized.populations[core.population.0].name.as_str())
+                .collect();
+            let operations = match circuit.len() {
+                1 => events * synapses_of_an_event(build, core, outcomes),
+                _ => {
+                    let targets = circuit.iter().map(|core| core.population.0);
+                    let of_target =
+                        |t: usize| outcomes.iter().map(|o| o.operations_into[t]).sum::<u64>();
+                    targets.map(of_target).sum::<u64>() as f64
+                }
+            };
             CoreUse {
-                population: population.name.clone(),
+                population: names.join(", "),
                 events: events / n,
                 active_cycles: active / n,
                 stalled_cycles: sum(&|k| k.stalled_cycles) / n,
-                operations_per_lane_cycle: events * synapses_of_an_event(build, core, outcomes)
-                    / (active * core.lanes as f64).max(1.0),
+                operations_per_lane_cycle: operations / (active * core.lanes as f64).max(1.0),
             }
         })
         .collect();

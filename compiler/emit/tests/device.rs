@@ -27,11 +27,11 @@ use spikeloom_ir::network::{
     ResetAt, Semantics, Source as From, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Hertz, Origin, PopulationId, Quantized};
-use spikeloom_passes::{Compress, MapConfig, QuantizeConfig, map, normalise, quantize};
+use spikeloom_passes::{Compress, Folding, MapConfig, QuantizeConfig, map, normalise, quantize};
 use spikeloom_tests::learning::random_plastic;
-use spikeloom_tests::networks::{random_network, random_planes};
+use spikeloom_tests::networks::{random_deep, random_network, random_planes};
 use spikeloom_tests::reservoirs::random_reservoir;
-use support::{Random, lint, lint_report, record, tools};
+use support::{Random, Recording, lint, lint_report, record, tools};
 
 const CLOCK_HZ: u32 = 12_000_000;
 
@@ -248,6 +248,8 @@ fn network(shape: &Shape) -> Network {
 /// A network at every level down to its Verilog.
 struct Design {
     network: Quantized,
+    /// Populations that share a core.
+    n_sharing: usize,
     cfg: DeviceConfig,
     layout: Layout,
     samples: Vec<Vec<u8>>,
@@ -255,11 +257,25 @@ struct Design {
 
 impl Design {
     fn new(shape: &Shape) -> Self {
-        Self::of(&network(shape), shape.lanes, shape.is_loaded, shape.seed).unwrap()
+        let network = network(shape);
+        Self::of(
+            &network,
+            shape.lanes,
+            Folding::Never,
+            shape.is_loaded,
+            shape.seed,
+        )
+        .unwrap()
     }
 
     /// The design of a network, if it has one.
-    fn of(network: &Network, lanes: usize, is_loaded: bool, seed: u64) -> Option<Self> {
+    fn of(
+        network: &Network,
+        lanes: usize,
+        fold: Folding,
+        is_loaded: bool,
+        seed: u64,
+    ) -> Option<Self> {
         let network = normalise(network);
         let (network, _) = quantize(&network, &QuantizeConfig::default()).ok()?;
         let limits = Limits {
@@ -273,12 +289,25 @@ impl Design {
         };
         let cfg = MapConfig {
             lanes: Some(lanes),
-            compress: [Compress::Auto, Compress::Always][(seed % 2) as usize],
+            compress: match fold {
+                // A list of rows keeps a population from sharing its core.
+                Folding::Always => Compress::Auto,
+                _ => [Compress::Auto, Compress::Always][(seed % 2) as usize],
+            },
+            fold,
         };
         let mut mapped = map(&network, &limits, &cfg).ok()?;
         if is_loaded {
             // The pass does so with large weights only.
             mapped.cores[0].weight_memory = MemoryKind::SinglePort;
+            let shared = mapped
+                .folds
+                .iter()
+                .find(|f| f.populations[0].0 == 0)
+                .cloned();
+            for id in shared.into_iter().flat_map(|fold| fold.populations) {
+                mapped.cores[id.0].weight_memory = MemoryKind::SinglePort;
+            }
         }
         let cfg = DeviceConfig::new(&network, &mapped, DESIGN_ID).unwrap();
         let layout = Layout::new(&network, &mapped, DESIGN_ID).unwrap();
@@ -293,8 +322,10 @@ impl Design {
                     .collect()
             })
             .collect();
+        let n_sharing = mapped.folds.iter().map(|fold| fold.populations.len()).sum();
         Some(Self {
             network,
+            n_sharing,
             cfg,
             layout,
             samples,
@@ -319,10 +350,10 @@ impl Design {
             bytes.extend(frame.unwrap().encode());
         };
         send(command::READ, Space::CONTROL, 0, &[20]);
-        for (core, layout) in self.layout.cores.iter().enumerate() {
+        for layout in &self.layout.cores {
             let weights = layout.weights.as_deref().unwrap_or_default();
             for (part, row) in weights.chunks(200).enumerate() {
-                let space = Space::weights(core).unwrap();
+                let space = Space::weights(layout.core).unwrap();
                 send(command::WRITE, space, 200 * part as u32, row);
             }
         }
@@ -332,7 +363,7 @@ impl Design {
             send(command::READ, Space::CONTROL, register::STATUS, &[1]);
             send(command::READ, Space::RESULTS, 0, &[48]);
             send(command::READ, Space::SCORES, 0, &[12]);
-            for core in 0..self.layout.cores.len() {
+            for core in 0..self.layout.n_cores() {
                 send(command::READ, Space::states(core).unwrap(), 0, &[32]);
             }
         }
@@ -357,48 +388,53 @@ impl Design {
     }
 }
 
+/// All outputs of a device that gets these bytes, until it has been quiet for a while. What the
+/// traces say counts where it is valid.
+fn recorded(design: &Design, stream: &[u8], seed: u64) -> Recording {
+    let (mut sent, mut offered, mut idle) = (0, false, 0);
+    let mut random = Random(seed);
+    let device = Device::new(&design.cfg).unwrap();
+    let mut recording = record(
+        "device",
+        device,
+        design.images(),
+        |device| &mut device.clock,
+        |device, cycle, at_edge| {
+            let [rx_ready, tx_valid, ..] = *at_edge else {
+                panic!("the first outputs are `rx_ready` and `tx_valid`");
+            };
+            sent += usize::from(offered) & rx_ready as usize;
+            // Rhythms change every 512 cycles, from full speed to stalls.
+            let (gap, stall) = [(0, 0), (3, 0), (0, 3), (2, 2)][(cycle / 512) as usize % 4];
+            offered = sent < stream.len() && random.next() % 4 >= gap;
+            device.rx_valid.next = offered;
+            let byte = stream.get(sent).copied().unwrap_or(0xff);
+            device.rx_data.next = u64::from(byte).into();
+            device.tx_ready.next = random.next() % 4 >= stall;
+            let is_quiet = sent == stream.len() && tx_valid == 0;
+            idle = if is_quiet { idle + 1 } else { 0 };
+            idle < 3_000
+        },
+    );
+    assert_eq!(sent, stream.len());
+    for core in 0..design.layout.cores.len() {
+        let names = ["index", "spikes", "word"].map(|name| format!("trace_{name}_{core}"));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        recording.qualify(&format!("trace_valid_{core}"), &names);
+    }
+    recording
+}
+
 #[test]
 fn a_device_and_its_verilog_are_equal_in_each_cycle() {
     for shape in &SHAPES {
         let design = Design::new(shape);
         let stream = design.traffic();
-        let (mut sent, mut offered) = (0, false);
-        let mut random = Random(shape.seed);
-        let mut idle = 0;
-        let device = Device::new(&design.cfg).unwrap();
-        let mut recording = record(
-            "device",
-            device,
-            design.images(),
-            |device| &mut device.clock,
-            |device, cycle, at_edge| {
-                let [rx_ready, tx_valid, ..] = *at_edge else {
-                    panic!("the first outputs are `rx_ready` and `tx_valid`");
-                };
-                sent += usize::from(offered) & rx_ready as usize;
-                // Rhythms change every 512 cycles, from full speed to stalls.
-                let (gap, stall) = [(0, 0), (3, 0), (0, 3), (2, 2)][(cycle / 512) as usize % 4];
-                offered = sent < stream.len() && random.next() % 4 >= gap;
-                device.rx_valid.next = offered;
-                let byte = stream.get(sent).copied().unwrap_or(0xff);
-                device.rx_data.next = u64::from(byte).into();
-                device.tx_ready.next = random.next() % 4 >= stall;
-                idle = if sent < stream.len() || tx_valid == 1 {
-                    0
-                } else {
-                    idle + 1
-                };
-                idle < 1_000
-            },
-        );
-        assert_eq!(sent, stream.len());
+        let recording = recorded(&design, &stream, shape.seed);
         for core in 0..design.layout.cores.len() {
             let n_records: u64 = recording.output(&format!("trace_valid_{core}")).sum();
             let n_neurons = design.layout.cores[core].n_neurons as u64;
             assert_eq!(n_records, 2 * 4 * n_neurons, "two samples of four ticks");
-            let names = ["index", "spikes", "word"].map(|name| format!("trace_{name}_{core}"));
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            recording.qualify(&format!("trace_valid_{core}"), &names);
         }
         recording.check_equal();
     }
@@ -549,7 +585,7 @@ fn random_designs_compute_what_the_golden_model_does() {
     });
     let mut n_run = 0;
     for (seed, network) in networks {
-        let Some(design) = Design::of(&network, 4, seed % 3 == 0, seed) else {
+        let Some(design) = Design::of(&network, 4, Folding::Never, seed % 3 == 0, seed) else {
             continue;
         };
         let device = design.source(&emit_device(&design.cfg).unwrap());
@@ -560,6 +596,44 @@ fn random_designs_compute_what_the_golden_model_does() {
         n_run += 1;
     }
     assert!(n_run > 28, "{n_run} had a circuit");
+}
+
+/// The Verilog of networks whose populations share cores, behind the byte stream and the UART.
+#[test]
+fn designs_with_shared_cores_compute_what_the_golden_model_does() {
+    let Some(verilator) = tools::verilator() else {
+        return;
+    };
+    let cache = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/emit-cache"));
+    let (mut n_run, mut n_sharing, mut n_loaded) = (0, 0, 0);
+    for seed in 1..31 {
+        let network = random_deep(seed);
+        let is_loaded = seed % 3 == 0;
+        let Some(design) = Design::of(&network, 4, Folding::Always, is_loaded, seed) else {
+            continue;
+        };
+        if design.n_sharing == 0 {
+            continue;
+        }
+        let device = emit_device(&design.cfg).unwrap();
+        lint(&device.verilog, "device");
+        let device = build(&verilator, cache, &design.source(&device))
+            .unwrap_or_else(|error| panic!("{}: {error}", network.name));
+        let stream = Transport::Stream(StreamPorts::default());
+        check_golden(&design, &device, stream, ClientConfig::default());
+        n_run += 1;
+        n_sharing += design.n_sharing;
+        n_loaded += usize::from(is_loaded && design.layout.cores[0].weights.is_some());
+        if n_run == 1 {
+            let top = design.source(&emit_top(&design.cfg, CYCLES_PER_BIT).unwrap());
+            let top = build(&verilator, cache, &top).unwrap_or_else(|error| panic!("{error}"));
+            let uart = Transport::Uart(UartPorts::new(CYCLES_PER_BIT));
+            let cfg = ClientConfig::for_baud(CLOCK_HZ / CYCLES_PER_BIT);
+            check_golden(&design, &top, uart, cfg);
+        }
+    }
+    let found = (n_run, n_sharing, n_loaded);
+    assert!(n_run > 12 && n_sharing > 36 && n_loaded > 3, "{found:?}");
 }
 
 #[test]
@@ -585,7 +659,8 @@ fn plastic(seed: u64) -> Design {
     let project = ProjectFile::default();
     let text = random_plastic(seed);
     let (network, _) = native::load(&text, "net.yaml", &project, "net", &mut no_files).unwrap();
-    Design::of(&network, [4, 1, 2, 8, 16][(seed % 5) as usize], false, seed).unwrap()
+    let lanes = [4, 1, 2, 8, 16][(seed % 5) as usize];
+    Design::of(&network, lanes, Folding::Auto, false, seed).unwrap()
 }
 
 /// All that a design does while it learns: every output in each cycle.
@@ -619,35 +694,7 @@ fn a_design_that_learns_and_its_verilog_are_equal_in_each_cycle() {
                 send(command::READ, Space::post_traces(core).unwrap(), 0, &[16]);
             }
         }
-        let (mut sent, mut offered, mut idle) = (0, false, 0);
-        let device = Device::new(&design.cfg).unwrap();
-        let mut recording = record(
-            "device",
-            device,
-            design.images(),
-            |device| &mut device.clock,
-            |device, _, at_edge| {
-                let [rx_ready, tx_valid, ..] = *at_edge else {
-                    panic!("the first outputs are `rx_ready` and `tx_valid`");
-                };
-                sent += usize::from(offered) & rx_ready as usize;
-                offered = sent < stream.len();
-                device.rx_valid.next = offered;
-                let byte = stream.get(sent).copied().unwrap_or(0xff);
-                device.rx_data.next = u64::from(byte).into();
-                device.tx_ready.next = true;
-                let is_quiet = sent == stream.len() && tx_valid == 0;
-                idle = if is_quiet { idle + 1 } else { 0 };
-                idle < 3_000
-            },
-        );
-        assert_eq!(sent, stream.len());
-        for core in 0..design.layout.cores.len() {
-            let names = ["index", "spikes", "word"].map(|name| format!("trace_{name}_{core}"));
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            recording.qualify(&format!("trace_valid_{core}"), &names);
-        }
-        recording.check_equal();
+        recorded(&design, &stream, seed).check_equal();
     }
 }
 

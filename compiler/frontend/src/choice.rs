@@ -209,6 +209,33 @@ impl Choice for Compression {
     ];
 }
 
+/// Which populations share a core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// None where one core each fits the target, else all that can.
+    Auto,
+    /// All that can.
+    Always,
+    /// None.
+    Never,
+}
+
+impl Choice for Sharing {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            Sharing::Auto,
+            "auto",
+            "one core each where that fits the target, else populations share cores",
+        ),
+        (
+            Sharing::Always,
+            "always",
+            "all that run the same neuron program, spike, and are fed by spikes all to all",
+        ),
+        (Sharing::Never, "never", "one core each"),
+    ];
+}
+
 /// How far down the membrane of a neuron that fires can go.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LowerLimit {

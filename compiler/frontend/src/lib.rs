@@ -40,7 +40,7 @@ mod yaml;
 
 pub use bits::{Bits, parse_bytes};
 pub use choice::{
-    Choice, Compression, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick,
+    Choice, Compression, DecoderChoice, Encoding, LowerLimit, ResetChoice, Sharing, SpikesPerTick,
 };
 pub use coding::Coding;
 pub use error::{Error, Limit};

@@ -9,7 +9,7 @@ use spikeloom_ir::network::{MAX_TICKS, Semantics};
 
 use crate::bits::{ALL, Bits, parse_bytes};
 use crate::choice::{
-    Choice, Compression, DecoderChoice, Encoding, LowerLimit, ResetChoice, SpikesPerTick,
+    Choice, Compression, DecoderChoice, Encoding, LowerLimit, ResetChoice, Sharing, SpikesPerTick,
 };
 use crate::coding::Coding;
 use crate::error::Error;
@@ -51,6 +51,7 @@ pub const KEYS: &[&str] = &[
     "target",
     "lanes",
     "compress",
+    "fold",
     "frozen",
     "calibration",
     "output",
@@ -117,13 +118,15 @@ pub struct ProjectFile {
     pub lanes: Option<u32>,
     /// Which projections become compressed rows.
     pub compress: Option<Compression>,
+    /// Which populations share a core.
+    pub fold: Option<Sharing>,
     /// The circuit's weights do not learn.
     pub frozen: Option<bool>,
     /// Samples from which scales are chosen.
     pub calibration: Option<Calibration>,
     /// Path of the build folder.
     pub output: Option<String>,
-    /// Another trial of the same network: its number, times [`TRIAL`], is added to every seed of
+    /// Another trial of the same network: its number, times 10,000, is added to every seed of
     /// random weights and of learning. No key of the file.
     pub trial: u32,
 }
@@ -192,6 +195,7 @@ impl ProjectFile {
             target: flags.target.or(self.target),
             lanes: flags.lanes.or(self.lanes),
             compress: flags.compress.or(self.compress),
+            fold: flags.fold.or(self.fold),
             frozen: flags.frozen.or(self.frozen),
             calibration,
             output: flags.output.or(self.output),
@@ -274,6 +278,7 @@ impl ProjectFile {
         line("target", word(&self.target));
         line("lanes", self.lanes.map(|v| v.to_string()));
         line("compress", self.compress.map(|v| v.name().to_owned()));
+        line("fold", self.fold.map(|v| v.name().to_owned()));
         line("frozen", self.frozen.map(|v| v.to_string()));
         text
     }
@@ -348,6 +353,7 @@ impl Reader {
                 "target" => project.target = self.word(entry),
                 "lanes" => project.lanes = self.count(entry),
                 "compress" => project.compress = self.choice(entry),
+                "fold" => project.fold = self.choice(entry),
                 "frozen" => project.frozen = self.flag(entry),
                 "calibration" => project.calibration = self.calibration(entry),
                 "output" => project.output = self.word(entry),

@@ -10,6 +10,7 @@
 #![deny(clippy::as_conversions)]
 
 pub mod coding;
+pub mod fold;
 pub mod geometry;
 mod ids;
 pub mod learning;

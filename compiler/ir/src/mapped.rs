@@ -2,7 +2,8 @@
 //!
 //! Populations are pipelined over ticks, one core each: while a core works on tick `t`, the core
 //! before it works on tick `t + 1`. Each core has queues on both sides, lanes for its weights and
-//! one pipeline for its neurons' program. The order of work inside a tick is fixed by the core:
+//! one pipeline for its neurons' program. Where a device is too small, several populations fold
+//! onto one core, which computes them in turns within each tick. The order of work inside a tick is fixed by the core:
 //! events first, in order of arrival, one weight row a cycle; then the neurons, one a cycle.
 
 use std::fmt;
@@ -80,7 +81,7 @@ pub enum Way {
     Listed,
 }
 
-/// One core.
+/// One core, or the part of one that a population has where several [share](Fold) it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Core {
     /// The population whose neurons it computes.
@@ -220,6 +221,16 @@ impl Core {
     }
 }
 
+/// Populations that share a core: it computes them in turns, each once a tick.
+///
+/// Their cores have the same lanes, widths and kinds of memories; rows of weights, sums, states and
+/// parameters stand one population behind the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fold {
+    /// Who shares, two at least, in the order of their turns, which is ascending.
+    pub populations: Vec<PopulationId>,
+}
+
 /// A network placed on a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mapped {
@@ -227,6 +238,9 @@ pub struct Mapped {
     pub limits: Limits,
     /// One core a population, in order.
     pub cores: Vec<Core>,
+    /// Which of them are one circuit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folds: Vec<Fold>,
     /// Width of an output neuron's score, sign included, [`MAX_SCORE_BITS`] at most.
     pub score_bits: usize,
     /// Where the scores are.
@@ -296,6 +310,20 @@ pub fn delay_address_bits(n_pre: usize, delay: u32, is_own: bool) -> usize {
     usize::try_from(bits).expect("usize has at least 32 bits")
 }
 
+/// Address bits of a queue in front of a core that several populations share: as
+/// [`delay_address_bits`], for nothing takes what a tick brings before the population's turn, and a
+/// sender that stopped for want of room could be the one that the turn waits for.
+pub fn turn_address_bits(n_pre: usize, delay: u32) -> usize {
+    // Events that a sender has in flight, rounded up to a power of two.
+    const IN_FLIGHT: usize = 64;
+    let ticks = usize::try_from(delay).map_or(usize::MAX, |delay| delay.saturating_add(1));
+    let events = ticks
+        .saturating_mul(n_pre.saturating_add(1))
+        .saturating_add(1 + IN_FLIGHT);
+    let bits = usize::BITS - events.saturating_sub(1).leading_zeros();
+    usize::try_from(bits).expect("usize has at least 32 bits")
+}
+
 /// Bytes from one row to the next where the host addresses a row of `row_bits` bits byte by byte:
 /// a power of two, so that an address splits without a division.
 pub fn row_stride_bytes(row_bits: usize) -> usize {
@@ -341,6 +369,11 @@ impl fmt::Display for Mapped {
                 core.n_sum_rows * core.lanes,
                 core.lane_bits,
             )?;
+        }
+        for fold in &self.folds {
+            let ids = fold.populations.iter();
+            let ids: Vec<String> = ids.map(ToString::to_string).collect();
+            writeln!(f, "populations {} share a core", ids.join(", "))?;
         }
         for m in &self.memories {
             let kind = match m.kind {

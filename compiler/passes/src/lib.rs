@@ -23,7 +23,7 @@ mod tuning;
 
 pub use error::Error;
 pub use fidelity::{ProjectionReport, bytes};
-pub use map::{Compress, MAX_LANES, MapConfig, map};
+pub use map::{Compress, Folding, MAX_LANES, MapConfig, fold_obstacles, map};
 pub use normalise::normalise;
 pub use quantize::{
     PopulationReport, QuantizeConfig, QuantizeReport, default_weight_bits, quantize,

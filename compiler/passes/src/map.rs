@@ -7,6 +7,7 @@ use crate::Error;
 
 mod check;
 mod estimate;
+mod fold;
 mod learning;
 mod memories;
 mod place;
@@ -16,7 +17,7 @@ mod shape;
 mod widths;
 
 use check::check_features;
-use place::place;
+use place::{Choice, Trial, place};
 use refusal::{does_not_fit, overflow};
 
 /// Choices of [`map`].
@@ -26,6 +27,21 @@ pub struct MapConfig {
     pub lanes: Option<usize>,
     /// Which projections become compressed rows.
     pub compress: Compress,
+    /// Which populations share a core.
+    pub fold: Folding,
+}
+
+/// Which populations share a core, which then computes them in turns: those that run the same
+/// neuron program, spike, and are fed by spikes over dense projections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Folding {
+    /// None where one core each fits the target, else all that can.
+    #[default]
+    Auto,
+    /// All that can.
+    Always,
+    /// None.
+    Never,
 }
 
 /// Which projections become compressed rows, in which weights of 0 take neither memory nor cycles.
@@ -38,6 +54,19 @@ pub enum Compress {
     Always,
     /// None.
     Never,
+}
+
+/// What keeps populations from sharing cores, for people.
+pub fn fold_obstacles(network: &Quantized, cfg: &MapConfig) -> Vec<String> {
+    let trial = Trial {
+        most_lanes: cfg.lanes.unwrap_or(LANES_TRIED[0]),
+        compress: cfg.compress,
+        folds: true,
+        spared: 0,
+        single_port_states: false,
+        small_in_logic: false,
+    };
+    fold::obstacles(network, &trial)
 }
 
 /// The most lanes a core can have.
@@ -68,24 +97,31 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
         Some(lanes) => vec![lanes],
         None => LANES_TRIED.to_vec(),
     };
-    let mut refusal = None;
-    for &lanes in &tried {
-        let mapped = place(network, limits, lanes, cfg.compress);
-        match overflow(&mapped) {
-            None => return Ok(mapped),
-            Some(over) => refusal = refusal.or(Some((mapped, over))),
+    let folds = match cfg.fold {
+        Folding::Auto => vec![false, true],
+        Folding::Always => vec![true],
+        Folding::Never => vec![false],
+    };
+    // Of all that do not fit the last is the smallest: as few lanes as can be, cores shared.
+    let mut smallest = None;
+    for folds in folds {
+        for &most_lanes in &tried {
+            let choice = Choice {
+                most_lanes,
+                compress: cfg.compress,
+                folds,
+            };
+            let mapped = place(network, limits, choice);
+            let Some(over) = overflow(&mapped) else {
+                return Ok(mapped);
+            };
+            // Where nothing is shared, it is what was tried before.
+            if folds && mapped.folds.is_empty() && smallest.is_some() {
+                break;
+            }
+            smallest = Some((mapped, over));
         }
     }
-    // Report the variant with the fewest lanes: it is the smallest one.
-    let smallest = place(
-        network,
-        limits,
-        *tried.last().expect("at least one is tried"),
-        cfg.compress,
-    );
-    let (mapped, over) = match overflow(&smallest) {
-        Some(over) => (smallest, over),
-        None => refusal.expect("every variant was refused"),
-    };
-    Err(does_not_fit(network, &mapped, over, cfg.compress))
+    let (mapped, over) = smallest.expect("at least one was tried");
+    Err(does_not_fit(network, &mapped, over, cfg))
 }

@@ -48,21 +48,45 @@ pub struct CoreConfig {
     pub parameters: MemoryImage,
     /// What each neuron computes.
     pub program: Program,
+    /// The populations that share the core, in the order of their turns; empty where it has one.
+    /// Numbers of neurons and of rows are then sums, of sources the largest.
+    pub turns: Vec<Turn>,
     /// How one of its projections learns; its weights come with the bitstream.
     pub learning: Option<LearningConfig>,
     /// Some core of the design learns: all have the ports for it.
     pub is_learning_design: bool,
 }
 
+/// One of several populations that share a core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// Number of its source neurons or channels, of all its projections.
+    pub n_pre: usize,
+    /// Number of its neurons.
+    pub n_post: usize,
+    /// Its rows of sums, at least 2, which are the weight rows of an event.
+    pub n_sum_rows: usize,
+    /// Weight rows from one event's first to the next's.
+    pub row_stride: usize,
+}
+
 impl CoreConfig {
     /// All weight rows.
     pub fn n_rows(&self) -> usize {
         let listed: usize = self.ways.iter().map(|way| way.n_weight_rows).sum();
-        if self.ways.is_empty() {
+        if !self.turns.is_empty() {
+            self.turns.iter().map(|t| t.n_pre * t.row_stride).sum()
+        } else if self.ways.is_empty() {
             self.n_pre * self.row_stride
         } else {
             listed.max(1)
         }
+    }
+
+    /// The most neurons that one of its populations has.
+    pub fn most_neurons(&self) -> usize {
+        let most = self.turns.iter().map(|turn| turn.n_post).max();
+        most.unwrap_or(self.n_post)
     }
 
     /// Bits of what a neuron sends in a tick: a graded value, the number of its spikes, or 1 where

@@ -1,10 +1,11 @@
 //! What fixes a design.
 
-use spikeloom_ir::mapped::{Mapped, MemoryKind};
+use spikeloom_ir::fold::circuit_weights;
+use spikeloom_ir::mapped::{self, Mapped, MemoryKind};
 use spikeloom_ir::quantized::{Decoder, Source};
 use spikeloom_ir::{Init, Program, Quantized};
 
-use crate::core::CoreConfig;
+use crate::core::{CoreConfig, Turn};
 use crate::delay_line::delay_image;
 use crate::encoder::EncoderConfig;
 use crate::error::Error;
@@ -17,12 +18,14 @@ use crate::width::SignalType;
 /// Everything that fixes a design.
 #[derive(Debug, Clone)]
 pub struct DeviceConfig {
-    /// One core a population.
+    /// One core a population, or for several.
     pub cores: Vec<CoreConfig>,
-    /// For each core the queues in front of it, in the order of its sources, with the ticks that
-    /// their events are late.
+    /// For each population where it is computed.
+    pub seats: Vec<Seat>,
+    /// For each population the queues in front of it, in the order of its sources, with the ticks
+    /// that their events are late.
     pub ports: Vec<Vec<(PortConfig, u32)>>,
-    /// The core that is read out.
+    /// The population that is read out.
     pub output: usize,
     /// How samples become events.
     pub encoder: EncoderConfig,
@@ -40,76 +43,56 @@ pub struct DeviceConfig {
     pub design_id: u64,
 }
 
+/// Where a population is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    /// On which core.
+    pub core: usize,
+    /// In which turn, where several populations share the core.
+    pub turn: Option<usize>,
+    /// Number of its neurons.
+    pub n_neurons: usize,
+}
+
 impl DeviceConfig {
     /// The design of a mapped network.
     ///
     /// # Errors
     /// If a memory's contents do not fit it, which the levels above rule out.
     pub fn new(network: &Quantized, mapped: &Mapped, design_id: u64) -> Result<Self, Error> {
+        let circuits = mapped.circuits();
+        let programs = mapped.programs(network);
         let is_learning_design = mapped.cores.iter().any(|core| core.learning.is_some());
-        let cores = mapped
-            .cores
+        let cores = circuits
             .iter()
+            .zip(&programs)
             .enumerate()
-            .map(|(position, core)| {
-                let population = &network.populations[core.population.0];
-                let bits = core.weight_bits(network);
-                let lane = SignalType::signed(bits);
-                let rows = core.weight_rows(network);
-                let words = rows.iter().map(|&w| lane.value(w as u64).raw()).collect();
-                let weights = match core.weight_memory {
-                    MemoryKind::Block | MemoryKind::Logic => Some(MemoryImage::new(
-                        format!("core{position}_weights.hex"),
-                        vec![lane; core.lanes],
-                        words,
-                    )?),
-                    MemoryKind::SinglePort => None,
-                };
-                let way = |(at, (p, way))| {
-                    let name = format!("core{position}_way{at}");
-                    WayPlan::new(p, way, &core.layout(), &name)
-                };
-                let ways = match core.is_dense() {
-                    true => vec![],
-                    false => core
-                        .incoming(network)
-                        .enumerate()
-                        .map(way)
-                        .collect::<Result<Vec<_>, Error>>()?,
-                };
+            .map(|(position, (circuit, program))| {
                 Ok(CoreConfig {
-                    learning: learning(network, core),
                     is_learning_design,
-                    n_pre: core.n_pre(network),
-                    n_post: population.n_neurons,
-                    lanes: core.lanes,
-                    n_sum_rows: core.n_sum_rows,
-                    ways,
-                    n_channels: core.n_channels,
-                    weight_memory: core.weight_memory,
-                    sum_memory: core.sum_memory,
-                    state_memory: core.state_memory,
-                    row_stride: core.row_stride,
-                    weight_bits: bits,
-                    lane_bits: core.lane_bits,
-                    held_bits: core.held_bits,
-                    adds_spikes: core.planes.is_none()
-                        && population.accumulators.iter().any(|a| !a.hold),
-                    is_graded: core.planes.is_some(),
-                    weights,
-                    parameters: parameter_image(position, population, core.n_parameter_rows)?,
-                    program: population.program.clone(),
+                    ..core_config(network, position, circuit, program)?
                 })
             })
             .collect::<Result<Vec<_>, Error>>()?;
+        let seats: Vec<Seat> = (mapped.seats(network).iter())
+            .zip(&network.populations)
+            .map(|(seat, population)| Seat {
+                core: seat.circuit,
+                turn: (seat.n_turns > 1).then_some(seat.turn),
+                n_neurons: population.n_neurons,
+            })
+            .collect();
+        let spike_bits: Vec<usize> = (seats.iter())
+            .map(|seat| programs[seat.core].spike_bits().max(1))
+            .collect();
         Ok(Self {
             cores,
             ports: mapped
                 .cores
                 .iter()
-                .enumerate()
-                .map(|(position, core)| ports(network, position, core))
+                .map(|core| ports(network, core, &spike_bits))
                 .collect::<Result<_, Error>>()?,
+            seats,
             output: network.output.0,
             encoder: EncoderConfig::new(
                 network.input.n_channels,
@@ -140,7 +123,7 @@ impl DeviceConfig {
 }
 
 /// What learns in a core.
-fn learning(network: &Quantized, core: &spikeloom_ir::mapped::Core) -> Option<LearningConfig> {
+fn learning(network: &Quantized, core: &mapped::Core) -> Option<LearningConfig> {
     let learning = core.learning?;
     let p = &network.projections[learning.projection.0];
     let population = &network.populations[core.population.0];
@@ -171,19 +154,85 @@ fn learning(network: &Quantized, core: &spikeloom_ir::mapped::Core) -> Option<Le
     })
 }
 
-/// The queues of a core.
-fn ports(
+/// The core of one population, or of those that share it, with the program that it runs.
+fn core_config(
     network: &Quantized,
     position: usize,
-    core: &spikeloom_ir::mapped::Core,
+    circuit: &[&mapped::Core],
+    program: &Program,
+) -> Result<CoreConfig, Error> {
+    let core = circuit[0];
+    let n_neurons = |core: &mapped::Core| network.populations[core.population.0].n_neurons;
+    let (rows, bits) = circuit_weights(network, circuit);
+    let lane = SignalType::signed(bits);
+    let words = rows.iter().map(|&w| lane.value(w as u64).raw()).collect();
+    let weights = match core.weight_memory {
+        MemoryKind::Block | MemoryKind::Logic => Some(MemoryImage::new(
+            format!("core{position}_weights.hex"),
+            vec![lane; core.lanes],
+            words,
+        )?),
+        MemoryKind::SinglePort => None,
+    };
+    let way = |(at, (p, way))| {
+        let name = format!("core{position}_way{at}");
+        WayPlan::new(p, way, &core.layout(), &name)
+    };
+    let ways = match core.is_dense() {
+        true => vec![],
+        false => core
+            .incoming(network)
+            .enumerate()
+            .map(way)
+            .collect::<Result<Vec<_>, Error>>()?,
+    };
+    let turn = |core: &&mapped::Core| Turn {
+        n_pre: core.n_pre(network),
+        n_post: n_neurons(core),
+        n_sum_rows: core.n_sum_rows,
+        row_stride: core.row_stride,
+    };
+    let all: Vec<Turn> = circuit.iter().map(turn).collect();
+    let is_shared = all.len() > 1;
+    let n_post = all.iter().map(|turn| turn.n_post).sum();
+    let n_parameter_rows = circuit.iter().map(|core| core.n_parameter_rows).sum();
+    let accumulators = &network.populations[core.population.0].accumulators;
+    Ok(CoreConfig {
+        n_pre: all.iter().map(|turn| turn.n_pre).max().unwrap_or(1),
+        n_post,
+        lanes: core.lanes,
+        n_sum_rows: all.iter().map(|turn| turn.n_sum_rows).sum(),
+        ways,
+        n_channels: if is_shared { n_post } else { core.n_channels },
+        weight_memory: core.weight_memory,
+        sum_memory: core.sum_memory,
+        state_memory: core.state_memory,
+        row_stride: core.row_stride,
+        weight_bits: bits,
+        lane_bits: core.lane_bits,
+        held_bits: core.held_bits,
+        adds_spikes: core.planes.is_none() && accumulators.iter().any(|a| !a.hold),
+        is_graded: core.planes.is_some(),
+        weights,
+        parameters: parameter_image(position, program, n_parameter_rows)?,
+        program: program.clone(),
+        turns: if is_shared { all } else { vec![] },
+        learning: learning(network, core),
+        is_learning_design: false,
+    })
+}
+
+/// The queues of a population; each source's spikes are counted in so many bits.
+fn ports(
+    network: &Quantized,
+    core: &mapped::Core,
+    spike_bits: &[usize],
 ) -> Result<Vec<(PortConfig, u32)>, Error> {
-    let port = |(at, port): (usize, &spikeloom_ir::mapped::Port)| {
+    let position = core.population.0;
+    let port = |(at, port): (usize, &mapped::Port)| {
         let (source, spike_bits) = match port.source {
             Source::Input => (0, 1),
-            Source::Population(id) => (
-                1 + id.0,
-                network.populations[id.0].program.spike_bits().max(1),
-            ),
+            Source::Population(id) => (1 + id.0, spike_bits[id.0]),
         };
         let image = || delay_image(&port.delays, format!("core{position}_port{at}_delays.hex"));
         let delays = match port.delays.is_empty() {
@@ -210,11 +259,11 @@ fn ports(
 /// has none.
 fn parameter_image(
     position: usize,
-    population: &spikeloom_ir::quantized::Population,
+    program: &Program,
     n_rows: usize,
 ) -> Result<MemoryImage, Error> {
-    let parameters = &population.program.parameters;
-    debug_assert!(population.program.states.iter().all(|s| match s.init {
+    let parameters = &program.parameters;
+    debug_assert!(program.states.iter().all(|s| match s.init {
         Init::Value(_) => true,
         Init::Parameter(p) => p < parameters.len(),
     }));

@@ -3,12 +3,13 @@
 use spikeloom_ir::quantized::{Encoder, SERIES_BITS};
 
 use super::DeviceConfig;
+use super::config::Seat;
 use crate::control::TICK_BITS;
 use crate::core::index_bits;
 use crate::encoder::IN_FLIGHT;
 use crate::error::Error;
 use crate::event::KIND_BITS;
-use crate::leaf::{BitWires, Wires};
+use crate::leaf::{BitWires, TurnGates, Wire, Wires};
 use crate::merge::{Merge, Planes};
 use crate::port::{Port, PortConfig};
 use crate::stage::Stage;
@@ -19,6 +20,10 @@ pub(super) struct Net {
     pub(super) late: Vec<TickCount>,
     pub(super) ports: Vec<Port>,
     pub(super) merges: Vec<Merge>,
+    /// Of the populations that share a core, in order, which have the turn.
+    pub(super) gates: TurnGates,
+    /// The gate of the population that is read out.
+    pub(super) output_gate: Option<usize>,
     pub(super) sent_valid: BitWires,
     pub(super) sent_kind: Wires,
     pub(super) sent_index: Wires,
@@ -27,14 +32,35 @@ pub(super) struct Net {
     pub(super) offered_kind: Wires,
     pub(super) offered_index: Wires,
     pub(super) taken: BitWires,
+    /// From the stages to the trace ports of their populations.
+    pub(super) trace_valid: BitWires,
+    pub(super) trace_index: Wires,
+    pub(super) trace_spikes: Wires,
+    pub(super) trace_word: Wires,
 }
 
 impl Net {
-    /// Queues in front of the stages, and merges where a stage has several: the first queue keeps
-    /// the pace, each further one is merged to those before it.
+    /// Queues in front of the stages, and merges where a population has several: the first queue
+    /// keeps the pace, each further one is merged to those before it. Where populations share a
+    /// stage, gates connect it to the queues of the one whose turn it is.
     pub(super) fn new(cfg: &DeviceConfig, stages: &[Stage]) -> Result<Self, Error> {
         let all: Vec<&PortConfig> = cfg.ports.iter().flatten().map(|(port, _)| port).collect();
-        let in_flight = |source: usize| match source.checked_sub(1) {
+        let mut shared = Vec::new();
+        let gates: Vec<Option<usize>> = (cfg.seats.iter())
+            .map(|seat| {
+                seat.turn.map(|turn| {
+                    shared.push((seat.core, turn));
+                    shared.len() - 1
+                })
+            })
+            .collect();
+        let n_gates = shared.len();
+        // Of a port's source: what sends, 0 is the encoder and `n` stage `n - 1`, and its gate.
+        let sender = |source: usize| match source.checked_sub(1) {
+            None => (0, None),
+            Some(population) => (1 + cfg.seats[population].core, gates[population]),
+        };
+        let in_flight = |source: usize| match sender(source).0.checked_sub(1) {
             None => IN_FLIGHT,
             Some(stage) => stages[stage].in_flight(),
         };
@@ -46,13 +72,15 @@ impl Net {
             .map(|port| Port::new(port, in_flight(port.source)))
             .collect::<Result<Vec<_>, Error>>()?;
         let n_ports = ports.len();
-        let n_merges = n_ports - stages.len();
+        let n_merges = n_ports - cfg.ports.len();
         let mut merges = Vec::with_capacity(n_merges);
-        // For each sink, first inputs of merges, then second ones, then stages, its stream: a port
-        // or, behind those, a merge.
-        let mut stream_of = vec![0; 2 * n_merges + stages.len()];
+        // For each sink, first inputs of merges, then second ones, then stages, its streams: ports
+        // or, behind those, merges.
+        let mut streams_of: Vec<Vec<Wire>> = vec![vec![]; 2 * n_merges + stages.len()];
         let mut port = 0;
-        for (stage, own) in cfg.ports.iter().enumerate() {
+        for (population, own) in cfg.ports.iter().enumerate() {
+            let seat = cfg.seats[population];
+            let core = &cfg.cores[seat.core];
             let mut stream = port;
             let mut n_first = 0;
             for (at, (second, delay)) in own.iter().enumerate() {
@@ -64,21 +92,22 @@ impl Net {
                         0 => own[0].0.n_pre,
                         n => n,
                     };
-                    let planes = match cfg.cores[stage].held_bits {
+                    let planes = match core.held_bits {
                         None => Planes::None,
-                        Some(_) if cfg.cores[stage].is_graded || is_held(second) => Planes::Both,
+                        Some(_) if core.is_graded || is_held(second) => Planes::Both,
                         Some(_) => Planes::First,
                     };
                     let (n, late) = (first_width, *delay);
                     merges.push(Merge::new(n, n_first, n_second, late, planes)?);
-                    stream_of[merge] = stream;
-                    stream_of[n_merges + merge] = port;
+                    streams_of[merge].push(Wire::new(stream));
+                    streams_of[n_merges + merge].push(Wire::new(port));
                     stream = n_ports + merge;
                 }
                 n_first += n_second;
                 port += 1;
             }
-            stream_of[2 * n_merges + stage] = stream;
+            let wire = Wire::gated(stream, gates[population]);
+            streams_of[2 * n_merges + seat.core].push(wire);
         }
         let index_widths: Vec<usize> = std::iter::once(encoder_bits(cfg))
             .chain(stages.iter().map(|s| s.event_out_index.width()))
@@ -86,52 +115,108 @@ impl Net {
         let stream_widths: Vec<usize> = (ports.iter().map(|p| p.event_out_index.width()))
             .chain(merges.iter().map(|m| m.event_out_index.width()))
             .collect();
-        // Stages whose ticks do not all end before the output's.
-        let mut is_before = vec![false; stages.len()];
+        // Populations whose ticks do not all end before the output's.
+        let mut is_before = vec![false; cfg.seats.len()];
         let mut leading = vec![cfg.output];
-        while let Some(stage) = leading.pop() {
-            if std::mem::replace(&mut is_before[stage], true) {
+        while let Some(population) = leading.pop() {
+            if std::mem::replace(&mut is_before[population], true) {
                 continue;
             }
-            let prompt = cfg.ports[stage].iter().filter(|(_, delay)| *delay == 0);
+            let prompt = cfg.ports[population]
+                .iter()
+                .filter(|(_, delay)| *delay == 0);
             leading.extend(prompt.filter_map(|(port, _)| port.source.checked_sub(1)));
         }
-        let late: Vec<usize> = (0..stages.len())
-            .filter(|&stage| !is_before[stage])
+        let late: Vec<usize> = (0..cfg.seats.len())
+            .filter(|&population| !is_before[population])
             .collect();
-        let sent: Vec<usize> = (all.iter().map(|port| port.source))
-            .chain(late.iter().map(|stage| stage + 1))
+        let sources: Vec<usize> = (all.iter().map(|port| port.source))
+            .chain(late.iter().map(|population| population + 1))
             .collect();
+        let sent = |wire: &dyn Fn(usize) -> Wire| -> Vec<Vec<Wire>> {
+            sources.iter().map(|&source| vec![wire(source)]).collect()
+        };
+        let sent_valid = sent(&|source| {
+            let (from, gate) = sender(source);
+            Wire::gated(from, gate)
+        });
+        let sent_kind = sent(&|source| Wire::new(sender(source).0));
+        // A stage numbers the neurons of its largest population.
+        let index_parts = |source: usize| -> Option<Vec<(usize, usize)>> {
+            let seat = cfg.seats[source.checked_sub(1)?];
+            seat.turn?;
+            let core = &cfg.cores[seat.core];
+            let (own, of_stage) = (index_bits(seat.n_neurons), index_bits(core.most_neurons()));
+            let number_bits = index_widths[1 + seat.core] - of_stage;
+            let number = (number_bits > 0).then_some((of_stage, number_bits));
+            Some(std::iter::once((0, own)).chain(number).collect())
+        };
+        let mut sent_index = sent(&|source| {
+            let parts = index_parts(source).unwrap_or_default();
+            Wire::part(sender(source).0, parts)
+        });
+        sent_index.truncate(n_ports);
         // A queue that closes a loop has room for all that can come.
         let full = (0..=stages.len())
-            .map(|source| {
-                let waits = |port: &PortConfig| port.source == source && !port.is_loop;
-                let decoder = (source == cfg.output + 1).then_some(0);
-                let ports = (0..n_ports).filter(|&at| waits(all[at])).map(|at| at + 1);
+            .map(|from| {
+                let output = sender(cfg.output + 1);
+                let decoder = (output.0 == from).then_some(Wire::gated(0, output.1));
+                let ports = (0..n_ports).filter_map(|at| {
+                    let (own, gate) = sender(all[at].source);
+                    let waits = own == from && !all[at].is_loop;
+                    waits.then_some(Wire::gated(at + 1, gate))
+                });
                 decoder.into_iter().chain(ports).collect()
             })
             .collect();
         let taken = (0..n_ports + n_merges)
             .map(|stream| {
-                let sinks = stream_of.iter().enumerate();
-                let own = sinks.filter(|(_, of)| **of == stream).map(|(sink, _)| sink);
-                own.collect()
+                let sinks = streams_of.iter().enumerate();
+                let wires = sinks.flat_map(|(sink, wires)| {
+                    let own = wires.iter().filter(move |wire| wire.input == stream);
+                    own.map(move |wire| Wire::gated(sink, wire.gate))
+                });
+                wires.collect()
             })
             .collect();
-        let single = |from: &[usize]| from.iter().map(|&input| vec![input]).collect();
         let kinds = |n: usize| vec![KIND_BITS; n];
         let n_sources = stages.len() + 1;
         let n_streams = n_ports + n_merges;
+        let seats = || cfg.seats.iter().zip(&gates);
+        let of_stage =
+            |width: fn(&Stage) -> usize| -> Vec<usize> { stages.iter().map(width).collect() };
+        let to_populations = || cfg.seats.iter().map(|seat| seat.core).collect::<Vec<_>>();
+        let own_index = |(seat, _): (&Seat, &Option<usize>)| {
+            let parts = seat.turn.map(|_| vec![(0, index_bits(seat.n_neurons))]);
+            vec![Wire::part(seat.core, parts.unwrap_or_default())]
+        };
+        let turn_widths = of_stage(|s| s.turn.width());
         Ok(Self {
-            sent_valid: BitWires::new(n_sources, single(&sent)),
-            sent_kind: Wires::new(&kinds(n_sources), sent.clone()),
-            sent_index: Wires::new(&index_widths, sent[..n_ports].to_vec()),
+            gates: TurnGates::new(&turn_widths, shared),
+            output_gate: gates[cfg.output],
+            sent_valid: BitWires::gated(n_sources, n_gates, sent_valid),
+            sent_kind: Wires::gated(&kinds(n_sources), 0, sent_kind),
+            sent_index: Wires::gated(&index_widths, 0, sent_index),
             late: late.iter().map(|_| TickCount::new(TICK_BITS)).collect(),
-            full: BitWires::new(n_ports + 1, full),
-            offered_valid: BitWires::new(n_streams, single(&stream_of)),
-            offered_kind: Wires::new(&kinds(n_streams), stream_of.clone()),
-            offered_index: Wires::new(&stream_widths, stream_of),
-            taken: BitWires::new(2 * n_merges + stages.len(), taken),
+            full: BitWires::gated(n_ports + 1, n_gates, full),
+            offered_valid: BitWires::gated(n_streams, n_gates, streams_of.clone()),
+            offered_kind: Wires::gated(&kinds(n_streams), n_gates, streams_of.clone()),
+            offered_index: Wires::gated(&stream_widths, n_gates, streams_of),
+            taken: BitWires::gated(2 * n_merges + stages.len(), n_gates, taken),
+            trace_valid: BitWires::gated(
+                stages.len(),
+                n_gates,
+                seats()
+                    .map(|(seat, &gate)| vec![Wire::gated(seat.core, gate)])
+                    .collect(),
+            ),
+            trace_index: Wires::gated(
+                &of_stage(|s| s.trace_index.width()),
+                0,
+                seats().map(own_index).collect(),
+            ),
+            trace_spikes: Wires::new(&of_stage(|s| s.trace_spikes.width()), to_populations()),
+            trace_word: Wires::new(&of_stage(|s| s.trace_word.width()), to_populations()),
             ports,
             merges,
         })

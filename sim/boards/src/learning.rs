@@ -1,6 +1,6 @@
 //! What a design that learns shows of its synapses.
 
-use spikeloom_ir::mapped::Mapped;
+use spikeloom_ir::mapped::Core;
 use spikeloom_ir::{ProjectionId, Quantized};
 
 use crate::client::Client;
@@ -53,9 +53,8 @@ pub struct Synapses {
 }
 
 impl LearningLayout {
-    /// That of core `core`, where it learns.
-    pub(crate) fn new(network: &Quantized, mapped: &Mapped, core: usize) -> Option<Self> {
-        let core = mapped.cores.get(core)?;
+    /// That of a core, where it learns.
+    pub(crate) fn new(network: &Quantized, core: &Core) -> Option<Self> {
         let projection = core.learning?.projection;
         let p = &network.projections[projection.0];
         let plasticity = p.plasticity.as_ref()?;
@@ -117,9 +116,11 @@ impl<T: Transport> Session<T> {
     /// # Errors
     /// If the device does not answer.
     pub fn synapses(&mut self, core: usize) -> Result<Option<Synapses>, Error> {
-        let Some(layout) = self.layout().cores[core].learning.clone() else {
+        let own = &self.layout().cores[core];
+        let Some(layout) = own.learning.clone() else {
             return Ok(None);
         };
+        let core = own.core;
         let row_bytes = layout.lanes * VALUE_BYTES;
         let source_bytes = layout.n_post.div_ceil(layout.lanes) * row_bytes;
         // `[pre][post]`.

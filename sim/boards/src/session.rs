@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use spikeloom_ir::fold::circuit_weights;
 use spikeloom_ir::mapped::{Mapped, MemoryKind, row_stride_bytes, score_bytes};
 use spikeloom_ir::quantized::Encoder;
 use spikeloom_ir::{Quantized, QuantizedError};
@@ -31,22 +32,27 @@ pub struct Layout {
     pub n_ticks: u16,
     /// Bytes of a tick, where a sample ends with its last one.
     pub tick_bytes: Option<usize>,
-    /// One entry a core, in order.
+    /// One entry a population, in order.
     pub cores: Vec<CoreLayout>,
-    /// The core that is read out.
+    /// The population that is read out.
     pub output: usize,
     /// Width of a score, sign included.
     pub score_bits: usize,
 }
 
-/// What the host has to know of one core.
+/// What the host has to know of one population's core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoreLayout {
+    /// The number of the core, which several populations may share.
+    pub core: usize,
+    /// The row of the first neuron among the core's.
+    pub first_neuron: usize,
     /// Number of neurons.
     pub n_neurons: usize,
     /// Widths of the state variables.
     pub state_bits: Vec<usize>,
-    /// The bytes of its weight memory, where the host loads them.
+    /// The bytes of the core's weight memory, where the host loads them; of several populations the
+    /// first has them.
     pub weights: Option<Vec<u8>>,
     /// What learns in it.
     pub learning: Option<LearningLayout>,
@@ -63,30 +69,27 @@ impl Layout {
         design_id: u64,
     ) -> Result<Self, QuantizedError> {
         network.check()?;
-        let cores = mapped
-            .cores
-            .iter()
-            .enumerate()
-            .map(|(position, core)| {
-                let population = &network.populations[core.population.0];
+        let circuits = mapped.circuits();
+        let programs = mapped.programs(network);
+        let cores = (mapped.seats(network).iter())
+            .zip(&mapped.cores)
+            .zip(&network.populations)
+            .map(|((seat, core), population)| {
                 let weights = match core.weight_memory {
-                    MemoryKind::SinglePort => Some(pack_rows(
-                        &core.weight_rows(network),
-                        core.lanes,
-                        core.weight_bits(network),
-                    )),
-                    MemoryKind::Block | MemoryKind::Logic => None,
+                    MemoryKind::SinglePort if seat.turn == 0 => {
+                        let (rows, bits) = circuit_weights(network, &circuits[seat.circuit]);
+                        Some(pack_rows(&rows, core.lanes, bits))
+                    }
+                    MemoryKind::SinglePort | MemoryKind::Block | MemoryKind::Logic => None,
                 };
+                let states = programs[seat.circuit].states.iter();
                 CoreLayout {
+                    core: seat.circuit,
+                    first_neuron: seat.first_neuron,
                     n_neurons: population.n_neurons,
-                    state_bits: population
-                        .program
-                        .states
-                        .iter()
-                        .map(|s| s.bits.index())
-                        .collect(),
+                    state_bits: states.map(|s| s.bits.index()).collect(),
                     weights,
-                    learning: LearningLayout::new(network, mapped, position),
+                    learning: LearningLayout::new(network, core),
                 }
             })
             .collect();
@@ -102,6 +105,14 @@ impl Layout {
             output: network.output.0,
             score_bits: mapped.score_bits,
         })
+    }
+}
+
+impl Layout {
+    /// Cores of the design; several populations may share one.
+    pub fn n_cores(&self) -> usize {
+        let cores = self.cores.iter().map(|layout| layout.core + 1);
+        cores.max().unwrap_or(0)
     }
 }
 
@@ -187,9 +198,9 @@ impl<T: Transport> Session<T> {
     /// If the device does not answer.
     pub fn load_weights(&mut self) -> Result<usize, Error> {
         let mut loaded = 0;
-        for (core, layout) in self.layout.cores.iter().enumerate() {
+        for layout in &self.layout.cores {
             if let Some(weights) = &layout.weights {
-                self.client.write_weights(core, 0, weights)?;
+                self.client.write_weights(layout.core, 0, weights)?;
                 loaded += weights.len();
             }
         }
@@ -224,14 +235,16 @@ impl<T: Transport> Session<T> {
         }
         self.client.write_input(sample)?;
         start(&mut self.client)?;
-        let n_bytes = COUNTER_STRIDE * (self.layout.cores.len() + 1);
+        let n_cores = self.layout.n_cores();
+        let n_bytes = COUNTER_STRIDE * (n_cores + 1);
         let mut results = self
             .client
             .read_within(Space::RESULTS, 0, 8, self.run_timeout)?;
-        for core in 0..self.layout.cores.len() {
+        for core in 0..n_cores {
             let address = address(COUNTER_STRIDE * (core + 1));
             results.resize(COUNTER_STRIDE * (core + 1), 0);
-            let n_counters = 3 + usize::from(self.layout.cores[core].learning.is_some());
+            let learns = |layout: &CoreLayout| layout.core == core && layout.learning.is_some();
+            let n_counters = 3 + usize::from(self.layout.cores.iter().any(learns));
             results.extend(self.client.read(
                 Space::RESULTS,
                 address,
@@ -252,7 +265,7 @@ impl<T: Transport> Session<T> {
                 Err(Error::CounterOverflow)
             }
         };
-        let counters = (1..=self.layout.cores.len())
+        let counters = (1..=n_cores)
             .map(|core| {
                 let at = COUNTER_STRIDE * core;
                 Ok(CoreCounters {
@@ -281,18 +294,18 @@ impl<T: Transport> Session<T> {
         })
     }
 
-    /// The states of a core as the last sample left them: `[state variable][neuron]`.
+    /// The states of a population as the last sample left them: `[state variable][neuron]`.
     ///
     /// # Errors
-    /// If there is no such core or the device does not answer.
-    pub fn states(&mut self, core: usize) -> Result<Vec<Vec<i64>>, Error> {
-        let layout = &self.layout.cores[core];
+    /// If there is no such population or the device does not answer.
+    pub fn states(&mut self, population: usize) -> Result<Vec<Vec<i64>>, Error> {
+        let layout = &self.layout.cores[population];
         let bits: usize = layout.state_bits.iter().sum();
         let n_bytes = bits.div_ceil(8);
         let mut states = vec![Vec::with_capacity(layout.n_neurons); layout.state_bits.len()];
         for neuron in 0..layout.n_neurons {
-            let at = address(neuron) * STATE_STRIDE;
-            let bytes = self.client.read_states(core, at, n_bytes)?;
+            let at = address(layout.first_neuron + neuron) * STATE_STRIDE;
+            let bytes = self.client.read_states(layout.core, at, n_bytes)?;
             let mut word = [0; 8];
             word[..n_bytes].copy_from_slice(&bytes);
             for (state, value) in states

@@ -79,8 +79,8 @@ fn compare_all(
         let outcome = session.run(sample)?;
         let mut found: Vec<Vec<NeuronRecord>> = vec![Vec::new(); case.mapped.cores.len()];
         for r in traces.borrow().iter() {
-            let states = unpack_states(r.states, &case.layout.cores[r.stage].state_bits);
-            found[r.stage].push(NeuronRecord {
+            let states = unpack_states(r.states, &case.layout.cores[r.population].state_bits);
+            found[r.population].push(NeuronRecord {
                 neuron: r.neuron,
                 spikes: r.spikes,
                 states,

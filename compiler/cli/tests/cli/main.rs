@@ -8,6 +8,7 @@ mod accuracy;
 mod compile;
 mod errors;
 mod fit;
+mod fold;
 mod interrupt;
 mod ladder;
 mod learn;

@@ -1,7 +1,7 @@
 //! What to expect: cycles of an event and logic cells.
 
 use spikeloom_ir::geometry::{Connectivity, Window};
-use spikeloom_ir::mapped::{Core, Memory, MemoryKind, Way};
+use spikeloom_ir::mapped::{Core, Mapped, Memory, MemoryKind, Way};
 use spikeloom_ir::plasticity::Plasticity;
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Op, Program, Quantized};
@@ -45,16 +45,20 @@ pub(super) fn event_cycles(network: &Quantized, core: &Core) -> u64 {
 
 /// Logic cells of the design: a linear model, fitted to synthesis results; `docs/cost-model.md`
 /// compares the two.
-pub(super) fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
-    let core_cells = |core: &Core| {
-        let program = &network.populations[core.population.0].program;
+pub(super) fn logic_cells(network: &Quantized, mapped: &Mapped) -> u64 {
+    let circuit_cells = |(circuit, program): (&Vec<&Core>, &Program)| {
+        let core = circuit[0];
         let lanes = core.lanes * core.lane_bits * 5 / 2;
         let steps = step_bits(program);
-        let lines = core.ports.iter().filter_map(|port| {
-            let words = port.n_pre << port.slot_bits()?;
-            Some(60 + 5 * wide(index_bits(words)))
+        let queues = circuit.iter().map(|core| {
+            let lines = core.ports.iter().filter_map(|port| {
+                let words = port.n_pre << port.slot_bits()?;
+                Some(60 + 5 * wide(index_bits(words)))
+            });
+            90 * wide(core.ports.len() - 1) + lines.sum::<u64>()
         });
-        let loopback = 90 * wide(core.ports.len() - 1) + lines.sum::<u64>();
+        let loopback: u64 = queues.sum();
+        let turns = turn_cells(network, circuit);
         let ways = core.incoming(network).map(|(p, way)| match way {
             Way::Dense if core.is_dense() => 0,
             Way::Dense => 60,
@@ -72,13 +76,54 @@ pub(super) fn logic_cells(network: &Quantized, cores: &[Core]) -> u64 {
         };
         let learning = core.learning.map_or(0, |learning| {
             let p = &network.projections[learning.projection.0];
-            p.plasticity
-                .as_ref()
-                .map_or(0, |p| engine_cells(p, core.lanes))
+            let plasticity = p.plasticity.as_ref();
+            plasticity.map_or(0, |plasticity| engine_cells(plasticity, core.lanes))
         });
-        wide(lanes) + steps * 3 / 2 + 260 + loopback + ways + graded + learning
+        wide(lanes) + steps * 3 / 2 + 260 + loopback + turns + ways + graded + learning
     };
-    750 + cores.iter().map(core_cells).sum::<u64>()
+    let circuits = mapped.circuits();
+    let programs = mapped.programs(network);
+    750 + circuits
+        .iter()
+        .zip(&programs)
+        .map(circuit_cells)
+        .sum::<u64>()
+}
+
+/// Logic cells that turns take: where the rows of each population are, and for each its queue and
+/// the gates that connect it.
+fn turn_cells(network: &Quantized, circuit: &[&Core]) -> u64 {
+    if circuit.len() < 2 {
+        return 0;
+    }
+    let n_pre = circuit.iter().map(|core| core.n_pre(network)).max();
+    let gates = 20 + 4 * wide(index_bits(n_pre.unwrap_or(1)));
+    20 + gates * wide(circuit.len())
+}
+
+/// Cycles of the slowest core in a tick without events.
+pub(super) fn idle_tick_cycles(network: &Quantized, mapped: &Mapped) -> u64 {
+    let turn_cycles = |core: &&Core| {
+        let cycles = match core.state_memory {
+            MemoryKind::SinglePort => 2,
+            MemoryKind::Block | MemoryKind::Logic => 1,
+        };
+        let neurons = cycles * wide(network.populations[core.population.0].n_neurons);
+        // A delay line goes over its channels meanwhile.
+        let lines = core.ports.iter().filter(|port| !port.delays.is_empty());
+        let channels = lines.map(|port| wide(port.n_pre));
+        let passes = 1 + wide(core.planes.unwrap_or(0));
+        // What learns goes through its sources behind its neurons.
+        let learns = core.learning.map_or(0, |learning| {
+            wide(network.projections[learning.projection.0].n_pre) + 16
+        });
+        passes * (channels.max().unwrap_or(0).max(neurons) + 16) + learns
+    };
+    let circuits = mapped.circuits();
+    let cycles = circuits
+        .iter()
+        .map(|turns| turns.iter().map(turn_cycles).sum());
+    cycles.max().unwrap_or(0)
 }
 
 /// Bits of all steps that take logic.

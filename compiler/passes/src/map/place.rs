@@ -1,30 +1,34 @@
 //! Chooses lanes and memories of every core.
 
+use spikeloom_ir::fold::fold;
 use spikeloom_ir::mapped::{
-    Core, Estimate, LOGIC_ROWS, Learning, Limits, Mapped, Memory, MemoryKind, TABLE_ROWS, Way,
+    Core, Estimate, Fold, LOGIC_ROWS, Learning, Limits, Mapped, Memory, MemoryKind, Port,
+    TABLE_ROWS, Way,
 };
 use spikeloom_ir::quantized::{Encoder, Projection, Source};
 use spikeloom_ir::rows::SumLayout;
-use spikeloom_ir::{Op, PopulationId, ProjectionId, Quantized};
+use spikeloom_ir::{Op, PopulationId, Program, ProjectionId, Quantized};
 
 use super::Compress;
-use super::estimate::{event_cycles, logic_cells, small_cells};
+use super::estimate::{event_cycles, idle_tick_cycles, logic_cells, small_cells};
+use super::fold::groups;
 use super::learning::{column_bits, pre_spike_bits, trace_bits};
-use super::memories::{SMALL_TABLE_ROWS, blocks, in_logic, single_port_blocks};
+use super::memories::{Maker, in_logic, single_port_blocks};
 use super::ports::ports;
 use super::refusal::overflow;
-use super::shape::{Shape, tables};
+use super::shape::{Shape, ordered, tables};
 use super::widths::{index_bits, lane_bits, score_bits, wide};
 
 /// A byte, or one more than the greatest.
 const LATENCY_BITS: usize = 9;
 
-pub(super) fn place(
-    network: &Quantized,
-    limits: &Limits,
-    most_lanes: usize,
-    compress: Compress,
-) -> Mapped {
+/// Places a network with so many lanes at most, in the way that fits, or else takes fewest blocks.
+pub(super) fn place(network: &Quantized, limits: &Limits, choice: Choice) -> Mapped {
+    let Choice {
+        most_lanes,
+        compress,
+        folds,
+    } = choice;
     // A block more is worth the logic that finds a row otherwise, where there is one; and a cycle
     // more for each neuron only where the blocks do not suffice.
     let trials = [
@@ -47,6 +51,7 @@ pub(super) fn place(
             let trial = Trial {
                 most_lanes,
                 compress,
+                folds,
                 spared,
                 single_port_states,
                 small_in_logic,
@@ -74,112 +79,296 @@ pub(super) fn place(
     least.expect("at least one was tried")
 }
 
+/// What [`place`] is to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
+    /// Lanes of the largest core.
+    pub(super) most_lanes: usize,
+    /// Which projections become compressed rows.
+    pub(super) compress: Compress,
+    /// Populations share cores where they can.
+    pub(super) folds: bool,
+}
+
 /// What [`place_with`] is free to do.
 #[derive(Debug, Clone, Copy)]
-struct Trial {
+pub(super) struct Trial {
     /// Lanes of the largest core.
-    most_lanes: usize,
+    pub(super) most_lanes: usize,
     /// Which projections become compressed rows.
-    compress: Compress,
+    pub(super) compress: Compress,
+    /// Populations share cores where they can.
+    pub(super) folds: bool,
     /// Blocks that spreading an event's rows to a power of two may cost a core.
-    spared: u64,
+    pub(super) spared: u64,
     /// States go to single-port memory.
-    single_port_states: bool,
+    pub(super) single_port_states: bool,
     /// Memories of few rows go to logic.
-    small_in_logic: bool,
+    pub(super) small_in_logic: bool,
+}
+
+/// What a population brings to its core.
+struct Part<'a> {
+    id: PopulationId,
+    n: usize,
+    n_pre: usize,
+    projections: Vec<(ProjectionId, &'a Projection)>,
+    shape: Shape,
+}
+
+impl<'a> Part<'a> {
+    /// The part of a population in the core of a group.
+    fn new(
+        network: &'a Quantized,
+        id: PopulationId,
+        group: &[PopulationId],
+        trial: &Trial,
+    ) -> Self {
+        let n_neurons = |id: &PopulationId| network.populations[id.0].n_neurons;
+        let projections = ordered(network, id);
+        let n = n_neurons(&id);
+        let widest = group.iter().map(n_neurons).max().unwrap_or(n);
+        let compress = match group.len() {
+            1 => trial.compress,
+            _ => Compress::Never,
+        };
+        let shape = Shape::new(&projections, n, widest, trial.most_lanes, compress);
+        Self {
+            id,
+            n,
+            n_pre: projections.iter().map(|(_, p)| p.n_pre).sum(),
+            projections,
+            shape,
+        }
+    }
+
+    /// Rows of its weights, where each event's are so far from the next one's.
+    fn n_weight_rows(&self, stride: usize) -> usize {
+        self.shape.n_weight_rows.unwrap_or(self.n_pre * stride)
+    }
+
+    /// Weight rows from one event's first to the next's.
+    fn row_stride(&self, is_spaced: bool) -> usize {
+        match (self.shape.n_weight_rows, is_spaced) {
+            (Some(_), _) => self.shape.n_sum_rows,
+            (None, true) => self.shape.n_groups.next_power_of_two(),
+            (None, false) => self.shape.n_groups,
+        }
+    }
+
+    /// The projection that learns.
+    fn plastic(&self) -> Option<(ProjectionId, &'a Projection)> {
+        let mut projections = self.projections.iter().copied();
+        projections.find(|(_, p)| p.plasticity.is_some())
+    }
+
+    fn layout(&self) -> SumLayout {
+        SumLayout {
+            lanes: self.shape.lanes,
+            n_channels: self.shape.n_channels,
+            n_rows: self.shape.n_sum_rows,
+        }
+    }
+
+    /// Rows of parameters: neurons of a channel have the same wherever a file has one value for
+    /// them all.
+    fn n_parameter_rows(&self, program: &Program) -> usize {
+        let n_channels = self.shape.n_channels;
+        let repeats = |values: &[i64]| {
+            let mut places = values.chunks(n_channels);
+            places.all(|place| place == &values[..n_channels])
+        };
+        match program.parameters.iter().all(|q| repeats(&q.values)) {
+            true => n_channels,
+            false => self.n,
+        }
+    }
+}
+
+/// Places cores one after the other.
+struct Placer<'a> {
+    network: &'a Quantized,
+    limits: &'a Limits,
+    trial: Trial,
+    make: Maker<'a>,
+    memories: Vec<Memory>,
+    single_port_left: u64,
 }
 
 /// Places a network.
 fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
-    let mut cores = Vec::new();
-    let mut memories = Vec::new();
-    let mut single_port_left = limits.single_port_rams;
-    let block = |name: String, rows: usize, row_bits: usize| {
-        let (rows, row_bits) = (wide(rows), wide(row_bits));
-        let blocks = blocks(&limits.block_ram_shapes, rows, row_bits);
-        Memory {
-            name,
-            kind: MemoryKind::Block,
-            rows,
-            row_bits,
-            blocks,
-        }
+    let mut placer = Placer {
+        network,
+        limits,
+        trial,
+        make: Maker {
+            limits,
+            small_in_logic: trial.small_in_logic,
+        },
+        memories: Vec::new(),
+        single_port_left: limits.single_port_rams,
     };
-    // A memory that is only read, and whose contents come with the bitstream.
-    let table = |name: String, rows: usize, row_bits: usize| {
-        let most = if trial.small_in_logic {
-            SMALL_TABLE_ROWS
-        } else {
-            LOGIC_ROWS
-        };
-        if rows > most {
-            return block(name, rows, row_bits);
-        }
-        in_logic(block(name, rows, row_bits))
+    let groups = groups(network, &trial);
+    let mut cores: Vec<Core> = groups
+        .iter()
+        .flat_map(|group| placer.place_group(group))
+        .collect();
+    cores.sort_by_key(|core| core.population);
+    let score_memory = placer.place_surroundings();
+    let memories = placer.memories;
+    let shared = groups.into_iter().filter(|group| group.len() > 1);
+    let mut mapped = Mapped {
+        limits: limits.clone(),
+        folds: shared.map(|populations| Fold { populations }).collect(),
+        estimate: Estimate {
+            logic_cells: 0,
+            block_rams: 0,
+            single_port_rams: 0,
+            idle_tick_cycles: 0,
+            event_cycles: cores.iter().map(|c| event_cycles(network, c)).collect(),
+            encode_cycles: match &network.input.encoder {
+                Encoder::Direct => 8 * wide(network.input.n_channels),
+                Encoder::Delta(_) => wide(network.input.bytes_a_tick()),
+                _ => wide(network.input.n_channels),
+            },
+        },
+        cores,
+        score_bits: score_bits(network),
+        score_memory,
+        memories,
     };
-    // A memory that is written too.
-    let store = |name: String, rows: usize, row_bits: usize| {
-        let store = block(name, rows, row_bits);
-        if trial.small_in_logic && rows <= LOGIC_ROWS {
-            return in_logic(store);
-        }
-        store
-    };
-    for (at, population) in network.populations.iter().enumerate() {
-        let id = PopulationId(at);
-        let incoming = || {
-            let all = network.projections.iter().enumerate();
-            all.filter(move |(_, p)| p.target == id)
-        };
-        // Those without a delay keep the pace and come first.
-        let mut projections: Vec<(ProjectionId, &Projection)> =
-            incoming().map(|(n, p)| (ProjectionId(n), p)).collect();
-        // A constant input, whose planes come before any tick, is the very first.
-        projections.sort_by_key(|(_, p)| {
-            let is_held = population.accumulators[p.accumulator].hold;
-            (p.delay > 0, !is_held)
-        });
-        let n_pre: usize = projections.iter().map(|(_, p)| p.n_pre).sum();
-        let weight_bits = projections.iter().map(|(_, p)| p.weight_bits.index());
-        let weight_bits = weight_bits.max().unwrap_or(1);
-        let n = population.n_neurons;
-        let Shape {
-            lanes,
-            n_groups,
-            n_sum_rows,
-            n_channels,
-            ways,
-            n_weight_rows,
-        } = Shape::new(&projections, n, trial.most_lanes, trial.compress);
-        let layout = SumLayout {
-            lanes,
-            n_channels,
-            n_rows: n_sum_rows,
-        };
-        let lane_bits = lane_bits(network, projections.iter().map(|(_, p)| *p), n);
-        // Where hardly any event arrives, a lane is wider than what it sums up to.
-        let planes = projections.iter().map(|(_, p)| p.source);
-        let planes = planes
-            .filter_map(|source| network.payload_bits(source))
-            .max();
-        let held = population.accumulators.iter().find(|a| a.hold);
-        // Values that come in every tick are folded as held ones are.
-        let folded = held.or_else(|| planes.and(population.accumulators.first()));
-        let held_bits = folded.map(|a| a.bits.index().max(lane_bits));
-        let name = |what: &str| format!("{}.{what}", population.name);
+    mapped.estimate.logic_cells = logic_cells(network, &mapped) + small_cells(&mapped.memories);
+    mapped.estimate.idle_tick_cycles = idle_tick_cycles(network, &mapped);
+    mapped.estimate.block_rams = mapped.blocks(MemoryKind::Block);
+    mapped.estimate.single_port_rams = mapped.blocks(MemoryKind::SinglePort);
+    mapped
+}
 
-        let row_bits = lanes * weight_bits;
-        let plastic = projections.iter().find(|(_, p)| p.plasticity.is_some());
-        let weights = |row_stride: usize| {
-            let rows = n_weight_rows.unwrap_or(n_pre * row_stride);
-            if plastic.is_some() {
+impl Placer<'_> {
+    /// Places the core of a population, or of several that share it: their rows stand one behind
+    /// the other, and every width is the largest of theirs.
+    fn place_group(&mut self, group: &[PopulationId]) -> Vec<Core> {
+        let network = self.network;
+        let trial = self.trial;
+        let parts: Vec<Part> = group
+            .iter()
+            .map(|&id| Part::new(network, id, group, &trial))
+            .collect();
+        let programs: Vec<&Program> = group
+            .iter()
+            .map(|id| &network.populations[id.0].program)
+            .collect();
+        let program = fold(&programs).expect("populations that share a core have one program");
+        let first = &network.populations[group[0].0];
+        let names: Vec<&str> = group
+            .iter()
+            .map(|id| network.populations[id.0].name.as_str())
+            .collect();
+        let name = |what: &str| format!("{}.{what}", names.join("+"));
+        let projections = || parts.iter().flat_map(|part| &part.projections);
+        let lanes = parts[0].shape.lanes;
+        let weight_bits = projections().map(|(_, p)| p.weight_bits.index());
+        let weight_bits = weight_bits.max().unwrap_or(1);
+        let part_lane_bits = |part: &Part| {
+            let projections = part.projections.iter().map(|(_, p)| *p);
+            lane_bits(network, projections, part.n)
+        };
+        let lane_bits = parts.iter().map(part_lane_bits).max().unwrap_or(1);
+        // Where hardly any event arrives, a lane is wider than what it sums up to.
+        let planes = projections().filter_map(|(_, p)| network.payload_bits(p.source));
+        let planes = planes.max();
+        let held = first.accumulators.iter().find(|a| a.hold);
+        // Values that come in every tick are folded as held ones are.
+        let folded = held.or_else(|| planes.and(first.accumulators.first()));
+        let held_bits = folded.map(|a| a.bits.index().max(lane_bits));
+
+        let (weights, is_spaced) = self.weights(name("weights"), &parts, lanes * weight_bits);
+        let weight_memory = weights.kind;
+        self.memories.push(weights);
+        let n_sum_rows = parts.iter().map(|part| part.shape.n_sum_rows).sum();
+        let sums = self.make.store(name("sums"), n_sum_rows, lanes * lane_bits);
+        let sum_memory = sums.kind;
+        self.memories.push(sums);
+        let n = parts.iter().map(|part| part.n).sum();
+        if let Some(bits) = held_bits {
+            self.memories.push(self.make.store(name("held"), n, bits));
+        }
+        for (at, values) in program.tables.iter().enumerate() {
+            let widths = program.steps.iter().map(|step| match step.op {
+                Op::Lookup(_, table) if table == at => step.bits.index(),
+                _ => 0,
+            });
+            let bits = widths.max().unwrap_or(0);
+            let table = self
+                .make
+                .block(name(&format!("table {at}")), values.len(), bits);
+            self.memories.push(table);
+        }
+        let states = self.states(name("states"), n, &program);
+        let state_memory = states.kind;
+        self.memories.push(states);
+        let parameter_rows = parts.iter().zip(&programs);
+        let parameter_rows: Vec<usize> = parameter_rows
+            .map(|(part, program)| part.n_parameter_rows(program))
+            .collect();
+        if !program.parameters.is_empty() {
+            let rows = parameter_rows.iter().sum();
+            let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
+            let parameters = self.make.block(name("parameters"), rows, bits);
+            // Not told to be logic, they are where the tools make them so.
+            self.memories.push(match rows <= LOGIC_ROWS {
+                true => in_logic(parameters),
+                false => parameters,
+            });
+        }
+        let mut cores = Vec::with_capacity(parts.len());
+        for (part, n_parameter_rows) in parts.into_iter().zip(parameter_rows) {
+            self.place_tables(&part);
+            let learning = self.place_learning(&part, is_spaced);
+            let ports = self.place_ports(&part, group.len() > 1);
+            let row_stride = part.row_stride(is_spaced);
+            let shape = part.shape;
+            cores.push(Core {
+                population: part.id,
+                projections: part.projections.iter().map(|(id, _)| *id).collect(),
+                row_stride,
+                ways: shape.ways,
+                lanes: shape.lanes,
+                n_groups: shape.n_groups,
+                n_sum_rows: shape.n_sum_rows,
+                n_channels: shape.n_channels,
+                n_parameter_rows,
+                lane_bits,
+                held_bits,
+                planes,
+                weight_memory,
+                state_memory,
+                sum_memory,
+                ports,
+                learning,
+            });
+        }
+        cores
+    }
+
+    /// The memory of the weights, and whether each event's rows begin at a multiple of a power of
+    /// two.
+    fn weights(&mut self, name: String, parts: &[Part], row_bits: usize) -> (Memory, bool) {
+        let learns = parts.iter().any(|part| part.plastic().is_some());
+        let weights = |stride: &dyn Fn(usize) -> usize| {
+            let rows = parts.iter().map(|part| {
+                let stride = stride(part.shape.n_groups);
+                part.n_weight_rows(stride)
+            });
+            let rows = rows.sum();
+            if learns {
                 // Rows are read and written at once.
-                return block(name("weights"), rows, row_bits);
+                return self.make.block(name.clone(), rows, row_bits);
             }
-            let weights = table(name("weights"), rows, row_bits);
-            let single = single_port_blocks(limits, wide(rows), wide(row_bits));
+            let weights = self.make.table(name.clone(), rows, row_bits);
+            let single = single_port_blocks(self.limits, wide(rows), wide(row_bits));
             // Large weights go where nothing else can be: single-port RAM.
-            if weights.blocks > limits.block_rams / 4 && single <= single_port_left {
+            if weights.blocks > self.limits.block_rams / 4 && single <= self.single_port_left {
                 return Memory {
                     kind: MemoryKind::SinglePort,
                     blocks: single,
@@ -188,110 +377,93 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
             }
             weights
         };
-        let (tight, spaced) = (weights(n_groups), weights(n_groups.next_power_of_two()));
+        let (tight, spaced) = (weights(&|n| n), weights(&usize::next_power_of_two));
         // Single-port RAMs are few, and as many rows as one has do not need more of them.
         let spared = match spaced.kind {
-            MemoryKind::Block => trial.spared,
+            MemoryKind::Block => self.trial.spared,
             MemoryKind::SinglePort | MemoryKind::Logic => 0,
         };
-        let (weights, row_stride) = if n_weight_rows.is_some() {
-            (tight, n_sum_rows)
-        } else if spaced.kind == tight.kind && spaced.blocks <= tight.blocks + spared {
-            (spaced, n_groups.next_power_of_two())
-        } else {
-            (tight, n_groups)
-        };
+        let has_ways = parts.iter().any(|part| part.shape.n_weight_rows.is_some());
+        let is_spaced =
+            !has_ways && spaced.kind == tight.kind && spaced.blocks <= tight.blocks + spared;
+        let weights = if is_spaced { spaced } else { tight };
         if weights.kind == MemoryKind::SinglePort {
-            single_port_left -= weights.blocks;
+            self.single_port_left -= weights.blocks;
         }
-        let weight_memory = weights.kind;
-        memories.push(weights);
-        let sums = store(name("sums"), n_sum_rows, lanes * lane_bits);
-        let sum_memory = sums.kind;
-        memories.push(sums);
-        if let Some(bits) = held_bits {
-            memories.push(store(name("held"), n, bits));
-        }
-        for (at, values) in population.program.tables.iter().enumerate() {
-            memories.push(block(name(&format!("table {at}")), values.len(), {
-                let widths = population.program.steps.iter().map(|step| match step.op {
-                    Op::Lookup(_, table) if table == at => step.bits.index(),
-                    _ => 0,
-                });
-                widths.max().unwrap_or(0)
-            }));
-        }
-        let program = &population.program;
+        (weights, is_spaced)
+    }
+
+    /// The memory of the states of `n` neurons.
+    fn states(&mut self, name: String, n: usize, program: &Program) -> Memory {
         let bits = program.states.iter().map(|s| s.bits.index()).sum();
-        let states = store(name("states"), n, bits);
-        let single = single_port_blocks(limits, wide(n), wide(bits));
-        let states = if trial.single_port_states && states.blocks > 2 && single <= single_port_left
-        {
-            single_port_left -= single;
-            Memory {
-                kind: MemoryKind::SinglePort,
-                blocks: single,
-                ..states
-            }
-        } else {
-            states
-        };
-        let state_memory = states.kind;
-        memories.push(states);
-        // Neurons of a channel have the same parameters wherever a file has one value for them all.
-        let repeats = |values: &[i64]| {
-            values
-                .chunks(n_channels)
-                .all(|place| place == &values[..n_channels])
-        };
-        let shared = program.parameters.iter().all(|q| repeats(&q.values));
-        let n_parameter_rows = if shared { n_channels } else { n };
-        if !program.parameters.is_empty() {
-            let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
-            let parameters = block(name("parameters"), n_parameter_rows, bits);
-            // Not told to be logic, they are where the tools make them so.
-            memories.push(match n_parameter_rows <= LOGIC_ROWS {
-                true => in_logic(parameters),
-                false => parameters,
-            });
+        let states = self.make.store(name, n, bits);
+        let single = single_port_blocks(self.limits, wide(n), wide(bits));
+        let fits = states.blocks > 2 && single <= self.single_port_left;
+        if !(self.trial.single_port_states && fits) {
+            return states;
         }
-        let learning = plastic.and_then(|&(projection, p)| {
-            let plasticity = p.plasticity.as_ref()?;
-            let pre_bits = pre_spike_bits(network, p) + trace_bits(&plasticity.pre).max(2);
-            memories.push(block(name("pre traces"), p.n_pre, pre_bits));
-            let post_bits = trace_bits(&plasticity.post);
-            let post = match post_bits {
-                // Without traces a bit or two that stay what they are.
-                0 => in_logic(block(name("post traces"), 1, 2)),
-                bits => store(name("post traces"), n, bits),
-            };
-            let column_bits = column_bits(network, p)?;
-            let columns = store(name("columns"), n.div_ceil(lanes), column_bits);
-            let learning = Learning {
-                projection,
-                column_memory: columns.kind,
-                post_memory: post.kind,
-            };
-            memories.push(post);
-            memories.push(Memory {
-                blocks: columns.blocks * wide(lanes),
-                row_bits: columns.row_bits * wide(lanes),
-                ..columns
-            });
-            if let Some(bits) = plasticity.tag_bits() {
-                let rows = p.n_pre * row_stride;
-                memories.push(block(name("tags"), rows, lanes * bits.index()));
-            }
-            Some(learning)
-        });
-        let ports = ports(network, id, &projections);
-        for ((_, p), &way) in projections.iter().zip(&ways) {
+        self.single_port_left -= single;
+        Memory {
+            kind: MemoryKind::SinglePort,
+            blocks: single,
+            ..states
+        }
+    }
+
+    /// The tables with which a population's events find their rows.
+    fn place_tables(&mut self, part: &Part) {
+        let layout = part.layout();
+        let name = &self.network.populations[part.id.0].name;
+        for ((_, p), &way) in part.projections.iter().zip(&part.shape.ways) {
             for (what, rows, bits, is_regular) in tables(p, way, &layout) {
-                let table = block(name(what), rows, bits);
+                let table = self.make.block(format!("{name}.{what}"), rows, bits);
                 let most = if is_regular { TABLE_ROWS } else { LOGIC_ROWS };
-                memories.push(if rows > most { table } else { in_logic(table) });
+                let table = if rows > most { table } else { in_logic(table) };
+                self.memories.push(table);
             }
         }
+    }
+
+    /// What a learning engine keeps.
+    fn place_learning(&mut self, part: &Part, is_spaced: bool) -> Option<Learning> {
+        let (projection, p) = part.plastic()?;
+        let plasticity = p.plasticity.as_ref()?;
+        let (network, make, lanes) = (self.network, self.make, part.shape.lanes);
+        let name = |what: &str| format!("{}.{what}", network.populations[part.id.0].name);
+        let pre_bits = pre_spike_bits(network, p) + trace_bits(&plasticity.pre).max(2);
+        let pre = make.block(name("pre traces"), p.n_pre, pre_bits);
+        let post = match trace_bits(&plasticity.post) {
+            // Without traces a bit or two that stay what they are.
+            0 => in_logic(make.block(name("post traces"), 1, 2)),
+            bits => make.store(name("post traces"), part.n, bits),
+        };
+        let column_bits = column_bits(network, p)?;
+        let columns = make.store(name("columns"), part.n.div_ceil(lanes), column_bits);
+        let learning = Learning {
+            projection,
+            column_memory: columns.kind,
+            post_memory: post.kind,
+        };
+        let columns = Memory {
+            blocks: columns.blocks * wide(lanes),
+            row_bits: columns.row_bits * wide(lanes),
+            ..columns
+        };
+        self.memories.extend([pre, post, columns]);
+        if let Some(bits) = plasticity.tag_bits() {
+            let rows = p.n_pre * part.row_stride(is_spaced);
+            let tags = make.block(name("tags"), rows, lanes * bits.index());
+            self.memories.push(tags);
+        }
+        Some(learning)
+    }
+
+    /// The queues in front of a population.
+    fn place_ports(&mut self, part: &Part, is_shared: bool) -> Vec<Port> {
+        let network = self.network;
+        let ports = ports(network, part.id, &part.projections, is_shared);
+        let name = |what: &str| format!("{}.{what}", network.populations[part.id.0].name);
+        let make = self.make;
         for (at, port) in ports.iter().enumerate() {
             let number_bits = match port.source {
                 Source::Input => 0,
@@ -308,106 +480,61 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
                     0 => name("values"),
                     n => name(&format!("values {n}")),
                 };
-                memories.push(block(what, port.n_pre, bits));
+                self.memories.push(make.block(what, port.n_pre, bits));
             }
             let what = match at {
                 0 => name("queue"),
                 n => name(&format!("queue {n}")),
             };
-            memories.push(block(what, 1 << port.fifo_address_bits, bits));
+            self.memories
+                .push(make.block(what, 1 << port.fifo_address_bits, bits));
             if let Some(slot_bits) = port.slot_bits() {
-                let delays = block(name("delays"), port.n_pre, slot_bits);
-                memories.push(match port.n_pre <= LOGIC_ROWS {
+                let delays = make.block(name("delays"), port.n_pre, slot_bits);
+                self.memories.push(match port.n_pre <= LOGIC_ROWS {
                     true => in_logic(delays),
                     false => delays,
                 });
                 let words = port.n_pre << slot_bits;
-                memories.push(block(name("delay line"), words, number_bits.max(1)));
+                let line = make.block(name("delay line"), words, number_bits.max(1));
+                self.memories.push(line);
             }
         }
-        cores.push(Core {
-            population: id,
-            projections: projections.iter().map(|(id, _)| *id).collect(),
-            ways,
-            lanes,
-            n_groups,
-            row_stride,
-            n_sum_rows,
-            n_channels,
-            n_parameter_rows,
-            lane_bits,
-            held_bits,
-            planes,
-            weight_memory,
-            state_memory,
-            sum_memory,
-            ports,
-            learning,
-        });
+        ports
     }
-    match &network.input.encoder {
-        Encoder::Series => {
-            for name in ["input, lower bytes", "input, upper bytes"] {
-                memories.push(block(name.into(), network.sample_bytes().div_ceil(2), 8));
+
+    /// The memories around the cores; returns what that of the scores is made of.
+    fn place_surroundings(&mut self) -> MemoryKind {
+        let network = self.network;
+        let make = self.make;
+        match &network.input.encoder {
+            Encoder::Series => {
+                for name in ["input, lower bytes", "input, upper bytes"] {
+                    let rows = network.sample_bytes().div_ceil(2);
+                    self.memories.push(make.block(name.into(), rows, 8));
+                }
             }
+            _ => self
+                .memories
+                .push(make.block("input".into(), network.sample_bytes(), 8)),
         }
-        _ => memories.push(block("input".into(), network.sample_bytes(), 8)),
+        match &network.input.encoder {
+            Encoder::Latency { least } if least.len() > TABLE_ROWS => {
+                let latency = make.block("input.latency".into(), least.len(), LATENCY_BITS);
+                self.memories.push(latency);
+            }
+            Encoder::Delta(_) => {
+                let n_values = network.input.bytes_a_tick();
+                self.memories
+                    .push(make.block("input.before".into(), n_values, 8));
+            }
+            _ => {}
+        }
+        let n_output = network.populations[network.output.0].n_neurons;
+        let scores = make.store("scores".into(), n_output, score_bits(network));
+        let score_memory = scores.kind;
+        self.memories.push(scores);
+        self.memories.push(make.block("frames".into(), 512, 8));
+        self.memories.push(make.block("answer".into(), 256, 8));
+        score_memory
     }
-    match &network.input.encoder {
-        Encoder::Latency { least } if least.len() > TABLE_ROWS => {
-            memories.push(block("input.latency".into(), least.len(), LATENCY_BITS));
-        }
-        Encoder::Delta(_) => {
-            let n_values = network.input.bytes_a_tick();
-            memories.push(block("input.before".into(), n_values, 8));
-        }
-        _ => {}
-    }
-    let n_output = network.populations[network.output.0].n_neurons;
-    let scores = store("scores".into(), n_output, score_bits(network));
-    let score_memory = scores.kind;
-    memories.push(scores);
-    memories.push(block("frames".into(), 512, 8));
-    memories.push(block("answer".into(), 256, 8));
-    let mut mapped = Mapped {
-        limits: limits.clone(),
-        estimate: Estimate {
-            logic_cells: logic_cells(network, &cores) + small_cells(&memories),
-            block_rams: 0,
-            single_port_rams: 0,
-            idle_tick_cycles: cores
-                .iter()
-                .map(|c| {
-                    let cycles = match c.state_memory {
-                        MemoryKind::SinglePort => 2,
-                        MemoryKind::Block | MemoryKind::Logic => 1,
-                    };
-                    let neurons = cycles * wide(network.populations[c.population.0].n_neurons);
-                    // A delay line goes over its channels meanwhile.
-                    let lines = c.ports.iter().filter(|port| !port.delays.is_empty());
-                    let channels = lines.map(|port| wide(port.n_pre));
-                    let passes = 1 + wide(c.planes.unwrap_or(0));
-                    // What learns goes through its sources behind its neurons.
-                    let learns = c.learning.map_or(0, |learning| {
-                        wide(network.projections[learning.projection.0].n_pre) + 16
-                    });
-                    passes * (channels.max().unwrap_or(0).max(neurons) + 16) + learns
-                })
-                .max()
-                .unwrap_or(0),
-            event_cycles: cores.iter().map(|c| event_cycles(network, c)).collect(),
-            encode_cycles: match &network.input.encoder {
-                Encoder::Direct => 8 * wide(network.input.n_channels),
-                Encoder::Delta(_) => wide(network.input.bytes_a_tick()),
-                _ => wide(network.input.n_channels),
-            },
-        },
-        cores,
-        score_bits: score_bits(network),
-        score_memory,
-        memories,
-    };
-    mapped.estimate.block_rams = mapped.blocks(MemoryKind::Block);
-    mapped.estimate.single_port_rams = mapped.blocks(MemoryKind::SinglePort);
-    mapped
 }

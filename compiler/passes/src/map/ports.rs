@@ -1,18 +1,24 @@
 //! The queues in front of a core.
 
-use spikeloom_ir::mapped::{Port, delay_address_bits};
+use spikeloom_ir::mapped::{Port, delay_address_bits, turn_address_bits};
 use spikeloom_ir::quantized::{Projection, Source};
 use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
 
 /// Events that a queue holds, as bits of its address: one block RAM.
 const FIFO_ADDRESS_BITS: usize = 8;
 
-/// The queues of a population's projections. Where all have a delay, one more keeps the pace.
+/// The queues of a population's projections. Where all have a delay, one more keeps the pace. Where
+/// the population shares its core, each has room for all that comes before its turn.
 pub(super) fn ports(
     network: &Quantized,
     id: PopulationId,
     projections: &[(ProjectionId, &Projection)],
+    is_shared: bool,
 ) -> Vec<Port> {
+    let in_turns = |n_pre: usize, delay: u32| match is_shared {
+        true => turn_address_bits(n_pre, delay),
+        false => 0,
+    };
     let is_prompt = projections.iter().any(|(_, p)| p.delay == 0);
     let pace = (!is_prompt).then_some(Port {
         source: Source::Input,
@@ -28,8 +34,9 @@ pub(super) fn ports(
         n_pre: p.n_pre,
         delays: p.channel_delays.clone().unwrap_or_default(),
         fifo_address_bits: match p.delay {
-            0 => FIFO_ADDRESS_BITS,
-            _ => delay_address_bits(p.n_pre, p.delay, p.source == Source::Population(id)),
+            0 => FIFO_ADDRESS_BITS.max(in_turns(p.n_pre, 0)),
+            _ if p.source == Source::Population(id) => delay_address_bits(p.n_pre, p.delay, true),
+            _ => delay_address_bits(p.n_pre, p.delay, false).max(in_turns(p.n_pre, p.delay)),
         },
         is_pace: false,
     });

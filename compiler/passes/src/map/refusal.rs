@@ -5,8 +5,8 @@ use spikeloom_ir::Quantized;
 use spikeloom_ir::mapped::{Limits, Mapped, MemoryKind, walks};
 use spikeloom_ir::quantized::Source;
 
-use super::place::place;
-use super::{Compress, LANES_TRIED};
+use super::place::{Choice, place};
+use super::{Folding, LANES_TRIED, MapConfig};
 use crate::Error;
 
 /// What is over its limit: resource, need, limit.
@@ -33,7 +33,7 @@ pub(super) fn does_not_fit(
     network: &Quantized,
     mapped: &Mapped,
     (resource, need, limit): (&'static str, u64, u64),
-    compress: Compress,
+    cfg: &MapConfig,
 ) -> Error {
     let largest = mapped
         .memories
@@ -68,13 +68,13 @@ pub(super) fn does_not_fit(
         over: need - limit,
         consumer,
         consumer_need,
-        advice: advice(network, &mapped.limits, compress),
+        advice: advice(network, &mapped.limits, cfg),
     }
 }
 
 /// A change that fits, tried, not guessed: another number of lanes, fewer weight bits, or the
 /// number of hidden neurons.
-fn advice(network: &Quantized, limits: &Limits, compress: Compress) -> String {
+fn advice(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> String {
     // Far beyond every supported device: nothing near it fits, and each try would take seconds.
     const MOST_WEIGHTS: usize = 1 << 20;
     let n_weights: usize = network.projections.iter().map(|p| p.weights.len()).sum();
@@ -84,13 +84,28 @@ fn advice(network: &Quantized, limits: &Limits, compress: Compress) -> String {
             "{n_weights} weights and {n_neurons} neurons are far beyond every supported device; train a much smaller network"
         );
     }
-    let lanes_that_fit = |candidate: &Quantized| {
+    let lanes_that_fit = |candidate: &Quantized, folds: bool| {
         let mut lanes = LANES_TRIED.into_iter();
-        lanes.find(|&lanes| overflow(&place(candidate, limits, lanes, compress)).is_none())
+        lanes.find(|&most_lanes| {
+            let choice = Choice {
+                most_lanes,
+                compress: cfg.compress,
+                folds,
+            };
+            overflow(&place(candidate, limits, choice)).is_none()
+        })
     };
-    let fits = |candidate: &Quantized| lanes_that_fit(candidate).is_some();
-    if let Some(lanes) = lanes_that_fit(network) {
+    let folds = cfg.fold != Folding::Never;
+    let fits = |candidate: &Quantized| lanes_that_fit(candidate, folds).is_some();
+    if let Some(lanes) = lanes_that_fit(network, folds) {
         return format!("`--lanes {lanes}` fits");
+    }
+    if !folds && let Some(lanes) = lanes_that_fit(network, true) {
+        let lanes = match cfg.lanes {
+            Some(asked) if asked != lanes => format!(" --lanes {lanes}"),
+            _ => String::new(),
+        };
+        return format!("`--fold auto{lanes}` fits, populations sharing cores");
     }
     let mut frozen = network.clone();
     for p in &mut frozen.projections {

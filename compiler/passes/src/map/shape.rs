@@ -1,10 +1,10 @@
 //! Lanes and rows of a core, and how the events of each projection find them.
 
-use spikeloom_ir::ProjectionId;
 use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::mapped::{Way, walks};
 use spikeloom_ir::quantized::Projection;
 use spikeloom_ir::rows::{Listing, SumLayout};
+use spikeloom_ir::{PopulationId, ProjectionId, Quantized};
 
 use super::Compress;
 use super::widths::index_bits;
@@ -24,11 +24,28 @@ pub(super) struct Shape {
 /// Fewer bits than this are not worth a list: they take one block of memory at most.
 const LEAST_LISTED_BITS: usize = 4096;
 
+/// The projections into a population in the order in which its core has them.
+pub(super) fn ordered(network: &Quantized, id: PopulationId) -> Vec<(ProjectionId, &Projection)> {
+    let population = &network.populations[id.0];
+    let all = network.projections.iter().enumerate();
+    let incoming = all.filter(|(_, p)| p.target == id);
+    let mut projections: Vec<_> = incoming.map(|(n, p)| (ProjectionId(n), p)).collect();
+    // Those without a delay keep the pace and come first; a constant input, whose planes come
+    // before any tick, is the very first.
+    projections.sort_by_key(|(_, p)| {
+        let is_held = population.accumulators[p.accumulator].hold;
+        (p.delay > 0, !is_held)
+    });
+    projections
+}
+
 impl Shape {
-    /// Shapes the core of `n` neurons, with so many lanes at most.
+    /// Shapes the core of `n` neurons, with so many lanes at most, and as many as `widest` neurons
+    /// need: of those that share the core, the most.
     pub(super) fn new(
         projections: &[(ProjectionId, &Projection)],
         n: usize,
+        widest: usize,
         most_lanes: usize,
         compress: Compress,
     ) -> Self {
@@ -41,7 +58,7 @@ impl Shape {
                 })
         };
         // A small population needs few lanes: about four rows an event keep its memories narrow.
-        let mut lanes = most_lanes.min(1 << (n / 4).max(1).ilog2());
+        let mut lanes = most_lanes.min(1 << (widest / 4).max(1).ilog2());
         let n_channels = convolutions().next().map_or(n, |c| c.output.channels);
         if n_channels < n || convolutions().next().is_some() {
             lanes = most_lanes;

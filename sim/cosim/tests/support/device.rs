@@ -83,10 +83,10 @@ impl RealDevice {
                 CommandFrame::new(sequence, command::WRITE, space, address, payload.to_vec());
             bytes.extend(frame.unwrap().encode());
         };
-        for (core, layout) in self.layout.cores.iter().enumerate() {
+        for layout in &self.layout.cores {
             let weights = layout.weights.as_deref().unwrap_or_default();
             for (at, part) in (0..).step_by(128).zip(weights.chunks(128)) {
-                write(Space::weights(core).unwrap(), at, part);
+                write(Space::weights(layout.core).unwrap(), at, part);
             }
         }
         // A bright square on black, a fifth of the channels, as in a digit.
