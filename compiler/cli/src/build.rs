@@ -15,10 +15,12 @@
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use spikeloom_boards::Layout;
 use spikeloom_frontend::ProjectFile;
 use spikeloom_frontend::arrays::{self, Archive, ArchiveFormat, Budget, NumberArray};
 use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::{Mapped, Network, Quantized};
+use spikeloom_ladder::Case;
 
 use crate::error::Error;
 use crate::model::Model;
@@ -66,6 +68,15 @@ pub struct Build {
 }
 
 impl Build {
+    /// What its executors need, with how the host sees it.
+    pub fn case<'a>(&'a self, layout: &'a Layout) -> Case<'a> {
+        Case {
+            network: &self.quantized,
+            mapped: &self.mapped,
+            layout,
+        }
+    }
+
     /// Reads a build folder.
     ///
     /// # Errors

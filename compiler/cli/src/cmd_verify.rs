@@ -56,7 +56,7 @@ impl Verify {
         }
         let folder = self.build.clone().unwrap_or_else(|| PathBuf::from("build"));
         let build = Build::read(&folder)?;
-        let learns = build.mapped.cores.iter().any(|c| c.learning.is_some());
+        let learns = build.mapped.learns();
         let mut lessons = None;
         let samples = match self.data.read(&build.network)? {
             Some(data) => {

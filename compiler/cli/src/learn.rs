@@ -8,7 +8,7 @@ use spikeloom_boards::{Layout, Session};
 use spikeloom_golden::{Golden, LearningCounts, Learnt};
 use spikeloom_ir::quantized::xorshift32;
 use spikeloom_ir::{Network, Quantized};
-use spikeloom_ladder::{Access, Case, Lesson, Simulated, learn_from, open};
+use spikeloom_ladder::{Access, Lesson, Simulated, learn_from, open};
 use spikeloom_passes::{QuantizeReport, normalise};
 
 use crate::build::Build;
@@ -79,7 +79,7 @@ impl<'a> Chip<'a> {
     /// # Errors
     /// If it does not learn, or cannot be simulated.
     pub fn new(build: &'a Build, tools: ToolSource) -> miette::Result<Self> {
-        if build.mapped.cores.iter().all(|c| c.learning.is_none()) {
+        if !build.mapped.learns() {
             return Err(Error::NothingLearns {
                 path: build.folder.clone(),
             }
@@ -88,12 +88,7 @@ impl<'a> Chip<'a> {
         let tools = Toolchain::find(tools)?;
         let model = Simulator::new(&tools)?.device(build, false)?;
         let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
-        let case = Case {
-            network: &build.quantized,
-            mapped: &build.mapped,
-            layout: &layout,
-        };
-        let session = open(&model, case, Access::Stream, 1, false)?;
+        let session = open(&model, build.case(&layout), Access::Stream, 1, false)?;
         Ok(Self {
             build,
             layout,
@@ -104,25 +99,8 @@ impl<'a> Chip<'a> {
     }
 
     /// Learns from a sample as the golden model does.
-    fn learn(
-        &mut self,
-        golden: &mut Golden,
-        number: u64,
-        sample: &[u8],
-        label: Option<usize>,
-        with_synapses: bool,
-    ) -> miette::Result<Learnt> {
-        let case = Case {
-            network: &self.build.quantized,
-            mapped: &self.build.mapped,
-            layout: &self.layout,
-        };
-        let lesson = Lesson {
-            number,
-            sample,
-            label,
-            with_synapses,
-        };
+    fn learn(&mut self, golden: &mut Golden, lesson: Lesson<'_>) -> miette::Result<Learnt> {
+        let case = self.build.case(&self.layout);
         match learn_from(&mut self.session, golden, case, lesson)? {
             Ok(compared) => {
                 let counters = compared.outcome.counters.iter();
@@ -212,8 +190,13 @@ pub fn learn(
             let label = labels.map(|labels| labels[at]);
             let learnt = match (&mut chip, &bytes) {
                 (Some(chip), Some(bytes)) => {
-                    let is_last = classes.len() + 1 == order.len();
-                    chip.learn(&mut golden, n_done, &bytes[at], label, is_last)?
+                    let lesson = Lesson {
+                        number: n_done,
+                        sample: &bytes[at],
+                        label,
+                        with_synapses: classes.len() + 1 == order.len(),
+                    };
+                    chip.learn(&mut golden, lesson)?
                 }
                 _ => golden.learn(data.samples.get(at), label)?,
             };

@@ -9,7 +9,7 @@ use spikeloom_golden::{Golden, Outcome};
 use spikeloom_ir::mapped::{Core, Way};
 use spikeloom_ir::quantized::{Encoder, Source};
 use spikeloom_ir::{Network, Quantized};
-use spikeloom_ladder::{Access, Case, DeviceRun, Rung, Verdict, Workload, check_outcomes, wave};
+use spikeloom_ladder::{Access, DeviceRun, Rung, Verdict, Workload, check_outcomes, wave};
 use spikeloom_passes::QuantizeReport;
 
 use crate::build::Build;
@@ -154,11 +154,7 @@ pub fn simulate_verilator(
     let early_exit = early_exit(&build.quantized, data, margin, &outcomes)?;
     let model = Simulator::new(&tools)?.device(build, false)?;
     let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
-    let case = Case {
-        network: &build.quantized,
-        mapped: &build.mapped,
-        layout: &layout,
-    };
+    let case = build.case(&layout);
     let expected = spikeloom_ladder::Expected { outcomes };
     let work = Workload {
         samples,
@@ -218,11 +214,7 @@ pub fn write_wave(
     let sample = sample(samples, number)?;
     let model = Simulator::new(&tools)?.device(build, true)?;
     let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
-    let case = Case {
-        network: &build.quantized,
-        mapped: &build.mapped,
-        layout: &layout,
-    };
+    let case = build.case(&layout);
     wave(&model, case, sample, path)?;
     Ok(())
 }

@@ -170,8 +170,7 @@ impl<'a> Ladder<'a> {
     /// Lets every rung that can learn from samples too, with what the teacher says of them. In a
     /// design that does not learn this is nothing.
     pub fn teach(&mut self, data: &DataSet) {
-        let learns = self.build.mapped.cores.iter().any(|c| c.learning.is_some());
-        if learns {
+        if self.build.mapped.learns() {
             self.lessons = data.samples.to_bytes(&self.build.quantized);
             self.lesson_labels.clone_from(&data.labels);
         }
@@ -315,11 +314,7 @@ impl<'a> Ladder<'a> {
     }
 
     fn case(&self) -> Case<'_> {
-        Case {
-            network: &self.build.quantized,
-            mapped: &self.build.mapped,
-            layout: &self.layout,
-        }
+        self.build.case(&self.layout)
     }
 
     fn tools(&self) -> &Toolchain {

@@ -331,6 +331,11 @@ pub fn row_stride_bytes(row_bits: usize) -> usize {
 }
 
 impl Mapped {
+    /// Whether something learns.
+    pub fn learns(&self) -> bool {
+        self.cores.iter().any(|core| core.learning.is_some())
+    }
+
     /// Blocks of one kind.
     pub fn blocks(&self, kind: MemoryKind) -> u64 {
         self.memories

@@ -504,6 +504,14 @@ impl Quantized {
         }
     }
 
+    /// Bits of the number of spikes that a source sends in a tick.
+    pub fn spike_bits(&self, source: Source) -> usize {
+        match source {
+            Source::Input => 1,
+            Source::Population(id) => self.populations[id.0].program.spike_bits().max(1),
+        }
+    }
+
     /// Bits of the payload of a source's events, its sign included, where they have more than one.
     pub fn payload_bits(&self, source: Source) -> Option<usize> {
         match source {

@@ -62,7 +62,7 @@ impl DeviceConfig {
     pub fn new(network: &Quantized, mapped: &Mapped, design_id: u64) -> Result<Self, Error> {
         let circuits = mapped.circuits();
         let programs = mapped.programs(network);
-        let is_learning_design = mapped.cores.iter().any(|core| core.learning.is_some());
+        let is_learning_design = mapped.learns();
         let cores = circuits
             .iter()
             .zip(&programs)
@@ -129,7 +129,6 @@ fn learning(network: &Quantized, core: &mapped::Core) -> Option<LearningConfig> 
     let population = &network.populations[core.population.0];
     let before = (core.projections.iter()).take_while(|id| **id != learning.projection);
     let first_pre = before.map(|id| network.projections[id.0].n_pre).sum();
-    let spike_bits = |program: &Program| program.spike_bits().max(1);
     Some(LearningConfig {
         plasticity: p.plasticity.clone()?,
         n_core: core.n_pre(network),
@@ -141,11 +140,8 @@ fn learning(network: &Quantized, core: &mapped::Core) -> Option<LearningConfig> 
         row_stride: core.row_stride,
         n_core_rows: core.weight_rows(network).len() / core.lanes,
         weight_bits: core.weight_bits(network),
-        pre_spike_bits: match p.source {
-            Source::Input => 1,
-            Source::Population(id) => spike_bits(&network.populations[id.0].program),
-        },
-        post_spike_bits: spike_bits(&population.program),
+        pre_spike_bits: network.spike_bits(p.source),
+        post_spike_bits: network.spike_bits(Source::Population(core.population)),
         state_bits: (population.program.states.iter())
             .map(|s| s.bits.index())
             .collect(),

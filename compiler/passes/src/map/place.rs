@@ -12,7 +12,7 @@ use spikeloom_ir::{Op, PopulationId, Program, ProjectionId, Quantized};
 use super::Compress;
 use super::estimate::{event_cycles, idle_tick_cycles, logic_cells, small_cells};
 use super::fold::groups;
-use super::learning::{column_bits, pre_spike_bits, trace_bits};
+use super::learning::{column_bits, trace_bits};
 use super::memories::{Maker, in_logic, single_port_blocks};
 use super::ports::ports;
 use super::refusal::overflow;
@@ -430,7 +430,7 @@ impl Placer<'_> {
         let plasticity = p.plasticity.as_ref()?;
         let (network, make, lanes) = (self.network, self.make, part.shape.lanes);
         let name = |what: &str| format!("{}.{what}", network.populations[part.id.0].name);
-        let pre_bits = pre_spike_bits(network, p) + trace_bits(&plasticity.pre).max(2);
+        let pre_bits = network.spike_bits(p.source) + trace_bits(&plasticity.pre).max(2);
         let pre = make.block(name("pre traces"), p.n_pre, pre_bits);
         let post = match trace_bits(&plasticity.post) {
             // Without traces a bit or two that stay what they are.
