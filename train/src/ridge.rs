@@ -17,11 +17,11 @@ pub struct Moments {
     /// Rows that are not in the sums yet, `[row][state]` and `[row][output]`.
     rows: Vec<f64>,
     targets: Vec<f64>,
-    n_states: usize,
+    pub(crate) n_states: usize,
     n_outputs: usize,
     n_rows: usize,
-    /// `sum x x'`, `[state][state]`.
-    xx: DMatrix<f64>,
+    /// `sum x x'`, `[state][state]`; of the rows that do not wait.
+    pub(crate) xx: DMatrix<f64>,
     /// `sum x y'`, `[state][output]`.
     xy: DMatrix<f64>,
 }
@@ -30,7 +30,7 @@ pub struct Moments {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Readout {
     /// `[state][output]`; the last state is that of the bias.
-    weights: DMatrix<f64>,
+    pub(crate) weights: DMatrix<f64>,
 }
 
 impl Moments {
@@ -65,7 +65,7 @@ impl Moments {
     }
 
     /// Takes the rows that wait into the sums.
-    fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let n = self.rows.len() / self.n_states.max(1);
         // Column by column, a row of states is a column here.
         let x = DMatrix::from_column_slice(self.n_states, n, &self.rows);

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use spikeloom::Error;
 use spikeloom::convert::{Target, check, save};
-use spikeloom::fit::{FitOptions, FitReport, fit_readout};
+use spikeloom::fit::{FitError, FitMethod, FitOptions, FitReport, fit_readout};
 
 use crate::args::DataArgs;
 use crate::model_args::{Loaded, ModelArgs, QuantizeArgs};
 use crate::show::{grouped, percent};
 
 /// Fits the readout of a network to what its integer network does on training data, by ridge
-/// regression.
+/// regression or recursive least squares.
 ///
 /// The output population has to be a linear readout. All weights into it are replaced; everything
 /// else stays. Widths are those of `--bits` and `--state-bits`, which later commands are to be given
@@ -32,6 +32,13 @@ pub struct FitReadout {
     force: bool,
     #[command(flatten)]
     data: DataArgs,
+    /// What the weights are fitted by: `ridge` regression over all ticks, or recursive least squares
+    /// (`rls`), which follow the ticks one by one.
+    #[arg(long, value_name = "NAME", default_value = "ridge")]
+    method: Method,
+    /// Of `rls`: what a tick counts when one more has passed [default: 1].
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    forget: Option<f64>,
     /// Delays in ticks with which everything is read that the readout reads now, such as `0,5,10`:
     /// each multiplies the number of weights [default: the delays there are].
     #[arg(long, value_name = "TICKS", value_delimiter = ',')]
@@ -50,10 +57,23 @@ pub struct FitReadout {
     json: bool,
 }
 
+/// A way to a readout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Method {
+    Ridge,
+    Rls,
+}
+
 fn penalty(text: &str) -> Result<f64, String> {
     let value = text.trim().parse().ok();
     let value = value.filter(|v: &f64| v.is_finite() && *v >= 0.0);
     value.ok_or_else(|| "write a number of 0 or more, such as `1e-4`".to_owned())
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let value = text.trim().parse().ok();
+    let value = value.filter(|v: &f64| *v > 0.0 && *v <= 1.0);
+    value.ok_or_else(|| "write a number above 0 and up to 1, such as `0.999`".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -69,7 +89,15 @@ impl FitReadout {
         let Loaded { project, model, .. } = self.model.load(self.quantize.project())?;
         let (network, mut remarks) = model.load(&project)?;
         let data = self.data.read(&network)?.ok_or(Error::NoData)?;
+        let method = match (self.method, self.forget) {
+            (Method::Ridge, None) => FitMethod::Ridge,
+            (Method::Ridge, Some(_)) => return Err(FitError::ForgetOfRidge.into()),
+            (Method::Rls, forget) => FitMethod::Rls {
+                forget: forget.unwrap_or(1.0),
+            },
+        };
         let options = FitOptions {
+            method,
             taps: self.taps.clone(),
             ridges: self.ridge.clone(),
             validation: self.validate,

@@ -4,35 +4,57 @@
 //! regression finds the weights with which what its populations send comes nearest to what is
 //! wanted: a rounded state is then part of what the readout is fitted to, not an error behind it.
 
+mod blocks;
 mod error;
+mod solver;
 mod states;
+mod whiten;
 
 use serde::Serialize;
 use spikeloom_frontend::ProjectFile;
 use spikeloom_golden::Golden;
+use spikeloom_ir::Network;
 use spikeloom_ir::geometry::Connectivity;
-use spikeloom_ir::network::{Encoder, Projection, Source};
-use spikeloom_ir::{Network, Origin};
+use spikeloom_ir::network::{Projection, Source};
 use spikeloom_passes::{normalise, quantize};
-use spikeloom_train::{Moments, Readout};
+use spikeloom_train::Readout;
 
 use crate::data::{DataSet, Samples};
 use crate::quantised;
 use crate::score::Differences;
 use crate::simulate::accuracy;
+use blocks::{blocks, incoming, with_weights};
 pub use error::FitError;
+use solver::Solver;
 use states::States;
+pub use whiten::{WhitenOptions, WhitenReport, Whitened, whiten};
 
 /// Most states that a readout is fitted to: the sums over pairs of them take 128 MB.
 pub const MAX_STATES: usize = 4096;
+/// Most states that recursive least squares follow: a gain matrix for every penalty takes 176 MB.
+pub const MAX_RLS_STATES: usize = 1024;
 /// The penalties that are tried unless some are given: powers of ten.
 const RIDGES: std::ops::RangeInclusive<i32> = -8..=2;
 /// NRMSEs up to so many times the least count as equal.
 const NEAR: f64 = 1.05;
 
+/// What a readout is fitted by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FitMethod {
+    /// Ridge regression over all ticks.
+    Ridge,
+    /// Recursive least squares, tick by tick ([`spikeloom_train::rls`]).
+    Rls {
+        /// What a tick counts after one more, above 0 and up to 1.
+        forget: f64,
+    },
+}
+
 /// How a readout is to be fitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitOptions {
+    /// By what.
+    pub method: FitMethod,
     /// The delays with which every source is read; those of the network's projections if empty.
     pub taps: Vec<u32>,
     /// Penalties to choose from; empty for powers of ten.
@@ -83,14 +105,6 @@ pub struct Tried {
     pub norm: f64,
 }
 
-/// Values of one source that the readout weighs.
-struct Block {
-    source: Source,
-    n: usize,
-    delay: u32,
-    name: String,
-}
-
 /// Fits the readout of `network` to data. `project` says how the network is quantised.
 ///
 /// # Errors
@@ -103,14 +117,27 @@ pub fn fit_readout(
     options: &FitOptions,
 ) -> miette::Result<Fitted> {
     let decay = plain_output(network)?;
-    let blocks = blocks(network, &options.taps)?;
+    let blocks = blocks(network, network.output, &options.taps)?;
     let n_states = 1 + blocks.iter().map(|b| b.n).sum::<usize>();
-    if n_states > MAX_STATES {
-        return Err(FitError::TooManyStates { found: n_states }.into());
+    let most = match options.method {
+        FitMethod::Ridge => MAX_STATES,
+        FitMethod::Rls { .. } => MAX_RLS_STATES,
+    };
+    if n_states > most {
+        return Err(FitError::TooManyStates {
+            found: n_states,
+            most,
+        }
+        .into());
     }
     let wanted = Wanted::new(network, data)?;
     // With the projections that it will have, so that `--bits` may name them.
-    let empty = with_readout(network, &blocks, &Readout::zero(n_states, wanted.n_outputs));
+    let empty = with_weights(
+        network,
+        network.output,
+        &blocks,
+        &Readout::zero(n_states, wanted.n_outputs),
+    );
     let normal = normalise(&empty);
     let (quantized, report) = quantize(&normal, &quantised::config(&normal, project))?;
     let states = States {
@@ -122,19 +149,28 @@ pub fn fit_readout(
     };
 
     let split = Split::new(&wanted, data, options.validation);
-    let mut parts = [(); 2].map(|()| Moments::new(n_states, wanted.n_outputs));
+    let mut ridges = options.ridges.clone();
+    if ridges.is_empty() {
+        ridges = RIDGES.map(|e| 10f64.powi(e)).collect();
+    }
+    ridges.sort_by(f64::total_cmp);
+    let mut solver = Solver::new(options.method, &ridges, n_states, wanted.n_outputs);
+    let (mut fitted_ticks, mut validation_ticks) = (0, 0);
     let mut golden = Golden::new(&quantized)?;
     for k in 0..data.samples.len() {
         let (_, trace) = golden.trace(data.samples.get(k))?;
         let (first, from) = (wanted.warmup(k), split.begin(k));
         states.each(&trace, &data.samples, k, |tick, x| {
             if tick >= first {
-                parts[usize::from(tick >= from)].add(x, &wanted.at(k, tick));
+                let is_validated = tick >= from;
+                match is_validated {
+                    false => fitted_ticks += 1,
+                    true => validation_ticks += 1,
+                }
+                solver.add(is_validated, x, &wanted.at(k, tick));
             }
         });
     }
-    let [mut fitted, validation] = parts;
-    let (fitted_ticks, validation_ticks) = (fitted.n_rows(), validation.n_rows());
     if fitted_ticks == 0 || validation_ticks == 0 {
         return Err(FitError::TooFewTicks {
             fitted: fitted_ticks,
@@ -143,17 +179,12 @@ pub fn fit_readout(
         .into());
     }
 
-    let mut ridges = options.ridges.clone();
-    if ridges.is_empty() {
-        ridges = RIDGES.map(|e| 10f64.powi(e)).collect();
-    }
-    ridges.sort_by(f64::total_cmp);
     let mut tried = Vec::new();
     for ridge in ridges {
-        let Some(readout) = fitted.fit(ridge) else {
+        let Some(readout) = solver.fit(ridge) else {
             continue;
         };
-        let network = with_readout(network, &blocks, &readout);
+        let network = with_weights(network, network.output, &blocks, &readout);
         let (nrmse, accuracy) = validate(&network, project, &wanted, &split)?;
         tried.push(Tried {
             ridge,
@@ -163,10 +194,10 @@ pub fn fit_readout(
         });
     }
     let best = best(&tried).ok_or(FitError::Singular)?;
-    let readout = fitted.with(validation).fit(best.ridge);
+    let readout = solver.fit_all(best.ridge);
     let readout = readout.ok_or(FitError::Singular)?;
     Ok(Fitted {
-        network: with_readout(network, &blocks, &readout),
+        network: with_weights(network, network.output, &blocks, &readout),
         report: FitReport {
             states: n_states - 1,
             samples: data.samples.len(),
@@ -280,7 +311,7 @@ fn plain_output(network: &Network) -> Result<f64, FitError> {
     ];
     let found = faults.iter().filter(|(found, _)| *found);
     let mut reasons: Vec<String> = found.map(|(_, words)| (*words).to_owned()).collect();
-    for p in incoming(network) {
+    for p in incoming(network, network.output) {
         let reason = match p {
             _ if p.source == Source::Population(network.output) => "reads the output itself",
             Projection {
@@ -288,13 +319,12 @@ fn plain_output(network: &Network) -> Result<f64, FitError> {
                 ..
             } => "is a convolution",
             _ if !p.pooling.is_empty() => "is behind a pooling",
-            _ if p.learning.is_some() => "learns by a rule",
             _ if p.channel_delays.is_some() => "has delays of single channels",
             _ => continue,
         };
         reasons.push(format!("projection {} {reason}", p.name));
     }
-    if incoming(network).next().is_none() {
+    if incoming(network, network.output).next().is_none() {
         reasons.push("it reads nothing".to_owned());
     }
     if reasons.is_empty() {
@@ -304,56 +334,6 @@ fn plain_output(network: &Network) -> Result<f64, FitError> {
         population: population.name.clone(),
         reason: reasons.join(", "),
     })
-}
-
-/// The projections into the output.
-fn incoming(network: &Network) -> impl Iterator<Item = &Projection> {
-    let output = network.output;
-    network
-        .projections
-        .iter()
-        .filter(move |p| p.target == output)
-}
-
-/// What the readout weighs: each source once for every delay.
-fn blocks(network: &Network, taps: &[u32]) -> Result<Vec<Block>, FitError> {
-    let mut blocks: Vec<Block> = Vec::new();
-    for p in incoming(network) {
-        match (p.source, network.input.encoder) {
-            (Source::Population(_), _) | (_, Encoder::Series { .. } | Encoder::Events) => {}
-            (Source::Input, Encoder::Direct { .. }) => {
-                return Err(FitError::Input { encoding: "direct" });
-            }
-            (Source::Input, Encoder::Rate { .. }) => {
-                return Err(FitError::Input { encoding: "rate" });
-            }
-            (Source::Input, Encoder::Latency(_)) => {
-                return Err(FitError::Input {
-                    encoding: "latency",
-                });
-            }
-            (Source::Input, Encoder::Delta(_)) => {
-                return Err(FitError::Input { encoding: "delta" });
-            }
-        }
-        let own = [p.delay];
-        let delays = if taps.is_empty() { &own[..] } else { taps };
-        for &delay in delays {
-            let is_there = |b: &Block| b.source == p.source && b.delay == delay;
-            if blocks.iter().any(is_there) {
-                continue;
-            }
-            let same = incoming(network).find(|q| q.source == p.source && q.delay == delay);
-            let new = || format!("{}_{delay}", p.name);
-            blocks.push(Block {
-                source: p.source,
-                n: p.n_pre,
-                delay,
-                name: same.map_or_else(new, |same| same.name.clone()),
-            });
-        }
-    }
-    Ok(blocks)
 }
 
 /// What is to come out.
@@ -427,40 +407,4 @@ impl<'a> Wanted<'a> {
         let one = |k| if Some(k) == class { 1.0 } else { 0.0 };
         (0..self.n_outputs).map(one).collect()
     }
-}
-
-/// The network with that readout in place of its own.
-fn with_readout(network: &Network, blocks: &[Block], readout: &Readout) -> Network {
-    let mut fitted = network.clone();
-    let output = network.output;
-    let n_post = network.populations[output.0].n_neurons();
-    fitted.projections.retain(|p| p.target != output);
-    let mut begin = 0;
-    for block in blocks {
-        let weight = |post: usize, pre: usize| readout.weight(post, begin + pre) as f32;
-        let rows = (0..n_post).flat_map(|post| (0..block.n).map(move |pre| (post, pre)));
-        let weights = rows.map(|(post, pre)| weight(post, pre)).collect();
-        fitted.projections.push(Projection {
-            name: block.name.clone(),
-            source: block.source,
-            target: output,
-            pooling: Vec::new(),
-            connectivity: Connectivity::Dense,
-            weights,
-            n_pre: block.n,
-            n_post,
-            bias: None,
-            delay: block.delay,
-            channel_delays: None,
-            learning: None,
-            origin: Origin::Synthetic,
-        });
-        begin += block.n;
-    }
-    let first = fitted.projections.iter_mut().find(|p| p.target == output);
-    if let Some(first) = first {
-        let bias = (0..n_post).map(|post| readout.weight(post, begin) as f32);
-        first.bias = Some(bias.collect());
-    }
-    fitted
 }

@@ -21,6 +21,7 @@ mod cmd_simulate;
 mod cmd_targets;
 mod cmd_tools;
 mod cmd_verify;
+mod cmd_whiten;
 mod model_args;
 mod show;
 
@@ -49,6 +50,7 @@ enum Command {
     Quantize(cmd_quantize::Quantize),
     Simulate(cmd_simulate::Simulate),
     Verify(cmd_verify::Verify),
+    Whiten(cmd_whiten::Whiten),
     Inspect(cmd_inspect::Inspect),
     Targets(cmd_targets::Targets),
     Doctor(cmd_doctor::Doctor),
@@ -91,7 +93,9 @@ fn main() -> ExitCode {
         Command::Learn(c) => c.run(),
         Command::Quantize(c) => c.run(),
         Command::Simulate(c) => c.run(),
+        Command::Train(c) => c.run(),
         Command::Verify(c) => c.run(),
+        Command::Whiten(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Targets(c) => c.run(),
         Command::Doctor(c) => c.run(),

@@ -255,8 +255,11 @@ pub const MAX_PRODUCTS: usize = 8;
 pub const MAX_FACTORS: usize = 5;
 /// Largest constant.
 pub const MAX_CONSTANT: i32 = (1 << 15) - 1;
-/// Largest power of two, and the negative of the smallest.
+/// Largest power of two.
 pub const MAX_EXPONENT: i32 = 24;
+/// Smallest power of two: a random word has 32 bits, and what is rounded at random one more than
+/// its share of them.
+pub const MIN_EXPONENT: i32 = -31;
 
 impl Name {
     /// All names, in the order of the table above.

@@ -282,6 +282,14 @@ fn presets_are_what_their_rules_say() {
     assert!(n_changed("emstdp", "      y2: {impulse: 2, phase: 2}\n") > 0);
 }
 
+/// All bits of a random word decide then.
+#[test]
+fn the_smallest_power_of_two_is_rounded_at_random() {
+    let text = "      rule: 32767 * 2^-31 * e0 * x0\n      e0: v_mem\n";
+    let changed = (1..12).map(|seed| compared(&network(text, 0, 1), 0, seed));
+    assert!(changed.sum::<usize>() > 0);
+}
+
 /// The mean of many stochastic updates is the real number that they round.
 #[test]
 fn stochastic_rounding_is_right_on_average() {

@@ -3,8 +3,6 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::MAX_STATES;
-
 /// Why no readout is fitted.
 #[derive(Debug, Error, Diagnostic)]
 #[non_exhaustive]
@@ -57,14 +55,16 @@ pub enum FitError {
         outputs: usize,
     },
     /// More states than fit in memory.
-    #[error("the readout reads {found} values in a tick; {MAX_STATES} are the most")]
+    #[error("the readout reads {found} values in a tick; {most} are the most")]
     #[diagnostic(
         code(spikeloom::fit::too_many_states),
-        help("read fewer populations, or fewer ticks (`--taps`)")
+        help("read fewer populations, or fewer ticks (`--taps`); `--method ridge` takes the most")
     )]
     TooManyStates {
         /// How many.
         found: usize,
+        /// How many may be.
+        most: usize,
     },
     /// No part for fitting or none for validating is left.
     #[error("{fitted} ticks are left to fit to and {validation} to validate on")]
@@ -85,4 +85,57 @@ pub enum FitError {
         help("give larger ones, such as `--ridge 1e-3`")
     )]
     Singular,
+    /// `--forget` without a method that forgets.
+    #[error("ridge regression forgets nothing")]
+    #[diagnostic(
+        code(spikeloom::fit::forget_of_ridge),
+        help("give `--forget` with `--method rls`")
+    )]
+    ForgetOfRidge,
+    /// A population that is not there.
+    #[error("there is no population `{name}`")]
+    #[diagnostic(code(spikeloom::fit::no_population), help("there are {known}"))]
+    NoPopulation {
+        /// The name.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// A population that does more than sum what it reads.
+    #[error("population {population} cannot be whitened: {reason}")]
+    #[diagnostic(
+        code(spikeloom::fit::not_whitened),
+        help(
+            "whiten a population between the reservoir and the readout, such as `white: {{shape: 60, activation: tanh, decay_mem: 0}}`, with dense projections"
+        )
+    )]
+    NotWhitened {
+        /// The population.
+        population: String,
+        /// Why.
+        reason: String,
+    },
+    /// What is read has too few directions.
+    #[error(
+        "population {population} has {neurons} neurons, and what it reads varies in {found} directions"
+    )]
+    #[diagnostic(
+        code(spikeloom::fit::too_few_directions),
+        help("make it smaller, or what it reads larger or less alike")
+    )]
+    TooFewDirections {
+        /// The population.
+        population: String,
+        /// Directions.
+        found: usize,
+        /// Its neurons.
+        neurons: usize,
+    },
+    /// All ticks are before the end of the warm-up.
+    #[error("no tick of the data counts")]
+    #[diagnostic(
+        code(spikeloom::fit::no_ticks),
+        help("give more data, or a shorter `warmup`")
+    )]
+    NoTicks,
 }

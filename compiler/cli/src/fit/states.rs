@@ -1,4 +1,4 @@
-//! What a readout sees of a network that runs: the values of every tick that it weighs.
+//! What a population sees of a network that runs: the values of every tick that it weighs.
 
 use spikeloom_golden::Trace;
 use spikeloom_ir::geometry::AxisOrder;
@@ -6,10 +6,10 @@ use spikeloom_ir::network::{Encoder, Source};
 use spikeloom_ir::{Network, Quantized};
 use spikeloom_passes::QuantizeReport;
 
-use super::Block;
+use super::blocks::Block;
 use crate::data::Samples;
 
-/// What the readout sees of a network that runs.
+/// What a population sees of a network that runs.
 pub(super) struct States<'a> {
     pub(super) blocks: &'a [Block],
     pub(super) decay: f64,
@@ -19,7 +19,7 @@ pub(super) struct States<'a> {
 }
 
 impl States<'_> {
-    /// Calls `take` for every tick, with the values that the readout weighs and the bias' own.
+    /// Calls `take` for every tick, with the values that it weighs and the bias' own.
     pub(super) fn each(
         &self,
         trace: &Trace,
@@ -30,7 +30,7 @@ impl States<'_> {
         let n_states = 1 + self.blocks.iter().map(|b| b.n).sum::<usize>();
         let mut x = vec![0.0; n_states];
         for tick in 0..trace.ticks.len() {
-            // What the readout remembers it remembers of each of its terms.
+            // What it remembers it remembers of each of its terms.
             x.iter_mut().for_each(|x| *x *= self.decay);
             let mut begin = 0;
             for block in self.blocks {

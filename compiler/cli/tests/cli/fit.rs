@@ -1,7 +1,7 @@
 //! Readouts fitted to what the integer network does.
 
 use serde_json::Value;
-use spikeloom_tests::{Workshop, models};
+use spikeloom_tests::{Workshop, folder, models};
 
 /// A reservoir by chance that fires, or not, with a readout without weights, and samples.
 fn small(neuron: &str) -> Workshop {
@@ -79,6 +79,78 @@ fn vowels_are_classified_as_by_the_framework() {
     assert!(found["accuracy"].as_f64().unwrap() >= 0.95, "{found}");
 }
 
+/// Behind a whitened population the delta rule comes near to ridge regression, on the same network
+/// and the same series.
+#[test]
+fn a_reservoir_is_learnt_by_the_delta_rule() {
+    let workshop = crate::workshop().without_tools();
+    let example = folder().join("../examples/mackey-glass-lms.yaml");
+    let model = models().join("reservoirpy-esn-mackey-glass");
+    let model = model.display();
+    let bits = "--bits 16";
+    let (train, test) = (format!("{model}/train.npz"), format!("{model}/data.npz"));
+    let whitened = workshop.json(&format!(
+        "whiten {} white.yaml --data {train} --population white --rms 0.2 {bits} --json",
+        example.display()
+    ));
+    assert_eq!(whitened["ticks"], 3900);
+    assert_eq!(whitened["powers"].as_array().unwrap().len(), 90);
+    assert!(whitened["share"].as_f64().unwrap() > 0.999_999);
+    let nrmse = |line: &str| workshop.json(line)["series"]["nrmse"].as_f64().unwrap();
+    // `fit-readout` leaves the teacher and the rule out.
+    workshop.succeeds(&format!(
+        "fit-readout white.yaml ridge.yaml --data {train} {bits}"
+    ));
+    let ridge = nrmse(&format!("simulate ridge.yaml --data {test} {bits} --json"));
+    let epochs = workshop.json(&format!(
+        "learn white.yaml --data {train} --test {test} --epochs 4 {bits} -o learned.yaml --json"
+    ));
+    let learned = epochs[3]["test_series"]["nrmse"].as_f64().unwrap();
+    assert!(ridge < 0.045, "{ridge}");
+    assert!(
+        learned < 1.05 * ridge,
+        "{learned} by the rule, {ridge} by ridge regression"
+    );
+    assert_eq!(
+        nrmse(&format!(
+            "simulate learned.yaml --data {test} {bits} --json"
+        )),
+        learned
+    );
+}
+
+#[test]
+fn what_cannot_be_whitened_is_said() {
+    let workshop = small("v_threshold: 0.3, reset: subtract");
+    let text = std::fs::read_to_string(workshop.path("net.yaml")).unwrap();
+    let more = |population: &str, projection: &str| {
+        let population = format!("  readout: {{shape: 2, decay_mem: 0}}\n{population}");
+        text.replace("  readout: {shape: 2, decay_mem: 0}\n", &population)
+            .replace(
+                "output: readout\n",
+                &format!("{projection}output: readout\n"),
+            )
+    };
+    let white = "  white: {shape: 20, activation: tanh, decay_mem: 0.5}\n";
+    let into = "  - {from: reservoir, to: white, weights: 0}\n  \
+                - {from: white, to: white, delay: 1, weights: 0}\n";
+    workshop.write("loop.yaml", more(white, into));
+    let wide = "  white: {shape: 20, activation: tanh, decay_mem: 0}\n";
+    let into = "  - {from: reservoir, to: white, weights: 0}\n";
+    workshop.write("wide.yaml", more(wide, into));
+    let lines = [
+        "whiten net.yaml o.yaml --data series.npz --population white",
+        "whiten net.yaml o.yaml --data series.npz --population reservoir",
+        "whiten loop.yaml o.yaml --data series.npz --population white",
+        "whiten wide.yaml o.yaml --data series.npz --population white",
+        "whiten wide.yaml o.yaml --population white",
+        "whiten wide.yaml o.yaml --data series.npz --population white --rms 0",
+    ];
+    let messages = lines.map(|line| workshop.line(line).messages());
+    insta::assert_snapshot!("whiten_wrong", messages.join("\n"));
+    assert!(!workshop.path("o.yaml").exists());
+}
+
 #[test]
 fn a_reservoir_by_chance_learns_classes_and_series() {
     for neuron in ["activation: tanh", "v_threshold: 0.3, reset: subtract"] {
@@ -100,6 +172,31 @@ fn a_reservoir_by_chance_learns_classes_and_series() {
     workshop.succeeds("fit-readout net.yaml b.yaml --data series.npz --taps 0,1,2");
     let score = workshop.json("simulate b.yaml --data series.npz --json");
     assert!(score["series"]["nrmse"].as_f64().unwrap() < 0.1, "{score}");
+}
+
+/// Recursive least squares come to the same, unless they forget.
+#[test]
+fn a_readout_follows_its_rows() {
+    let workshop = small("activation: tanh");
+    let fit =
+        "fit-readout net.yaml r.yaml --data series.npz --taps 0,1,2 --ridge 1e-6,1e-5 --force";
+    let nrmse = |method: &str| {
+        let fitted = workshop.json(&format!("{fit} {method} --json"));
+        let score = workshop.json("simulate r.yaml --data series.npz --json");
+        (fitted, score["series"]["nrmse"].as_f64().unwrap())
+    };
+    let (ridge, error) = nrmse("");
+    let (rls, own_error) = nrmse("--method rls");
+    for key in ["states", "fitted_ticks", "validation_ticks", "ridge"] {
+        assert_eq!(ridge[key], rls[key], "{key}");
+    }
+    // Only the bias is under the penalty here and free there.
+    assert!(
+        (own_error / error - 1.0).abs() < 0.05,
+        "{own_error} {error}"
+    );
+    let (_, late_error) = nrmse("--method rls --forget 0.8");
+    assert!(late_error > 1.1 * own_error, "{late_error} {own_error}");
 }
 
 /// The same text is the same network, and its arrays are it too.
@@ -143,6 +240,8 @@ fn what_cannot_be_fitted_is_said() {
         "fit-readout net.yaml o.yaml --data label.npz --validate 1",
         "fit-readout net.yaml o.yaml --data label.npz --ridge -1",
         "fit-readout net.yaml o.txt --data classes.npz",
+        "fit-readout net.yaml o.yaml --data classes.npz --forget 0.9",
+        "fit-readout net.yaml o.yaml --data classes.npz --method rls --forget 1.5",
     ];
     let messages = lines.map(|line| workshop.line(line).messages());
     insta::assert_snapshot!("fit_wrong", messages.join("\n"));

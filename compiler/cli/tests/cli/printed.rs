@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "quantize",
     "simulate",
     "verify",
+    "whiten",
     "inspect",
     "targets",
     "targets show",

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use spikeloom_ir::learning::{
-    Factor, MAX_CONSTANT, MAX_EXPONENT, MAX_FACTORS, MAX_PRODUCTS, Name, Product, Rule,
+    Factor, MAX_CONSTANT, MAX_EXPONENT, MAX_FACTORS, MAX_PRODUCTS, MIN_EXPONENT, Name, Product,
+    Rule,
 };
 
 /// What is wrong with a rule, and where in its text.
@@ -187,11 +188,13 @@ impl<'a> Parser<'a> {
                     help: "leave the product out".into(),
                 });
             }
-            if mantissa.abs() > i64::from(MAX_CONSTANT) || exponent.abs() > MAX_EXPONENT {
+            if mantissa.abs() > i64::from(MAX_CONSTANT)
+                || !(MIN_EXPONENT..=MAX_EXPONENT).contains(&exponent)
+            {
                 return Err(Fault {
                     at,
                     what: format!(
-                        "the constants of the product come to more than {MAX_CONSTANT} times 2^{MAX_EXPONENT}, or to less than 2^-{MAX_EXPONENT}"
+                        "the constants of the product come to more than {MAX_CONSTANT} times 2^{MAX_EXPONENT}, or to less than 2^{MIN_EXPONENT}"
                     ),
                     help: "use smaller constants; a weight has 16 bits at most".into(),
                 });
@@ -230,19 +233,17 @@ impl<'a> Parser<'a> {
                         return Err(self.expected("a whole number, the exponent,"));
                     }
                 };
-                if number != 2 || exponent > MAX_EXPONENT {
+                let exponent = if is_negative { -exponent } else { exponent };
+                if number != 2 || !(MIN_EXPONENT..=MAX_EXPONENT).contains(&exponent) {
                     return Err(Fault {
                         at: start..self.last_end(),
                         what: format!(
-                            "only powers of two from 2^-{MAX_EXPONENT} to 2^{MAX_EXPONENT} are shifts"
+                            "only powers of two from 2^{MIN_EXPONENT} to 2^{MAX_EXPONENT} are shifts"
                         ),
                         help: "write another number out, and the power of two beside it".into(),
                     });
                 }
-                Ok(Part::Constant(
-                    1,
-                    if is_negative { -exponent } else { exponent },
-                ))
+                Ok(Part::Constant(1, exponent))
             }
             Token::Number(number) => Ok(Part::Constant(number, 0)),
             Token::Word("sgn") => {

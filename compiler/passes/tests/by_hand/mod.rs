@@ -129,7 +129,7 @@ impl<'a> ByHand<'a> {
         }
     }
 
-    /// The sum of all products in units of `2^-24`.
+    /// The sum of all products in units of `2^-31`.
     fn sum(&self, rule: &Rule, now: &Tick<'_>, pre: usize, post: usize) -> i128 {
         let products = rule.products.iter().map(|p| {
             let factors = p.factors.iter().map(|&factor| {
@@ -141,7 +141,7 @@ impl<'a> ByHand<'a> {
                     Factor::Difference(c, _) => i128::from(c) - value,
                 }
             });
-            (i128::from(p.mantissa) * factors.product::<i128>()) << (p.exponent + 24)
+            (i128::from(p.mantissa) * factors.product::<i128>()) << (p.exponent + 31)
         });
         products.sum()
     }
@@ -172,7 +172,7 @@ impl<'a> ByHand<'a> {
     fn changed(&self, rule: &Rule, sum: i128, before: i128, word: u32, bits: u32) -> i128 {
         let exponents = rule.products.iter().map(|p| p.exponent);
         let fraction = exponents.min().unwrap().min(0).unsigned_abs();
-        let sum = sum >> (24 - fraction);
+        let sum = sum >> (31 - fraction);
         let rounded = match self.learning.rounding {
             WeightRounding::Stochastic { .. } => {
                 (sum + i128::from(word) % (1 << fraction)).div_euclid(1 << fraction)
