@@ -8,6 +8,7 @@ pub mod convert;
 pub mod data;
 mod error;
 pub mod example;
+pub mod experiment;
 pub mod fault;
 pub mod fidelity;
 pub mod files;
@@ -24,6 +25,7 @@ pub mod selftest;
 pub mod simulate;
 mod simulator;
 mod steps;
+pub mod train;
 mod verify;
 
 pub use build::Build;

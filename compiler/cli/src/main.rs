@@ -20,6 +20,7 @@ mod cmd_quickstart;
 mod cmd_simulate;
 mod cmd_targets;
 mod cmd_tools;
+mod cmd_train;
 mod cmd_verify;
 mod cmd_whiten;
 mod model_args;
@@ -49,6 +50,7 @@ enum Command {
     Learn(cmd_learn::Learn),
     Quantize(cmd_quantize::Quantize),
     Simulate(cmd_simulate::Simulate),
+    Train(cmd_train::Train),
     Verify(cmd_verify::Verify),
     Whiten(cmd_whiten::Whiten),
     Inspect(cmd_inspect::Inspect),

@@ -283,7 +283,8 @@ pub fn quantize(
             true => mixed_scales(&incoming, &factors, population, held, scales_of)?,
             false => (scales_of(&incoming, &factors)?, [0, 0]),
         };
-        if let Some(step) = common_step(population, &incoming, &factors, hold)? {
+        let step = common_step(population, &incoming, &factors, unit, hold)?;
+        if let Some(step) = step {
             scales.fill(step);
         }
         // Which sum a projection's events add to: a held one comes first.
@@ -291,7 +292,11 @@ pub fn quantize(
         let mut multiples = (Vec::new(), 1.0);
         if is_graded && population.neuron.activation.is_some() {
             let in_real: Vec<f64> = scales.iter().map(|s| s * unit).collect();
-            multiples = graded::multiples(&in_real);
+            multiples = match step {
+                None => graded::multiples(&in_real),
+                // The step as it is.
+                Some(step) => (vec![1; scales.len()], step * unit),
+            };
             for (scale, &multiple) in scales.iter_mut().zip(&multiples.0) {
                 *scale = approximate_real(multiple) * multiples.1 / unit;
             }

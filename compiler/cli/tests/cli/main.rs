@@ -19,6 +19,7 @@ mod recordings;
 mod reservoir;
 mod simulate;
 mod tools;
+mod train;
 
 use std::sync::LazyLock;
 

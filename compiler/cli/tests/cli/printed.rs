@@ -11,6 +11,7 @@ const COMMANDS: &[&str] = &[
     "learn",
     "quantize",
     "simulate",
+    "train",
     "verify",
     "whiten",
     "inspect",

@@ -78,12 +78,18 @@ pub(super) fn check_features(
     Ok(())
 }
 
-/// What a weight of 1 stands for, in the unit of the first source, where a projection learns: its
-/// step, which all of the population's neurons then have.
+/// Whether units with an activation can shift sums of that unit to theirs.
+fn is_power_of_two(unit: f64) -> bool {
+    unit > 0.0 && unit.log2().fract() == 0.0
+}
+
+/// What a weight of 1 stands for, in the unit of the first source, `unit`, where a projection
+/// learns: its step, which all of the population's neurons then have.
 pub(super) fn common_step(
     population: &network::Population,
     incoming: &[Incoming<'_>],
     factors: &[f64],
+    unit: f64,
     hold: bool,
 ) -> Result<Option<f64>, Error> {
     let steps = incoming.iter().zip(factors).filter_map(|((_, p), factor)| {
@@ -100,12 +106,20 @@ pub(super) fn common_step(
             population: name.clone(),
         });
     }
-    if hold || population.neuron.activation.is_some() {
+    if hold {
         return Err(Error::NoCircuit {
             feature: format!(
-                "a plastic projection into population {name}, which has an activation or a constant input,"
+                "a plastic projection into population {name}, which has a constant input,"
             ),
-            advice: "let it learn into a population without them",
+            advice: "let it learn into a population without one",
+        });
+    }
+    if population.neuron.activation.is_some() && !is_power_of_two(first * unit) {
+        return Err(Error::NoCircuit {
+            feature: format!(
+                "a plastic projection into population {name}, which has an activation, with that `step`,"
+            ),
+            advice: "give a `step` that is a power of two, such as 0.0009765625, and likewise the input's `scale`",
         });
     }
     for (_, p) in incoming.iter().filter(|(_, p)| p.learning.is_some()) {
