@@ -178,8 +178,7 @@ fn a_reservoir_by_chance_learns_classes_and_series() {
 #[test]
 fn a_readout_follows_its_rows() {
     let workshop = small("activation: tanh");
-    let fit =
-        "fit-readout net.yaml r.yaml --data series.npz --taps 0,1,2 --ridge 1e-6 --force";
+    let fit = "fit-readout net.yaml r.yaml --data series.npz --taps 0,1,2 --ridge 1e-6 --force";
     let nrmse = |method: &str| {
         let fitted = workshop.json(&format!("{fit} {method} --json"));
         let score = workshop.json("simulate r.yaml --data series.npz --json");

@@ -245,3 +245,28 @@ fn an_outcome_is_rewarded() {
         assert!(text.contains(&format!("weights: {rows:?}")), "{text}");
     }
 }
+
+/// Direct feedback alignment as rules: the projection in front of a reservoir learns from errors
+/// behind it, in whole numbers.
+#[test]
+fn a_projection_in_front_of_a_reservoir_learns() {
+    let workshop = crate::workshop().without_tools();
+    let examples = folder().join("../examples/deep-reservoir");
+    let text = std::fs::read_to_string(examples.join("narma-rules.yaml")).unwrap();
+    let begin = text.find("    learning:\n      rule: -2^-21").unwrap();
+    let end = text.find("  - {from: hidden, to: second").unwrap();
+    workshop.write("frozen.yaml", format!("{}{}", &text[..begin], &text[end..]));
+    workshop.write("learns.yaml", text);
+    let data = examples.display();
+    let nrmse = |model: &str| {
+        let epochs = workshop.json(&format!(
+            "learn {model} --data {data}/narma-train.npz --test {data}/narma-test.npz \
+             --epochs 6 --bits 14 --json"
+        ));
+        let last = &epochs[5];
+        assert_eq!(last["saturations"], 0);
+        last["test_series"]["nrmse"].as_f64().unwrap()
+    };
+    let (learned, frozen) = (nrmse("learns.yaml"), nrmse("frozen.yaml"));
+    assert!(learned < 0.9 * frozen, "{learned}, frozen {frozen}");
+}
