@@ -1,9 +1,10 @@
 //! Laws of principal components.
 
+use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
 use spikeloom_train::Moments;
 
-/// Of two states and the bias' 1.
+/// Of three states and the bias' 1.
 fn moments(rows: &[[f64; 3]]) -> Moments {
     let mut moments = Moments::new(4, 0);
     for x in rows {
@@ -49,24 +50,15 @@ proptest! {
         let n = components.powers.len();
         prop_assume!(components.powers[n - 1] > 1e-6 * components.powers[0]);
         let weights = components.whitened(0.25);
-        let mut sums = [[0.0; 4]; 4];
+        let mut mean = DMatrix::<f64>::zeros(n, n);
         for x in &rows {
             let x = [x[0], x[1], x[2], 1.0];
-            let z: Vec<f64> = (0..n)
-                .map(|k| (0..4).map(|s| weights.weight(k, s) * x[s]).sum())
-                .collect();
-            for a in 0..n {
-                for b in 0..n {
-                    sums[a][b] += z[a] * z[b] / rows.len() as f64;
-                }
-            }
+            let z = |k: usize| (0..4).map(|s| weights.weight(k, s) * x[s]).sum::<f64>();
+            let z = DVector::<f64>::from_iterator(n, (0..n).map(z));
+            mean += &z * z.transpose() / rows.len() as f64;
         }
-        for a in 0..n {
-            for b in 0..n {
-                let wanted = if a == b { 0.0625 } else { 0.0 };
-                prop_assert!((sums[a][b] - wanted).abs() < 1e-8, "{a} {b} {}", sums[a][b]);
-            }
-        }
+        let difference = (mean - DMatrix::<f64>::identity(n, n) * 0.0625).amax();
+        prop_assert!(difference < 1e-8, "{difference}");
         prop_assert!(components.powers.windows(2).all(|p| p[0] >= p[1]));
         prop_assert!((components.share() - 1.0).abs() < 1e-9);
     }

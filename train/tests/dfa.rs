@@ -182,7 +182,7 @@ fn what_is_learnt_is_scored() {
     let sequence = |n: usize| Sequence {
         inputs: numbers(8, n)
             .iter()
-            .map(|v| 0.2 * v + if n % 2 == 0 { 0.5 } else { -0.5 })
+            .map(|v| 0.2 * v + if n.is_multiple_of(2) { 0.5 } else { -0.5 })
             .collect(),
         wanted: Wanted::Class(n % 2),
     };

@@ -421,18 +421,22 @@ fn best(tried: &[(Steps, Option<f64>)], counts: impl Fn(Steps) -> bool) -> Optio
 /// Mean and standard deviation (of the sample) of each score.
 fn statistics(scores: &[Scores]) -> (Scores, Scores) {
     let n = scores.len() as f64;
-    let each = |f: &dyn Fn(&dyn Fn(&Scores) -> f64) -> f64| Scores {
-        learned: f(&|s| s.learned),
-        frozen: f(&|s| s.frozen),
-        learned_ridge: f(&|s| s.learned_ridge),
-        frozen_ridge: f(&|s| s.frozen_ridge),
-        concatenated_ridge: f(&|s| s.concatenated_ridge),
-    };
-    let mean = |of: &dyn Fn(&Scores) -> f64| scores.iter().map(of).sum::<f64>() / n;
-    let deviation = |of: &dyn Fn(&Scores) -> f64| {
+    let mean = |of: fn(&Scores) -> f64| scores.iter().map(of).sum::<f64>() / n;
+    let deviation = |of: fn(&Scores) -> f64| {
         let mean = mean(of);
         let squares: f64 = scores.iter().map(|s| (of(s) - mean).powi(2)).sum();
         (squares / (n - 1.0).max(1.0)).sqrt()
     };
-    (each(&mean), each(&deviation))
+    (each(mean), each(deviation))
+}
+
+/// A number for each score.
+fn each(number: impl Fn(fn(&Scores) -> f64) -> f64) -> Scores {
+    Scores {
+        learned: number(|s| s.learned),
+        frozen: number(|s| s.frozen),
+        learned_ridge: number(|s| s.learned_ridge),
+        frozen_ridge: number(|s| s.frozen_ridge),
+        concatenated_ridge: number(|s| s.concatenated_ridge),
+    }
 }
