@@ -21,7 +21,7 @@ const BAR: u64 = 1000;
 ///
 /// An experiment names the method, networks, data and steps to choose from (docs/training.md). Steps
 /// are chosen on a part of the training data; the test data are scored once a trial. Trained
-/// networks go beside the results, ready for `spikeloom compile`.
+/// networks go beside the results, in the native format.
 #[derive(Debug, clap::Args)]
 pub struct Train {
     /// The experiment, a YAML file.

@@ -82,7 +82,7 @@ pub enum FitError {
     #[error("no penalty decides between states that depend on each other")]
     #[diagnostic(
         code(spikeloom::fit::singular),
-        help("give larger ones, such as `--ridge 1e-3`")
+        help("give larger ones, such as `--ridge 1e-3`; with `--forget`, a factor nearer to 1")
     )]
     Singular,
     /// `--forget` without a method that forgets.
