@@ -155,6 +155,12 @@ impl Build {
             .expect("reading the folder compared it with a number")
     }
 
+    /// Bits a second on the serial line of its board.
+    pub fn baud(&self) -> u32 {
+        let cycles = u64::from(self.report.cycles_per_bit.max(1));
+        u32::try_from(self.report.clock_hz / cycles).unwrap_or(u32::MAX)
+    }
+
     /// A text file of the folder.
     ///
     /// # Errors

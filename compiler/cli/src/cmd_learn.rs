@@ -30,6 +30,13 @@ pub struct Learn {
     /// compared.
     #[arg(long, value_name = "ENGINE", default_value = "golden")]
     engine: Engine,
+    /// The port of a board, such as /dev/ttyUSB1, that executes the network in place of Verilator:
+    /// it must hold the build folder's design.
+    #[arg(long, value_name = "PATH", conflicts_with = "engine")]
+    board: Option<PathBuf>,
+    /// Of the board: bits a second [default: those of the design].
+    #[arg(long, value_name = "N", requires = "board", value_parser = clap::value_parser!(u32).range(1..))]
+    baud: Option<u32>,
     /// Samples that are scored after every epoch, and never learnt from; as `--data`.
     #[arg(long, value_name = "PATH")]
     test: Option<PathBuf>,
@@ -97,13 +104,14 @@ impl Learn {
     }
 
     fn learn_model(&self) -> miette::Result<Learned> {
-        if self.engine == Engine::Verilator {
+        let what = match (&self.board, self.engine) {
+            (Some(_), _) => Some("a board"),
+            (None, Engine::Verilator) => Some("Verilator"),
+            (None, Engine::Golden) => None,
+        };
+        if let Some(what) = what {
             let path = self.build.clone();
-            return Err(Error::NeedsBuildFolder {
-                path,
-                what: "Verilator",
-            }
-            .into());
+            return Err(Error::NeedsBuildFolder { path, what }.into());
         }
         let Loaded {
             project,
@@ -142,9 +150,13 @@ impl Learn {
             report: &build.report.quantize,
             path: &self.build,
         };
-        let mut chip = match self.engine {
-            Engine::Golden => None,
-            Engine::Verilator => Some(Chip::new(&build, self.tools.from)?),
+        let mut chip = match (&self.board, self.engine) {
+            (Some(path), _) => {
+                let baud = self.baud.unwrap_or(build.baud());
+                Some(Chip::on_board(&build, path, baud)?)
+            }
+            (None, Engine::Golden) => None,
+            (None, Engine::Verilator) => Some(Chip::simulated(&build, self.tools.from)?),
         };
         self.learn(learner, chip.as_mut())
     }

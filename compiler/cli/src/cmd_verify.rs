@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use spikeloom::data::{DataSet, Samples};
 use spikeloom::interrupt::Unfinished;
+use spikeloom::junit::{self, Outcome, TestCase};
 use spikeloom::selftest::{Trial, self_test};
 use spikeloom::{Build, Counts, Error, Ladder, Line, Reference, Request, StopAt, compile, example};
 use spikeloom_bitstreams::ToolSource;
@@ -35,6 +36,9 @@ pub struct Verify {
     /// Print the results as JSON to standard output.
     #[arg(long)]
     json: bool,
+    /// Write the results as JUnit's XML too, a test a rung.
+    #[arg(long, value_name = "FILE", conflicts_with = "self_test")]
+    junit: Option<PathBuf>,
     #[command(flatten)]
     tools: ToolArgs,
 }
@@ -133,6 +137,11 @@ impl Verify {
             return self.find_faults(build, &mut ladder, to);
         }
         let lines = climb(&mut ladder, to, self.tools.from, self.json)?;
+        if let Some(path) = &self.junit {
+            let suite = format!("spikeloom verify {}", build.report.model);
+            let cases: Vec<TestCase> = lines.iter().map(test_case).collect();
+            junit::write(path, &suite, &cases)?;
+        }
         if self.json {
             let json = serde_json::to_string_pretty(&lines).expect("lines have string keys only");
             println!("{json}");
@@ -166,6 +175,20 @@ impl Verify {
             ))
             .into())
         }
+    }
+}
+
+/// A rung as a test.
+fn test_case(line: &Line) -> TestCase {
+    let report = &line.report;
+    TestCase {
+        name: format!("rung {} ({} samples)", report.rung, report.samples),
+        seconds: line.seconds,
+        outcome: match &report.verdict {
+            Verdict::Equal | Verdict::Agreement { .. } => Outcome::Passed,
+            Verdict::Different(first) => Outcome::Failed(format!("first difference: {first}")),
+            Verdict::Failed { message } => Outcome::Failed(message.clone()),
+        },
     }
 }
 

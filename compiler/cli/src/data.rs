@@ -650,7 +650,7 @@ fn samples(array: NumberArray, ticks: u32) -> Result<Samples, String> {
     Ok(Samples::Events(values.chunks(size).map(train).collect()))
 }
 
-fn read_labels(archive: &mut Archive, name: &str) -> Result<Vec<usize>, String> {
+pub(crate) fn read_labels(archive: &mut Archive, name: &str) -> Result<Vec<usize>, String> {
     let labels = archive.get(name).map_err(|error| error.to_string())?;
     let labels = labels
         .to_i64()

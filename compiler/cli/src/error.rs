@@ -168,6 +168,69 @@ pub enum Error {
         )
     )]
     VerificationFailed(String),
+    /// A board's weights are no longer those of its design.
+    #[error(
+        "the board has learnt: its weights of projection {projection} are not the build folder's"
+    )]
+    #[diagnostic(
+        code(spikeloom::has_learnt),
+        help("load the bitstream again, or start the virtual board again")
+    )]
+    HasLearnt {
+        /// Its name.
+        projection: String,
+    },
+    /// An interrupted check of something else.
+    #[error("{} is of a check of another design, of other samples or of other states", path.display())]
+    #[diagnostic(
+        code(spikeloom::other_check),
+        help("check as then, or leave out `--resume` to start anew")
+    )]
+    OtherCheck {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that describes no chip.
+    #[error("{} describes no chip: {what}", path.display())]
+    #[diagnostic(
+        code(spikeloom::chip_file),
+        help(
+            "write keys of docs/boards.md, such as `stuck_weights: 0.01`, `threshold_offsets: 0.05` and `seed: 1`"
+        )
+    )]
+    ChipFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// An imperfection that the network has no place for.
+    #[error("the chip cannot be as it is described: {what}")]
+    #[diagnostic(
+        code(spikeloom::no_place_for_imperfection),
+        help("leave the key out; docs/boards.md says what each is put into")
+    )]
+    NoPlaceForImperfection {
+        /// Which.
+        what: String,
+    },
+    /// Something is where a link should go.
+    #[error("{} exists", path.display())]
+    #[diagnostic(
+        code(spikeloom::link_exists),
+        help("give `--link` another name, or remove it: it may be the port of a board that runs")
+    )]
+    LinkExists {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Neither a port nor a virtual board was named.
+    #[error("no board is given")]
+    #[diagnostic(
+        code(spikeloom::no_board),
+        help("name its port with `--board PATH`, or take `--virtual` for one in Verilator")
+    )]
+    NoBoard,
     /// A number of samples that is not there.
     #[error("sample {asked} is asked for and there are {available}")]
     #[diagnostic(code(spikeloom::no_such_sample), help("samples are numbered from 0"))]

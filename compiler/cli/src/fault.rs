@@ -210,7 +210,7 @@ impl Fault {
 }
 
 /// A neuron and all others of its channel in a feature map.
-fn peers(population: &Population, neuron: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn peers(population: &Population, neuron: usize) -> impl Iterator<Item = usize> {
     let n_neurons = population.n_neurons;
     let step = match population.order {
         AxisOrder::ChannelsFirst => n_neurons.max(1),
@@ -220,7 +220,7 @@ fn peers(population: &Population, neuron: usize) -> impl Iterator<Item = usize> 
 }
 
 /// The thresholds of a population, if its program compares with a parameter of that name.
-fn thresholds(network: &mut Quantized, population: usize) -> Option<&mut Vec<i64>> {
+pub(crate) fn thresholds(network: &mut Quantized, population: usize) -> Option<&mut Vec<i64>> {
     let program = &mut network.populations[population].program;
     let parameter = program
         .parameters

@@ -4,14 +4,16 @@ use std::path::Path;
 
 use serde::Serialize;
 use spikeloom_bitstreams::{ToolSource, Toolchain};
-use spikeloom_boards::{Layout, Session};
+use spikeloom_boards::{Layout, Transport};
 use spikeloom_golden::{Golden, LearningCounts, Learnt};
 use spikeloom_ir::quantized::xorshift32;
 use spikeloom_ir::{Network, Quantized};
-use spikeloom_ladder::{Access, Lesson, Simulated, learn_from, open};
+use spikeloom_ladder::{Access, Lesson, learn_from, open};
 use spikeloom_passes::{QuantizeReport, normalise};
 
+use crate::board::{self, AnySession};
 use crate::build::Build;
+use crate::check::check_learnt;
 use crate::data::DataSet;
 use crate::error::Error;
 use crate::score::SeriesScore;
@@ -63,11 +65,11 @@ pub struct LearnHardware {
     pub learnt_rows: f64,
 }
 
-/// A circuit in Verilator that learns beside the golden model.
+/// A circuit, in Verilator or on a board, that learns beside the golden model.
 pub struct Chip<'a> {
     build: &'a Build,
     layout: Layout,
-    session: Session<Simulated>,
+    session: AnySession,
     /// Since the last epoch.
     cycles: u64,
     rows: u64,
@@ -78,17 +80,41 @@ impl<'a> Chip<'a> {
     ///
     /// # Errors
     /// If it does not learn, or cannot be simulated.
-    pub fn new(build: &'a Build, tools: ToolSource) -> miette::Result<Self> {
+    pub fn simulated(build: &'a Build, tools: ToolSource) -> miette::Result<Self> {
+        Self::new(build, |layout| {
+            let tools = Toolchain::find(tools)?;
+            let model = Simulator::new(&tools)?.device(build, false)?;
+            let session = open(&model, build.case(layout), Access::Stream, 1, false)?;
+            Ok(session.map_transport(|simulated| Box::new(simulated) as Box<dyn Transport>))
+        })
+    }
+
+    /// The board on a port, which holds the build folder's design and weights that have learnt
+    /// nothing yet.
+    ///
+    /// # Errors
+    /// If it does not learn, cannot be reached, holds another design, or has learnt before.
+    pub fn on_board(build: &'a Build, path: &Path, baud: u32) -> miette::Result<Self> {
+        Self::new(build, |layout| {
+            let mut session = board::open(layout, path, baud)?;
+            session.make_ready(false)?;
+            check_learnt(build, layout, &mut session)?;
+            Ok(session)
+        })
+    }
+
+    fn new(
+        build: &'a Build,
+        connect: impl FnOnce(&Layout) -> miette::Result<AnySession>,
+    ) -> miette::Result<Self> {
         if !build.mapped.learns() {
             return Err(Error::NothingLearns {
                 path: build.folder.clone(),
             }
             .into());
         }
-        let tools = Toolchain::find(tools)?;
-        let model = Simulator::new(&tools)?.device(build, false)?;
         let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
-        let session = open(&model, build.case(&layout), Access::Stream, 1, false)?;
+        let session = connect(&layout)?;
         Ok(Self {
             build,
             layout,

@@ -2,7 +2,10 @@
 //!
 //! [`compile()`] makes a build folder from a model, [`Build`] reads it back.
 
+pub mod board;
 pub mod build;
+pub mod check;
+pub mod chip;
 mod compile;
 pub mod convert;
 pub mod data;
@@ -14,6 +17,7 @@ pub mod fidelity;
 pub mod files;
 pub mod fit;
 pub mod interrupt;
+pub mod junit;
 pub mod learn;
 mod model;
 pub mod plot;
@@ -27,6 +31,7 @@ mod simulator;
 mod steps;
 pub mod train;
 mod verify;
+pub mod virtual_board;
 
 pub use build::Build;
 pub use compile::{Level, Request, compile, limits, run_float};

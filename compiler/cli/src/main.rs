@@ -6,9 +6,12 @@
 //! | 1 | an error: bad input, a missing tool, a failed tool |
 //! | 2 | the command line itself is wrong |
 //! | 3 | verification found a difference |
+//! | 4 | a board cannot be reached |
 //! | 130 | interrupted; 128 and the signal's number |
 
 mod args;
+mod cmd_board;
+mod cmd_check;
 mod cmd_compile;
 mod cmd_convert;
 mod cmd_doctor;
@@ -33,7 +36,8 @@ use spikeloom::interrupt::Interrupt;
 
 /// Turns a trained spiking network into a verified bitstream for a small FPGA.
 ///
-/// Exit codes: 0 done; 1 an error; 2 a wrong command line; 3 verification found a difference.
+/// Exit codes: 0 done; 1 an error; 2 a wrong command line; 3 verification found a difference;
+/// 4 a board cannot be reached.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
@@ -53,6 +57,8 @@ enum Command {
     Train(cmd_train::Train),
     Verify(cmd_verify::Verify),
     Whiten(cmd_whiten::Whiten),
+    Check(cmd_check::Check),
+    Board(cmd_board::Board),
     Inspect(cmd_inspect::Inspect),
     Targets(cmd_targets::Targets),
     Doctor(cmd_doctor::Doctor),
@@ -98,6 +104,8 @@ fn main() -> ExitCode {
         Command::Train(c) => c.run(),
         Command::Verify(c) => c.run(),
         Command::Whiten(c) => c.run(),
+        Command::Check(c) => c.run(),
+        Command::Board(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Targets(c) => c.run(),
         Command::Doctor(c) => c.run(),
@@ -122,6 +130,7 @@ fn main() -> ExitCode {
 fn exit_code(report: &miette::Report) -> u8 {
     match report.downcast_ref::<spikeloom::Error>() {
         Some(spikeloom::Error::VerificationFailed(_)) => 3,
+        _ if spikeloom::board::is_unreachable(report) => 4,
         _ => 1,
     }
 }

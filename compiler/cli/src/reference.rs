@@ -11,15 +11,19 @@ use std::path::Path;
 use spikeloom_ir::Network;
 
 use crate::data::{self, DataError, Samples, Taken};
+use crate::simulate::accuracy;
 
 /// What the framework itself did on some samples.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reference {
     /// Its inputs.
     pub samples: Samples,
     /// Its spikes: `[sample][population][tick][neuron]`, as often as a neuron fired, neurons in the
     /// file's order; empty where a population has none.
     pub spikes: Vec<Vec<Vec<Vec<u32>>>>,
+    /// Share of its samples that the framework itself classes as they are labelled; `None` without
+    /// `labels` or `pred`.
+    pub accuracy: Option<f64>,
 }
 
 impl Reference {
@@ -43,7 +47,18 @@ impl Reference {
         };
         let ticks = network.ticks;
         let mut archive = data::open_npz(path, bytes)?;
-        let samples = data::read_npz(path, &mut archive, &Taken::by(network))?.samples;
+        let data = data::read_npz(path, &mut archive, &Taken::by(network))?;
+        let samples = data.samples;
+        let predicted = match archive.names().contains(&"pred") {
+            true => Some(data::read_labels(&mut archive, "pred").map_err(array_error)?),
+            false => None,
+        };
+        let accuracy = match (data.labels, predicted) {
+            (Some(labels), Some(predicted)) if labels.len() == predicted.len() => {
+                accuracy(&predicted, Some(&labels))
+            }
+            _ => None,
+        };
         if let Samples::Values(values) = &samples {
             let wanted = network.input.n_values(ticks);
             let found = values.iter().map(Vec::len).find(|&len| len != wanted);
@@ -101,6 +116,10 @@ impl Reference {
                 names.join(", ")
             )));
         }
-        Ok(Self { samples, spikes })
+        Ok(Self {
+            samples,
+            spikes,
+            accuracy,
+        })
     }
 }

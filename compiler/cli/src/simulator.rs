@@ -5,8 +5,18 @@ use std::path::PathBuf;
 use spikeloom_bitstreams::{Gates, Toolchain, cache_folder, fast_sources};
 use spikeloom_cosim::{Model, Source, Verilator, build};
 use spikeloom_emit::Emitted;
+use spikeloom_hdl::DeviceConfig;
 
 use crate::build::{Build, file};
+
+/// The memory images of a circuit, as files.
+pub fn images(cfg: &DeviceConfig) -> Vec<(String, Vec<u8>)> {
+    let images = cfg.images();
+    let files = images.iter();
+    files
+        .map(|image| (image.name().to_owned(), image.to_hex().into_bytes()))
+        .collect()
+}
 
 /// Verilator and its cache.
 #[derive(Debug)]

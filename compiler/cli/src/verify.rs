@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::fault::{self, Fault};
 use crate::reference::Reference;
 use crate::report::StopAt;
-use crate::simulator::Simulator;
+use crate::simulator::{Simulator, images};
 
 /// How many samples each rung compares, at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -466,12 +466,7 @@ impl<'a> Ladder<'a> {
             let network = fault.in_quantized(&self.build.quantized);
             let id = self.build.design_id();
             let cfg = DeviceConfig::new(&network, &self.build.mapped, id)?;
-            let images = cfg.images();
-            let images = images
-                .iter()
-                .map(|i| (i.name().to_owned(), i.to_hex().into_bytes()))
-                .collect();
-            let model = simulator.emitted(&spikeloom_emit::emit_device(&cfg)?, images)?;
+            let model = simulator.emitted(&spikeloom_emit::emit_device(&cfg)?, images(&cfg))?;
             let layout = Layout::new(&network, &self.build.mapped, id)?;
             let case = Case {
                 layout: &layout,

@@ -22,6 +22,10 @@ pub struct ClientConfig {
     /// Must be longer than the device's silence limit (2^16 cycles unless the bit is longer), so
     /// that it has forgotten what it holds of a broken frame.
     pub answer_timeout: Duration,
+    /// How many times as long a device may get that turns out to be slower, as a simulation behind
+    /// a pseudo-terminal may be: the time doubles when nothing comes, and halves again when
+    /// answers come in a quarter of it. 1 where the device's time is the transport's.
+    pub longest_wait: u32,
     /// The time a byte takes on the line, 10 bits; zero where it does not matter.
     pub byte_time: Duration,
     /// Bytes of commands without answer at a time, as the device stores them.
@@ -32,18 +36,33 @@ pub struct ClientConfig {
     pub frame_bytes: usize,
     /// Times in a row that nothing under way is answered before the device counts as unreachable.
     pub max_attempts: u32,
+    /// The same while the client connects, when nothing was ever answered.
+    pub connect_attempts: u32,
+    /// How long nothing may be answered, four attempts at least, before the device counts as
+    /// unreachable.
+    pub patience: Duration,
+    /// Sequence number of the first command. Where an earlier client may have left commands that
+    /// are still to be answered, a random one tells their answers from this client's.
+    pub first_sequence: u8,
 }
 
+/// Attempts that are always made.
+const LEAST_ATTEMPTS: u32 = 4;
+
 impl Default for ClientConfig {
-    /// Two full frames at a time, 100 ms for an answer, 20 attempts.
+    /// Two full frames at a time, 100 ms for an answer, 20 attempts, in the device's own time.
     fn default() -> Self {
         Self {
             answer_timeout: Duration::from_millis(100),
+            longest_wait: 1,
             byte_time: Duration::ZERO,
             window_bytes: DEVICE_BUFFER,
             window_frames: 16,
             frame_bytes: DEVICE_BUFFER / 2 - STORED_OVERHEAD,
             max_attempts: 20,
+            connect_attempts: 20,
+            patience: Duration::from_secs(30),
+            first_sequence: 0,
         }
     }
 }
@@ -54,6 +73,20 @@ impl ClientConfig {
         Self {
             byte_time: Duration::from_secs(10) / baud.max(1),
             ..Self::default()
+        }
+    }
+
+    /// The configuration for a port of this computer, behind which is a board or a simulation that
+    /// is slower than one, and which another program may have used a moment ago.
+    pub fn for_port(baud: u32) -> Self {
+        Self {
+            // Longer than an adapter collects bytes for, mostly 16 ms, and than the silence that
+            // a device at 12 MHz waits for, 5.5 ms.
+            answer_timeout: Duration::from_millis(30),
+            longest_wait: 64,
+            connect_attempts: 8,
+            first_sequence: fastrand::u8(..),
+            ..Self::for_baud(baud)
         }
     }
 }
@@ -113,6 +146,9 @@ pub struct Client<T> {
     statistics: LinkStatistics,
     decoder: AnswerDecoder,
     next_sequence: u8,
+    /// How many times as long as configured the device's answers are waited for.
+    slowness: u32,
+    is_connected: bool,
 }
 
 impl<T: Transport> Client<T> {
@@ -128,10 +164,12 @@ impl<T: Transport> Client<T> {
         };
         Self {
             transport,
+            next_sequence: cfg.first_sequence,
             cfg,
             statistics: LinkStatistics::default(),
             decoder: AnswerDecoder::default(),
-            next_sequence: 0,
+            slowness: 1,
+            is_connected: true,
         }
     }
 
@@ -141,7 +179,9 @@ impl<T: Transport> Client<T> {
     /// If the device does not answer or speaks another version.
     pub fn connect(transport: T, cfg: ClientConfig) -> Result<Self, Error> {
         let mut client = Self::new(transport, cfg);
+        client.is_connected = false;
         client.check_protocol_version()?;
+        client.is_connected = true;
         Ok(client)
     }
 
@@ -215,6 +255,19 @@ impl<T: Transport> Client<T> {
         &mut self.transport
     }
 
+    /// The same client on another transport, such as the same one in a box.
+    pub fn map_transport<U: Transport>(self, change: impl FnOnce(T) -> U) -> Client<U> {
+        Client {
+            transport: change(self.transport),
+            cfg: self.cfg,
+            statistics: self.statistics,
+            decoder: self.decoder,
+            next_sequence: self.next_sequence,
+            slowness: self.slowness,
+            is_connected: self.is_connected,
+        }
+    }
+
     /// Gives the transport back.
     pub fn into_transport(self) -> T {
         self.transport
@@ -245,6 +298,11 @@ impl<T: Transport> Client<T> {
         // On a line that loses much a command may need many attempts while others get through, so
         // only attempts at all that is under way count.
         let mut n_in_vain = 0;
+        let mut answered_at = self.transport.now();
+        let max_attempts = match self.is_connected {
+            true => self.cfg.max_attempts,
+            false => self.cfg.connect_attempts.max(1),
+        };
         loop {
             while let Some(&part) = to_send.front() {
                 let needed = stored_bytes(&transfer, &part);
@@ -265,9 +323,10 @@ impl<T: Transport> Client<T> {
             let lost = match self.next_answer(&transfer, &under_way, answer_timeout)? {
                 None => {
                     n_in_vain += 1;
-                    if let (true, Some((_, part))) =
-                        (n_in_vain >= self.cfg.max_attempts, under_way.front())
-                    {
+                    let waited = self.transport.now().saturating_sub(answered_at);
+                    let gives_up = n_in_vain >= max_attempts
+                        || (n_in_vain >= LEAST_ATTEMPTS && waited > self.cfg.patience);
+                    if let (true, Some((_, part))) = (gives_up, under_way.front()) {
                         return Err(Error::Unreachable {
                             attempts: n_in_vain,
                             space,
@@ -280,6 +339,7 @@ impl<T: Transport> Client<T> {
                 }
                 Some((position, answer)) => {
                     n_in_vain = 0;
+                    answered_at = self.transport.now();
                     let lost: Vec<_> = under_way.drain(..position).collect();
                     if let Some((_, part)) = under_way.pop_front() {
                         stored -= stored_bytes(&transfer, &part);
@@ -293,6 +353,11 @@ impl<T: Transport> Client<T> {
                 self.send_again(&mut to_send, part);
             }
         }
+    }
+
+    /// Waits twice as long from now on.
+    fn be_patient(&mut self) {
+        self.slowness = (self.slowness * 2).min(self.cfg.longest_wait.max(1));
     }
 
     /// A number that none of the commands under way has.
@@ -364,7 +429,9 @@ impl<T: Transport> Client<T> {
             .sum::<usize>()
             + under_way.len() * (COMMAND_OVERHEAD + ANSWER_OVERHEAD + 1);
         let line_time = self.cfg.byte_time * u32::try_from(on_the_line).unwrap_or(u32::MAX);
-        let deadline = self.transport.now() + answer_timeout + line_time;
+        let start = self.transport.now();
+        let expected = answer_timeout + line_time;
+        let mut deadline = start + expected * self.slowness;
         let mut received = Vec::new();
         loop {
             while let Some(answer) = self.decoder.next_answer() {
@@ -373,9 +440,18 @@ impl<T: Transport> Client<T> {
                 });
                 if let Some(position) = position {
                     self.statistics.answers += 1;
+                    let waited = self.transport.now().saturating_sub(start);
+                    if waited < expected * self.slowness / 4 {
+                        self.slowness = (self.slowness / 2).max(1);
+                    }
                     return Ok(Some((position, answer)));
                 }
                 self.statistics.stale_answers += 1;
+                if self.cfg.longest_wait > 1 {
+                    // The device is slow, and has not come to what was sent again.
+                    self.be_patient();
+                    deadline = self.transport.now() + expected * self.slowness;
+                }
             }
             let patience = deadline.saturating_sub(self.transport.now());
             if patience.is_zero() {
@@ -384,6 +460,7 @@ impl<T: Transport> Client<T> {
                     continue;
                 }
                 self.statistics.timeouts += 1;
+                self.be_patient();
                 return Ok(None);
             }
             received.clear();

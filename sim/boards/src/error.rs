@@ -1,5 +1,6 @@
 //! What can go wrong between the host and a device.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use miette::Diagnostic;
@@ -26,6 +27,79 @@ pub enum TransportError {
         help("check that the port exists, is not in use and may be opened by this user")
     )]
     Io(#[from] std::io::Error),
+
+    /// There is no such port.
+    #[error("there is no port {}", path.display())]
+    #[diagnostic(
+        code(spikeloom::boards::no_such_port),
+        help("plug the board in; `spikeloom board list` shows the ports that are there")
+    )]
+    NoSuchPort {
+        /// The path.
+        path: PathBuf,
+    },
+
+    /// This user may not open the port.
+    #[error("this user may not open {}", path.display())]
+    #[diagnostic(
+        code(spikeloom::boards::no_permission),
+        help(
+            "add the user to the group that `ls -l {}` shows (on Debian `sudo adduser $USER dialout`), and log in again",
+            path.display()
+        )
+    )]
+    NoPermission {
+        /// The path.
+        path: PathBuf,
+    },
+
+    /// Another program uses the port.
+    #[error("another program uses {}", path.display())]
+    #[diagnostic(
+        code(spikeloom::boards::busy),
+        help("end the other program; `fuser -v {}` names it", path.display())
+    )]
+    Busy {
+        /// The path.
+        path: PathBuf,
+    },
+
+    /// What the path names is no serial port.
+    #[error("{} is no serial port", path.display())]
+    #[diagnostic(
+        code(spikeloom::boards::not_serial),
+        help("name a port, such as /dev/ttyUSB1; `spikeloom board list` shows those there are")
+    )]
+    NotSerial {
+        /// The path.
+        path: PathBuf,
+    },
+
+    /// The port does not have that rate.
+    #[error("{} does not run at {baud} baud", path.display())]
+    #[diagnostic(
+        code(spikeloom::boards::baud),
+        help(
+            "give `--baud` a rate that the adapter and the design have; `spikeloom board loopback` tries some"
+        )
+    )]
+    Baud {
+        /// The path.
+        path: PathBuf,
+        /// The rate asked for.
+        baud: u32,
+    },
+
+    /// The port does not take bytes any more.
+    #[error("the port has not taken a byte for {waited:?}")]
+    #[diagnostic(
+        code(spikeloom::boards::stuck),
+        help("plug the board out and in again, or start the virtual board again")
+    )]
+    Stuck {
+        /// How long.
+        waited: Duration,
+    },
 
     /// The simulation of the device failed.
     #[error("the simulated device failed: {message}")]
@@ -136,6 +210,19 @@ pub enum Error {
         /// The design found.
         found: u64,
     },
+
+    /// No rate was named.
+    #[error("no rate is to be tried")]
+    #[diagnostic(code(spikeloom::boards::no_rate), help("name one, such as 1500000"))]
+    NoRate,
+
+    /// The device was reset.
+    #[error("the device was reset while it ran a sample")]
+    #[diagnostic(
+        code(spikeloom::boards::was_reset),
+        help("load the weights again, and check the board's power supply")
+    )]
+    WasReset,
 
     /// A run did not end in time.
     #[error("the design is still running after {waited:?}")]

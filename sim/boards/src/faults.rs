@@ -22,6 +22,15 @@ pub struct FaultRates {
 }
 
 impl FaultRates {
+    /// A line that damages nothing.
+    pub const NONE: Self = Self {
+        drop: 0.0,
+        flip: 0.0,
+        duplicate: 0.0,
+        delay: 0.0,
+        longest_delay: Duration::ZERO,
+    };
+
     /// Each kind of fault equally often, `rate` being the chance that a byte is hit.
     pub fn evenly(rate: f64, longest_delay: Duration) -> Self {
         let each = rate / 4.0;

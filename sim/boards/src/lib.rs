@@ -7,24 +7,35 @@
 //!
 //! [`Session`] runs samples of a network on a device that holds its design.
 //!
+//! [`SerialPort`] is a port of this computer, with a board on it or a virtual one: [`serve`] offers
+//! any [`Device`], such as a design in Verilator, as a [`PseudoTerminal`].
+//!
 //! The circuit of the other end is `spikeloom_hdl::link::HostLink`. This crate knows no circuits,
-//! opens no port and starts no process.
+//! opens no file but ports, and starts no process.
 
 mod client;
 mod device;
 mod error;
 mod faults;
 pub mod frame;
+mod imperfect;
 mod learning;
 pub mod map;
+mod pty;
+mod serial;
 mod session;
 mod transport;
+mod virtual_board;
 
 pub use client::{Client, ClientConfig, LinkStatistics};
 pub use device::{Bus, MemorySpaces, SoftwareDevice, SoftwareTransport};
 pub use error::{Error, TransportError};
 pub use faults::{FaultCounts, FaultRates, FaultyTransport};
+pub use imperfect::Imperfect;
 pub use learning::{LearningLayout, Synapses};
 pub use map::{PROTOCOL_VERSION, Space};
+pub use pty::{Presence, PseudoTerminal};
+pub use serial::SerialPort;
 pub use session::{CoreCounters, CoreLayout, DeviceOutcome, Layout, Session, unpack_states};
 pub use transport::{CycleRun, CycleTransport, Transport};
+pub use virtual_board::{Device, ServeConfig, Served, serve};

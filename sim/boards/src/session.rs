@@ -18,6 +18,8 @@ const STATE_STRIDE: u32 = 8;
 /// Bytes of a core's block in the results, and of one counter.
 const COUNTER_STRIDE: usize = 16;
 const COUNTER_BYTES: usize = 4;
+/// Where the cycles of the last sample are in the results.
+const CYCLES: u32 = 4;
 /// The highest bit of a counter is set when it has run over.
 const COUNTER_OVERFLOW: u32 = 1 << 23;
 
@@ -207,6 +209,36 @@ impl<T: Transport> Session<T> {
         Ok(loaded)
     }
 
+    /// Whether a sample was run since the device got its power, before which its weights were loaded.
+    /// It waits for a run to end.
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    pub fn has_run(&mut self) -> Result<bool, Error> {
+        let timeout = self.run_timeout;
+        let cycles = (self.client).read_within(Space::RESULTS, CYCLES, COUNTER_BYTES, timeout)?;
+        Ok(cycles.iter().any(|&byte| byte != 0))
+    }
+
+    /// Makes a device ready that another client may have used, or none: loads the weights where
+    /// it has run no sample yet, or if `reload` says so, and sets ticks and learning as they are
+    /// at power-up. How many bytes of weights were loaded.
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    pub fn make_ready(&mut self, reload: bool) -> Result<usize, Error> {
+        let has_run = self.has_run()?;
+        let loaded = match reload || !has_run {
+            true => self.load_weights()?,
+            false => 0,
+        };
+        self.set_ticks(self.layout.n_ticks)?;
+        if self.layout.cores.iter().any(|core| core.learning.is_some()) {
+            self.client.set_learning(0, 0)?;
+        }
+        Ok(loaded)
+    }
+
     /// Sets the ticks of the next samples, the most of those that end with their last one; the design's own number is set at power-up.
     ///
     /// # Errors
@@ -219,7 +251,8 @@ impl<T: Transport> Session<T> {
     /// Runs one sample and waits for its class.
     ///
     /// # Errors
-    /// If the sample is too long, the device does not answer, or a counter has run over.
+    /// If the sample is too long, the device does not answer or was reset meanwhile, or a counter
+    /// has run over.
     pub fn run(&mut self, sample: &[u8]) -> Result<DeviceOutcome, Error> {
         self.run_with(sample, Client::start)
     }
@@ -279,6 +312,10 @@ impl<T: Transport> Session<T> {
         let n_output = self.layout.cores[self.layout.output].n_neurons;
         let score_bytes = score_bytes(self.layout.score_bits);
         let scores = self.client.read(Space::SCORES, 0, score_bytes * n_output)?;
+        let cycles = counter(4)?;
+        if cycles == 0 {
+            return Err(Error::WasReset);
+        }
         Ok(DeviceOutcome {
             class: usize::from(u16::from_le_bytes([results[0], results[1]])),
             scores: scores
@@ -289,7 +326,7 @@ impl<T: Transport> Session<T> {
                     sign_extend(u64::from_le_bytes(raw), self.layout.score_bits)
                 })
                 .collect(),
-            cycles: counter(4)?,
+            cycles,
             counters,
         })
     }
@@ -316,6 +353,16 @@ impl<T: Transport> Session<T> {
             }
         }
         Ok(states)
+    }
+
+    /// The same device behind another way to it, such as one in a box.
+    pub fn map_transport<U: Transport>(self, change: impl FnOnce(T) -> U) -> Session<U> {
+        Session {
+            client: self.client.map_transport(change),
+            layout: self.layout,
+            run_timeout: self.run_timeout,
+            ticks: self.ticks,
+        }
     }
 
     /// What happened on the line.

@@ -280,3 +280,19 @@ fn a_byte_takes_little_more_than_a_cycle() {
         "{read} cycles"
     );
 }
+
+#[test]
+fn bulk_loads_take_little_more_than_the_serial_line_does() {
+    let Some(model) = uart_model() else { return };
+    let mut client = Client::connect(uart_line(&model), uart_config()).unwrap();
+    let before = cycles(client.transport());
+    client.write(Space(16), 0, &[3; SIZE]).unwrap();
+    let written = cycles(client.transport()) - before;
+    // Ten bits a byte; the frames around them, and the last answer, come on top.
+    let limit = SIZE as u128 * 10 * u128::from(CYCLES_PER_BIT);
+    println!("{:.4} of the line", limit as f64 / written as f64);
+    assert!(
+        (limit..limit * 110 / 100).contains(&written),
+        "{written} cycles, the line alone takes {limit}"
+    );
+}

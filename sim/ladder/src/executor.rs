@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use spikeloom_boards::{
-    ClientConfig, DeviceOutcome, Session, Transport, TransportError, unpack_states,
+    ClientConfig, Device, DeviceOutcome, Session, Transport, TransportError, unpack_states,
 };
 use spikeloom_cosim::{
     Initial, Instance, Model, Probe, Setup, StreamPorts, Transport as Ports, UartPorts,
@@ -30,14 +30,44 @@ pub enum Access {
 
 /// A design in Verilator as something the host link can talk to.
 pub struct Simulated {
+    model: Model,
+    setup: Setup,
     instance: Instance,
     clock_hz: u64,
     to_send: Vec<u8>,
+    /// Before the last reset.
+    earlier_cycles: u64,
 }
 
 const NANOSECONDS: u128 = 1_000_000_000;
 
 impl Simulated {
+    /// A design at power-up, with a clock that would run at `clock_hz`. `seed` sets what memories
+    /// and registers without a power-up value hold.
+    ///
+    /// # Errors
+    /// If the design lacks the ports for that access, or a memory image.
+    pub fn new(model: &Model, clock_hz: u64, access: Access, seed: u64) -> Result<Self, Error> {
+        let transport = match access {
+            Access::Stream => Ports::Stream(StreamPorts::default()),
+            Access::Uart { cycles_per_bit } => Ports::Uart(UartPorts::new(cycles_per_bit)),
+        };
+        let setup = Setup {
+            reset: None,
+            initial: Initial::Random { seed },
+            transport: Some(transport),
+            ..Setup::default()
+        };
+        Ok(Self {
+            model: model.clone(),
+            instance: Instance::new(model, &setup)?,
+            setup,
+            clock_hz: clock_hz.max(1),
+            to_send: Vec::new(),
+            earlier_cycles: 0,
+        })
+    }
+
     /// The simulation itself, for probes and waves.
     pub fn instance_mut(&mut self) -> &mut Instance {
         &mut self.instance
@@ -69,9 +99,29 @@ impl Transport for Simulated {
     }
 
     fn now(&self) -> Duration {
-        let nanoseconds =
-            u128::from(self.instance.cycle()) * NANOSECONDS / u128::from(self.clock_hz.max(1));
+        let cycles = u128::from(self.earlier_cycles + self.instance.cycle());
+        let nanoseconds = cycles * NANOSECONDS / u128::from(self.clock_hz);
         Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+}
+
+impl Device for Simulated {
+    fn backlog(&self) -> usize {
+        let waiting = usize::try_from(self.instance.input_waiting()).unwrap_or(usize::MAX);
+        waiting.saturating_add(self.to_send.len())
+    }
+
+    fn reset(&mut self) -> Result<(), TransportError> {
+        let failed = |error: spikeloom_cosim::Error| TransportError::Simulation {
+            message: error.to_string(),
+        };
+        self.earlier_cycles += self.instance.cycle();
+        if let Initial::Random { seed } = &mut self.setup.initial {
+            *seed = seed.wrapping_add(1);
+        }
+        self.instance = Instance::new(&self.model, &self.setup).map_err(failed)?;
+        self.to_send.clear();
+        Ok(())
     }
 }
 
@@ -93,27 +143,15 @@ pub fn open(
     traced: bool,
 ) -> Result<Session<Simulated>, Error> {
     let clock_hz = case.mapped.limits.clock_hz.0;
-    let (transport, cfg) = match access {
-        Access::Stream => (
-            Ports::Stream(StreamPorts::default()),
-            ClientConfig::default(),
-        ),
+    let cfg = match access {
+        Access::Stream => ClientConfig::default(),
         Access::Uart { cycles_per_bit } => {
             let baud =
                 u32::try_from(clock_hz / u64::from(cycles_per_bit.max(1))).unwrap_or(u32::MAX);
-            (
-                Ports::Uart(UartPorts::new(cycles_per_bit)),
-                ClientConfig::for_baud(baud),
-            )
+            ClientConfig::for_baud(baud)
         }
     };
-    let setup = Setup {
-        reset: None,
-        initial: Initial::Random { seed },
-        transport: Some(transport),
-        ..Setup::default()
-    };
-    let mut instance = Instance::new(model, &setup)?;
+    let mut simulated = Simulated::new(model, clock_hz, access, seed)?;
     if traced {
         let probes: Vec<Probe> = (0..case.mapped.cores.len())
             .map(|stage| {
@@ -124,13 +162,8 @@ pub fn open(
                 }
             })
             .collect();
-        instance.set_probes(&probes)?;
+        simulated.instance.set_probes(&probes)?;
     }
-    let simulated = Simulated {
-        instance,
-        clock_hz,
-        to_send: Vec::new(),
-    };
     let mut session = Session::open(simulated, cfg, case.layout.clone(), RUN_TIMEOUT)?;
     session.load_weights()?;
     Ok(session)
@@ -250,7 +283,7 @@ pub fn check_outcomes(
 type Part = (Vec<DeviceOutcome>, u64, Option<Divergence>);
 
 /// Compares all states after a sample's last tick.
-fn final_states<T: Transport>(
+pub(crate) fn final_states<T: Transport>(
     session: &mut Session<T>,
     case: Case<'_>,
     number: u64,
@@ -295,7 +328,7 @@ fn compare_states<T: Transport>(
 }
 
 /// Finds the first state that differs by running the sample tick by tick.
-fn locate<T: Transport>(
+pub(crate) fn locate<T: Transport>(
     session: &mut Session<T>,
     case: Case<'_>,
     number: u64,

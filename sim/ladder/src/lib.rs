@@ -9,6 +9,7 @@
 //! a netlist, a bitstream and a board are checked by the same code. Building the simulations is
 //! the caller's, which knows where the tools and files are.
 
+mod board;
 mod compare;
 mod error;
 mod executor;
@@ -17,6 +18,7 @@ mod hdl;
 mod learning;
 mod rung;
 
+pub use board::{Check, Sampled, check_sample};
 pub use compare::{Case, Divergence, Expected, compare_outcome, compare_traces};
 pub use error::Error;
 pub use executor::{

@@ -2,7 +2,7 @@
 
 use spikeloom_tests::{Workshop, folder, tools};
 
-fn digits() -> Workshop {
+pub fn digits() -> Workshop {
     let workshop = crate::workshop();
     let tests = folder();
     let example = tests.join("../examples/digits-learn.yaml");

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accuracy;
+mod board;
+mod chip;
 mod compile;
 mod errors;
 mod fit;

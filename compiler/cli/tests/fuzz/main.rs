@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod data;
+mod link;
 mod network;
 mod nir;
 
