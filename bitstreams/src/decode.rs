@@ -82,6 +82,7 @@ impl Decoded {
 /// # Errors
 /// If it cannot be unpacked, or holds anything that is not understood.
 pub fn decode(bitstream: &Path, target: &Target, tools: &Toolchain) -> Result<Decoded, Error> {
+    target.check_decoded()?;
     // The tool sees only the folder that it runs in, and this must not write into the caller's.
     let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
     let copy = folder.path().join("bitstream.bin");

@@ -46,6 +46,30 @@ pub enum Error {
         reason: String,
     },
 
+    /// Bitstreams of the family are not decoded.
+    #[error("bitstreams for {target} cannot be decoded")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::not_decoded),
+        help("the netlist after synthesis is the last that is verified for this board")
+    )]
+    NotDecoded {
+        /// The board.
+        target: String,
+    },
+
+    /// A set of tools lacks one.
+    #[error("the tools from {source} have no `{program}`", source = from.as_str())]
+    #[diagnostic(
+        code(spikeloom::bitstreams::not_in_this_set),
+        help("take the tools from PyPI, with `--from pypi`: Debian has those for iCE40 only")
+    )]
+    NotInThisSet {
+        /// The tool.
+        program: &'static str,
+        /// The set.
+        from: ToolSource,
+    },
+
     /// A program that the installation itself needs is missing.
     #[error("`{program}` is needed for {purpose} and was not found")]
     #[diagnostic(code(spikeloom::bitstreams::program_missing), help("{remedy}"))]

@@ -4,9 +4,11 @@
 //! which gets the results. A step writes its files under other names and renames them when the
 //! tool has ended well, so a file with its proper name is whole.
 //!
-//! A family of devices is a module beside this one; [`Flow`] only chooses. The tools are given
+//! What a family of devices asks of its tools is in a module beside this one. The tools are given
 //! names relative to the folder, so their output does not depend on where it is.
 
+mod ecp5;
+mod gowin;
 mod ice40;
 mod report;
 
@@ -17,11 +19,25 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::gates::CellCounts;
+use crate::gates::{CellCounts, Gates};
 use crate::process::Program;
 use crate::process::Run;
 use crate::targets::{Family, Target};
 use crate::tools::Toolchain;
+
+/// What Yosys is told.
+const SCRIPT: &str = "synthesis.ys";
+
+/// What Yosys is told of a family's block RAMs.
+const BLOCK_RAMS: &str = "synthesis-block-rams.txt";
+
+/// Makes RAMs of tables of the memories that are to be logic and are written: on an iCE40 those have
+/// to be flip-flops.
+const SMALL_RAMS: &str =
+    "setattr -set ram_style \"distributed\" t:$mem_v2 a:ram_style=logic %i r:WR_PORTS>0 %i\n";
+
+/// nextpnr's report; read, and then part of what the caller gets.
+const REPORT: &str = "report.json";
 
 /// A design in its folder, with the board and the tools that turn it into a bitstream.
 #[derive(Debug, Clone)]
@@ -83,8 +99,16 @@ impl Utilisation {
             "ICESTORM_RAM" => "block RAMs",
             "ICESTORM_SPRAM" => "single-port RAMs",
             "ICESTORM_DSP" => "multipliers",
-            "SB_GB" => "global buffers",
-            "SB_IO" => "pins",
+            "SB_GB" | "DCCA" => "global buffers",
+            "SB_IO" | "TRELLIS_IO" | "IOB" => "pins",
+            "TRELLIS_COMB" => "look-up tables",
+            "TRELLIS_FF" => "flip-flops",
+            "TRELLIS_RAMW" => "RAMs of tables",
+            "DP16KD" | "BSRAM" => "block RAMs",
+            "MULT18X18D" => "multipliers",
+            "LUT4" => "look-up tables",
+            "DFF" => "flip-flops",
+            "RAM16SDP4" => "RAMs of tables",
             other => other,
         }
     }
@@ -103,7 +127,7 @@ pub struct PathSegment {
     pub delay_ns: f64,
 }
 
-/// Files that the flow writes into its folder.
+/// Files that the flow writes into its folder; the names of others depend on the [`Family`].
 #[derive(Debug, Clone, Copy)]
 pub struct Files;
 
@@ -112,12 +136,6 @@ impl Files {
     pub const NETLIST_JSON: &'static str = "netlist.json";
     /// The netlist as Verilog.
     pub const NETLIST_VERILOG: &'static str = "netlist.v";
-    /// Which port is on which pin.
-    pub const CONSTRAINTS: &'static str = "pins.pcf";
-    /// The placed and routed design.
-    pub const PLACED: &'static str = "placed.asc";
-    /// What the device is loaded with.
-    pub const BITSTREAM: &'static str = "bitstream.bin";
     /// What the tools print; one file each.
     pub const LOGS: &'static str = "logs";
 }
@@ -142,29 +160,206 @@ impl Flow<'_> {
         for name in &self.verilog {
             check_name("file name", name)?;
         }
-        match self.target.family {
-            Family::Ice40 => ice40::synthesise(self),
+        let family = self.target.family;
+        self.forget(&[
+            Files::NETLIST_JSON,
+            Files::NETLIST_VERILOG,
+            family.placed_file(),
+            family.bitstream_file(),
+        ])?;
+        let commands = match family {
+            Family::Ice40 => ice40::synthesis(self)?,
+            Family::Ecp5 => ecp5::synthesis(self)?,
+            Family::Gowin => gowin::synthesis(self)?,
+        };
+        self.write(SCRIPT, &self.script(&commands))?;
+        self.run(&self.tools.yosys)?
+            .arguments(["-s", SCRIPT])
+            .output()?;
+        let json = self.read(&partial(Files::NETLIST_JSON))?;
+        let gates = Gates::from_netlist(&json, &self.top, family)?;
+        let cells_by_type = crate::gates::cells_by_type(&json, &self.top)?;
+        let mut cells = gates.counts();
+        let tables = |kinds: &[(&str, u64)]| {
+            let count = |kind: &str| cells_by_type.get(kind).copied().unwrap_or(0);
+            kinds.iter().map(|(kind, n)| n * count(kind)).sum::<u64>()
+        };
+        match family {
+            Family::Ice40 => {}
+            Family::Ecp5 => cells.tables = tables(ecp5::TABLES),
+            Family::Gowin => cells.tables = tables(gowin::TABLES),
         }
+        // nextpnr would say the same later and less clearly.
+        self.check_memories(cells)?;
+        self.finish(Files::NETLIST_JSON)?;
+        self.finish(Files::NETLIST_VERILOG)?;
+        Ok(SynthReport {
+            cells_by_type,
+            cells,
+        })
     }
 
-    /// Netlist to a placed and routed design: writes [`Files::CONSTRAINTS`] and [`Files::PLACED`].
+    /// Writes [`BLOCK_RAMS`]: what the installed Yosys knows of a family's block RAMs, at a price that
+    /// makes it take as few as can be. At its own it spares selection instead, and a network that
+    /// fills a device would not fit.
+    fn dear_block_rams(&self, file: &str) -> Result<(), Error> {
+        let path = self.tools.yosys_share.join(file);
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let dear = text.replace("cost 128;", "cost 1024;");
+        if dear == text {
+            return Err(Error::malformed(file, "no block RAM costs 128"));
+        }
+        self.write(BLOCK_RAMS, &dear)
+    }
+
+    /// What Yosys is told: the design, a family's commands, the netlists.
+    fn script(&self, commands: &str) -> String {
+        let mut script = String::new();
+        for name in &self.verilog {
+            let dialect = if name.ends_with(".sv") { " -sv" } else { "" };
+            // Deferred: modules are elaborated with the parameters they are used with, and the
+            // default name of a memory image need not exist.
+            script += &format!("read_verilog -defer{dialect} {name}\n");
+        }
+        script += commands;
+        script += &format!("write_json {}\n", partial(Files::NETLIST_JSON));
+        script += &format!(
+            "write_verilog -noattr {}\n",
+            partial(Files::NETLIST_VERILOG)
+        );
+        script
+    }
+
+    fn check_memories(&self, cells: CellCounts) -> Result<(), Error> {
+        let limits = &self.target.limits;
+        let needs = [
+            ("block RAMs", cells.block_rams, limits.block_rams),
+            (
+                "single-port RAMs",
+                cells.single_port_rams,
+                limits.single_port_rams,
+            ),
+            // A logic cell has one of each; they share cells in ways that only placing can tell.
+            ("look-up tables", cells.tables, limits.logic_cells),
+            ("flip-flops", cells.flip_flops, limits.logic_cells),
+        ];
+        let uses = needs.map(|(what, used, available)| Utilisation {
+            what: what.to_owned(),
+            used,
+            available,
+        });
+        self.does_fit(&uses)
+    }
+
+    /// Fails if something is over its limit, the worst first.
+    fn does_fit(&self, uses: &[Utilisation]) -> Result<(), Error> {
+        let mut over: Vec<Utilisation> = uses
+            .iter()
+            .filter(|u| u.used > u.available)
+            .cloned()
+            .collect();
+        if over.is_empty() {
+            return Ok(());
+        }
+        // Cross-multiplied ratios, so that nothing is divided by zero.
+        over.sort_by_key(|u| std::cmp::Reverse((u.used * 1000) / u.available.max(1)));
+        Err(Error::DoesNotFit {
+            target: self.target.name.clone(),
+            over,
+        })
+    }
+
+    /// Netlist to a placed and routed design: writes the family's constraints and its placed
+    /// design.
     ///
     /// # Errors
     /// If the tool fails, the design does not fit, or is slower than the board's clock.
     pub fn place_and_route(&self) -> Result<PnrReport, Error> {
-        match self.target.family {
-            Family::Ice40 => ice40::place_and_route(self),
+        let family = self.target.family;
+        let placed = family.placed_file();
+        self.forget(&[placed, family.bitstream_file()])?;
+        self.write(family.constraints_file(), &self.target.constraints())?;
+        // Both fit a `f64` exactly.
+        #[allow(clippy::cast_precision_loss)]
+        let wanted_mhz = self.target.clock_hz as f64 / 1e6;
+        let (program, arguments) = match family {
+            Family::Ice40 => (&self.tools.nextpnr_ice40, ice40::placing(self)),
+            Family::Ecp5 => (self.tools.program(ecp5::NEXTPNR)?, ecp5::placing(self)),
+            Family::Gowin => (self.tools.program(gowin::NEXTPNR)?, gowin::placing(self)),
+        };
+        let run = self
+            .run(program)?
+            .arguments(arguments)
+            .arguments([
+                format!("--json={}", Files::NETLIST_JSON),
+                format!("--report={}", partial(REPORT)),
+                format!("--freq={wanted_mhz}"),
+                format!("--seed={}", self.seed),
+                // A missed frequency is ours to report, with its path.
+                "--timing-allow-fail".to_owned(),
+            ])
+            .output();
+        if let Err(error) = run {
+            let log = self.read(&format!("{}/{}.log", Files::LOGS, program.name))?;
+            return Err(self.explain(error, &log));
+        }
+        let report = report::read(&self.read(&partial(REPORT))?, wanted_mhz)?;
+        self.forget(&[&partial(REPORT)])?;
+        if let Some(achieved_mhz) = report.achieved_mhz
+            && achieved_mhz < wanted_mhz
+        {
+            self.forget(&[&partial(placed)])?;
+            return Err(Error::TooSlow {
+                achieved_mhz,
+                wanted_mhz,
+                path: report.critical_path,
+            });
+        }
+        self.finish(placed)?;
+        Ok(report)
+    }
+
+    /// Turns nextpnr's failure into what is over, if that is the reason.
+    fn explain(&self, error: Error, log: &str) -> Error {
+        let used = report::utilisation_in(log);
+        if let Err(over) = self.does_fit(&used) {
+            return over;
+        }
+        let placing = ["place", "route", "legalis", "BELs remaining"];
+        let reason = log.lines().find(|line| line.starts_with("ERROR:"));
+        match (reason, error) {
+            (Some(reason), Error::ToolFailed { output, .. })
+                if !used.is_empty() && placing.iter().any(|word| reason.contains(word)) =>
+            {
+                Error::NoPlacement {
+                    target: self.target.name.clone(),
+                    used,
+                    output,
+                }
+            }
+            (_, error) => error,
         }
     }
 
-    /// Placed design to bitstream: writes [`Files::BITSTREAM`] and returns its path.
+    /// Placed design to bitstream: writes the family's bitstream and returns its path.
     ///
     /// # Errors
     /// If the tool fails.
     pub fn pack(&self) -> Result<PathBuf, Error> {
-        match self.target.family {
-            Family::Ice40 => ice40::pack(self),
-        }
+        let family = self.target.family;
+        let (placed, bitstream) = (family.placed_file(), family.bitstream_file());
+        self.forget(&[bitstream])?;
+        let (program, arguments) = match family {
+            Family::Ice40 => (
+                &self.tools.icepack,
+                vec![placed.to_owned(), partial(bitstream)],
+            ),
+            Family::Ecp5 => (self.tools.program(ecp5::PACK)?, ecp5::packing()),
+            Family::Gowin => (self.tools.program(gowin::PACK)?, gowin::packing(self)),
+        };
+        self.run(program)?.arguments(arguments).output()?;
+        self.finish(bitstream)?;
+        Ok(self.path(bitstream))
     }
 
     fn run<'r>(&'r self, program: &'r Program) -> Result<Run<'r>, Error> {

@@ -1,15 +1,22 @@
-//! Netlists of iCE40 cells as data, whether they come from synthesis or from a bitstream.
+//! Netlists of a device's cells as data, whether they come from synthesis or from a bitstream.
 //!
-//! A cell here is what the device has: a four-input table, a carry, a flip-flop, a block RAM, a
-//! single-port RAM. [`Gates::from_netlist`] reads what Yosys writes, [`crate::decode`] what is in a
+//! A cell here is what a device has: a four-input table, a carry, a flip-flop, a block RAM, a
+//! single-port RAM, a small RAM made of tables. What slices have beside tables (multiplexers, the
+//! logic of carries) is written as tables, except iCE40's carry. [`Gates::from_netlist`] reads what Yosys writes, [`crate::decode`] what is in a
 //! bitstream. Both are simulated in the same two forms (see [`crate::simulation`]), so that a
 //! difference between them is a difference of circuits.
 
-use std::collections::BTreeMap;
+mod ecp5;
+mod gowin;
+mod ice40;
+mod netlist;
 
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::targets::Family;
+
+pub(crate) use netlist::cells_by_type;
 
 /// A wire of one bit: an index into [`Gates::nets`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,12 +48,16 @@ pub struct Gates {
     pub tables: Vec<Table>,
     /// Carries.
     pub carries: Vec<Carry>,
-    /// Flip-flops. They power up at 0.
+    /// Flip-flops.
     pub flip_flops: Vec<FlipFlop>,
-    /// Block RAMs.
+    /// iCE40's block RAMs.
     pub block_rams: Vec<BlockRam>,
-    /// Single-port RAMs.
+    /// iCE40's single-port RAMs.
     pub single_port_rams: Vec<SinglePortRam>,
+    /// Block RAMs of ECP5 and Gowin.
+    pub rams: Vec<Ram>,
+    /// RAMs made of look-up tables, of ECP5 and Gowin.
+    pub lut_rams: Vec<LutRam>,
 }
 
 /// A four-input look-up table.
@@ -83,10 +94,12 @@ pub struct Edge {
 pub struct FlipFlop {
     /// When it takes its data.
     pub edge: Edge,
-    /// Whether it does; also holds back a synchronous reset.
+    /// Whether it does.
     pub enable: Signal,
     /// Reset, if it has one.
     pub reset: Option<Reset>,
+    /// What it holds at power-up.
+    pub initial: bool,
     /// Data.
     pub data: Signal,
     /// Output.
@@ -102,6 +115,8 @@ pub struct Reset {
     pub value: bool,
     /// Whether it waits for no edge.
     pub asynchronous: bool,
+    /// Whether a synchronous reset waits for no enable.
+    pub over_enable: bool,
 }
 
 /// A block RAM of 4096 bits.
@@ -156,6 +171,79 @@ pub struct SinglePortRam {
     pub data_out: Vec<Net>,
 }
 
+/// A block RAM of 2048 units of eight or nine bits, with one or two ports.
+///
+/// Words are of 1, 2 or 4 bits, which are among the lower eight of a unit, or of 1, 2 or 4 units.
+/// What a port reads while the other one writes the same units is not defined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ram {
+    /// Name, for people.
+    pub name: String,
+    /// 8 or 9.
+    pub unit_bits: u8,
+    /// What the units hold at power-up.
+    pub contents: Vec<u16>,
+    /// Its ports.
+    pub ports: Vec<RamPort>,
+}
+
+/// A port of a [`Ram`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RamPort {
+    /// When it does anything.
+    pub edge: Edge,
+    /// All of these must be high for a read or a write.
+    pub enable: Vec<Signal>,
+    /// Write instead of read.
+    pub write: Signal,
+    /// Which units of a word are written; empty if a word has one at most, or nothing is written.
+    pub unit_write: Vec<Signal>,
+    /// 14 bits: 3 for the bit in a unit and 11 for the unit. A word's own bits are not looked at.
+    pub address: Vec<Signal>,
+    /// Bits of a word.
+    pub width: u8,
+    /// Sets what was read to 0, without waiting for an enable.
+    pub reset: Signal,
+    /// A word, or nothing if the port writes nothing.
+    pub data_in: Vec<Signal>,
+    /// A word, or nothing if the port reads nothing; bits that nobody reads have no net.
+    pub data_out: Vec<Option<Net>>,
+    /// What is read in a write.
+    pub while_writing: WhileWriting,
+}
+
+/// What a port of a [`Ram`] gives while it writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhileWriting {
+    /// What it gave before.
+    Keep,
+    /// The word that is written.
+    New,
+    /// The word that was there.
+    Old,
+}
+
+/// A RAM of 16 words of four bits that is read without a clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LutRam {
+    /// Name, for people.
+    pub name: String,
+    /// What it holds at power-up.
+    pub contents: [u8; 16],
+    /// When it writes.
+    pub edge: Edge,
+    /// Whether it does.
+    pub write: Signal,
+    /// Least significant bit first, as all of these.
+    pub write_address: [Signal; 4],
+    /// Which word is read.
+    pub read_address: [Signal; 4],
+    /// What is written.
+    pub data_in: [Signal; 4],
+    /// What is read; bits that nobody reads have no net.
+    pub data_out: Vec<Option<Net>>,
+}
+
 /// How many there are of each kind of cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, Deserialize)]
 pub struct CellCounts {
@@ -169,15 +257,18 @@ pub struct CellCounts {
     pub block_rams: u64,
     /// Single-port RAMs.
     pub single_port_rams: u64,
+    /// RAMs made of look-up tables.
+    #[serde(default)]
+    pub lut_rams: u64,
 }
 
 impl Gates {
-    /// Reads a netlist which Yosys wrote as JSON after `synth_ice40`.
+    /// Reads a netlist which Yosys wrote as JSON after its synthesis for `family`.
     ///
     /// # Errors
     /// If it is not such a netlist, or has a cell that is none of the above.
-    pub fn from_netlist(json: &str, top: &str) -> Result<Self, Error> {
-        Reader::read(json, top)
+    pub fn from_netlist(json: &str, top: &str, family: Family) -> Result<Self, Error> {
+        netlist::Reader::read(json, top, family)
     }
 
     /// Counts the cells.
@@ -187,8 +278,9 @@ impl Gates {
             tables: count(self.tables.len()),
             carries: count(self.carries.len()),
             flip_flops: count(self.flip_flops.len()),
-            block_rams: count(self.block_rams.len()),
+            block_rams: count(self.block_rams.len() + self.rams.len()),
             single_port_rams: count(self.single_port_rams.len()),
+            lut_rams: count(self.lut_rams.len()),
         }
     }
 
@@ -220,6 +312,69 @@ impl Gates {
                 *signal = constant;
             }
         });
+    }
+
+    /// A net of its own.
+    pub(crate) fn fresh(&mut self, name: String) -> Net {
+        // More nets than a `u32` counts cannot come from numbers that are `u32`.
+        let net = Net(u32::try_from(self.nets.len()).unwrap_or(u32::MAX));
+        self.nets.push(name);
+        net
+    }
+
+    /// The opposite of a signal.
+    pub(crate) fn inverted(&mut self, signal: Signal) -> Signal {
+        match signal {
+            Signal::Low => Signal::High,
+            Signal::High => Signal::Low,
+            Signal::Net(net) => {
+                let name = format!("~{}", self.name(net));
+                let output = self.fresh(name);
+                self.tables.push(Table::of(&[signal], 0b01, output));
+                Signal::Net(output)
+            }
+        }
+    }
+
+    /// Adds the tables of half a carry cell of an ECP5 with its outputs.
+    pub(crate) fn half_adder(
+        &mut self,
+        name: &str,
+        half: &HalfAdder,
+        sum: Option<Net>,
+        out: Option<Net>,
+    ) {
+        let HalfAdder {
+            inputs,
+            contents,
+            cut,
+            carry,
+        } = *half;
+        let table = self.fresh(format!("{name}.table"));
+        self.tables.push(Table {
+            inputs,
+            contents,
+            output: table,
+        });
+        let table = Signal::Net(table);
+        if let Some(sum) = sum {
+            let carry = if cut { Signal::Low } else { carry };
+            self.tables.push(Table::of(&[table, carry], 0b0110, sum));
+        }
+        if let Some(out) = out {
+            let made = match cut {
+                true => Signal::Low,
+                false => {
+                    let made = self.fresh(format!("{name}.made"));
+                    let table = Table::of(&inputs[..2], contents & 15, made);
+                    self.tables.push(table);
+                    Signal::Net(made)
+                }
+            };
+            // The second input where the third is 1, else the first.
+            let choice = Table::of(&[made, carry, table], 0b1100_1010, out);
+            self.tables.push(choice);
+        }
     }
 
     /// The nets that always have the same value, whatever the circuit does, as far as tables and
@@ -300,6 +455,22 @@ impl Gates {
             all(&mut ram.address);
             all(&mut ram.data_in);
         }
+        for port in self.rams.iter_mut().flat_map(|ram| &mut ram.ports) {
+            all(std::slice::from_mut(&mut port.edge.clock));
+            all(std::slice::from_mut(&mut port.write));
+            all(std::slice::from_mut(&mut port.reset));
+            all(&mut port.enable);
+            all(&mut port.unit_write);
+            all(&mut port.address);
+            all(&mut port.data_in);
+        }
+        for ram in &mut self.lut_rams {
+            all(std::slice::from_mut(&mut ram.edge.clock));
+            all(std::slice::from_mut(&mut ram.write));
+            all(&mut ram.write_address);
+            all(&mut ram.read_address);
+            all(&mut ram.data_in);
+        }
     }
 
     /// Every net that a cell or an input port drives.
@@ -310,12 +481,20 @@ impl Gates {
         let flip_flops = self.flip_flops.iter().map(|f| &f.output);
         let block = self.block_rams.iter().flat_map(|r| r.read_data.iter());
         let single = self.single_port_rams.iter().flat_map(|r| r.data_out.iter());
+        let ports = self.rams.iter().flat_map(|r| &r.ports);
+        let rams = ports.flat_map(|p| p.data_out.iter().flatten());
+        let lut_rams = self
+            .lut_rams
+            .iter()
+            .flat_map(|r| r.data_out.iter().flatten());
         inputs
             .chain(tables)
             .chain(carries)
             .chain(flip_flops)
             .chain(block)
             .chain(single)
+            .chain(rams)
+            .chain(lut_rams)
             .copied()
     }
 
@@ -347,6 +526,18 @@ impl Gates {
     }
 }
 
+/// Half of an ECP5's carry cell: where its table gives 1 the carry is handed on, where not a table
+/// of the first two inputs, a quarter of the contents, makes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HalfAdder {
+    pub(crate) inputs: [Signal; 4],
+    pub(crate) contents: u16,
+    /// Whether the carry is kept out of the sum, and none is made.
+    pub(crate) cut: bool,
+    /// The carry that comes in.
+    pub(crate) carry: Signal,
+}
+
 /// A function of one bit with its inputs, least significant first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cone {
@@ -359,6 +550,19 @@ pub(crate) struct Cone {
 pub(crate) const MAJORITY: u32 = 0b1110_1000;
 
 impl Table {
+    /// A table of four inputs or fewer; `contents` for as many as there are.
+    pub(crate) fn of(inputs: &[Signal], contents: u16, output: Net) -> Self {
+        let mut all = [Signal::Low; 4];
+        for (place, signal) in all.iter_mut().zip(inputs) {
+            *place = *signal;
+        }
+        Self {
+            inputs: all,
+            contents,
+            output,
+        }
+    }
+
     /// Whether it is a wire: the output is one of the inputs. A wire may carry a constant zero,
     /// which no cell drives.
     pub(crate) fn passes(&self) -> bool {
@@ -424,435 +628,6 @@ pub(crate) fn known(signal: Signal, constants: &[Option<bool>]) -> Signal {
             None => signal,
         },
         Signal::Low | Signal::High => signal,
-    }
-}
-
-#[derive(Deserialize)]
-struct Netlist {
-    modules: BTreeMap<String, Module>,
-}
-
-#[derive(Deserialize)]
-struct Module {
-    ports: BTreeMap<String, Port>,
-    cells: BTreeMap<String, Cell>,
-    netnames: BTreeMap<String, NetName>,
-}
-
-#[derive(Deserialize)]
-struct Port {
-    direction: String,
-    bits: Vec<Bit>,
-}
-
-#[derive(Deserialize)]
-struct Cell {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    parameters: BTreeMap<String, serde_json::Value>,
-    connections: BTreeMap<String, Vec<Bit>>,
-}
-
-#[derive(Deserialize)]
-struct NetName {
-    #[serde(default)]
-    hide_name: u8,
-    bits: Vec<Bit>,
-}
-
-#[derive(Deserialize, Clone)]
-#[serde(untagged)]
-enum Bit {
-    Net(u32),
-    Constant(String),
-}
-
-/// Counts the cells of a netlist by Yosys's own names.
-pub(crate) fn cells_by_type(json: &str, top: &str) -> Result<BTreeMap<String, u64>, Error> {
-    let netlist: Netlist =
-        serde_json::from_str(json).map_err(|error| Error::malformed(FILE, error))?;
-    let mut counts = BTreeMap::new();
-    for cell in netlist
-        .modules
-        .get(top)
-        .iter()
-        .flat_map(|m| m.cells.values())
-    {
-        if cell.kind != "$scopeinfo" {
-            *counts.entry(cell.kind.clone()).or_insert(0) += 1;
-        }
-    }
-    Ok(counts)
-}
-
-/// Turns Yosys's numbers into ours.
-struct Reader {
-    gates: Gates,
-    nets: BTreeMap<u32, Net>,
-}
-
-const FILE: &str = "netlist.json";
-
-impl Reader {
-    fn read(json: &str, top: &str) -> Result<Gates, Error> {
-        let mut netlist: Netlist =
-            serde_json::from_str(json).map_err(|error| Error::malformed(FILE, error))?;
-        let module = netlist
-            .modules
-            .remove(top)
-            .ok_or_else(|| Error::malformed(FILE, format!("there is no module `{top}`")))?;
-        let mut reader = Self {
-            gates: Gates {
-                top: top.to_owned(),
-                ..Gates::default()
-            },
-            nets: BTreeMap::new(),
-        };
-        reader.names(&module);
-        for (name, port) in &module.ports {
-            match port.direction.as_str() {
-                "input" => {
-                    let bits = port
-                        .bits
-                        .iter()
-                        .map(|bit| reader.net(bit))
-                        .collect::<Result<_, _>>()?;
-                    reader.gates.inputs.push((name.clone(), bits));
-                }
-                "output" => {
-                    let bits = reader.signals(&port.bits);
-                    reader.gates.outputs.push((name.clone(), bits));
-                }
-                other => {
-                    return Err(Error::UnsupportedCell {
-                        place: name.clone(),
-                        what: format!("a port of direction `{other}`"),
-                    });
-                }
-            }
-        }
-        for (name, cell) in &module.cells {
-            reader.cell(name, cell)?;
-        }
-        reader.gates.settle()
-    }
-
-    /// Numbers the nets in the order of their names, so that the numbers depend on the design and
-    /// not on Yosys's counting; names that Yosys made up come last.
-    fn names(&mut self, module: &Module) {
-        for hidden in [0, 1] {
-            for (name, net) in &module.netnames {
-                if net.hide_name != hidden {
-                    continue;
-                }
-                for (index, bit) in net.bits.iter().enumerate() {
-                    if let Bit::Net(number) = bit
-                        && !self.nets.contains_key(number)
-                    {
-                        let name = match net.bits.len() {
-                            1 => name.clone(),
-                            _ => format!("{name}[{index}]"),
-                        };
-                        self.add(*number, name);
-                    }
-                }
-            }
-        }
-    }
-
-    fn add(&mut self, number: u32, name: String) -> Net {
-        // More nets than a `u32` counts cannot come from numbers that are `u32`.
-        let net = Net(u32::try_from(self.gates.nets.len()).unwrap_or(u32::MAX));
-        self.gates.nets.push(name);
-        self.nets.insert(number, net);
-        net
-    }
-
-    fn signal(&mut self, bit: &Bit) -> Signal {
-        match bit {
-            Bit::Net(number) => Signal::Net(match self.nets.get(number) {
-                Some(net) => *net,
-                None => self.add(*number, format!("${number}")),
-            }),
-            Bit::Constant(value) if value == "1" => Signal::High,
-            // What is undefined is free to be 0, which it is in the device.
-            Bit::Constant(_) => Signal::Low,
-        }
-    }
-
-    fn signals(&mut self, bits: &[Bit]) -> Vec<Signal> {
-        bits.iter().map(|bit| self.signal(bit)).collect()
-    }
-
-    fn net(&mut self, bit: &Bit) -> Result<Net, Error> {
-        match self.signal(bit) {
-            Signal::Net(net) => Ok(net),
-            Signal::Low | Signal::High => {
-                Err(Error::malformed(FILE, "a constant where a net must be"))
-            }
-        }
-    }
-
-    fn cell(&mut self, name: &str, cell: &Cell) -> Result<(), Error> {
-        let kind = cell.kind.as_str();
-        if let Some(variant) = kind.strip_prefix("SB_DFF") {
-            return self.flip_flop(name, cell, variant);
-        }
-        if let Some(variant) = kind.strip_prefix("SB_RAM40_4K") {
-            return self.block_ram(name, cell, variant);
-        }
-        match kind {
-            // Remarks about the hierarchy that was; Yosys 0.70 writes them.
-            "$scopeinfo" => Ok(()),
-            "SB_LUT4" => {
-                let inputs = self.array(name, cell, ["I0", "I1", "I2", "I3"])?;
-                let contents = self.parameter(name, cell, "LUT_INIT", 16)?;
-                let table = Table {
-                    inputs,
-                    contents: contents[0],
-                    output: self.output(name, cell, "O")?,
-                };
-                self.gates.tables.push(table);
-                Ok(())
-            }
-            "SB_CARRY" => {
-                let carry = Carry {
-                    inputs: self.array(name, cell, ["I0", "I1", "CI"])?,
-                    output: self.output(name, cell, "CO")?,
-                };
-                self.gates.carries.push(carry);
-                Ok(())
-            }
-            "SB_SPRAM256KA" => self.single_port_ram(name, cell),
-            other => Err(Error::UnsupportedCell {
-                place: format!("the cell `{name}`"),
-                what: format!("`{other}`"),
-            }),
-        }
-    }
-
-    fn flip_flop(&mut self, name: &str, cell: &Cell, variant: &str) -> Result<(), Error> {
-        let (falling, rest) = match variant.strip_prefix('N') {
-            Some(rest) => (true, rest),
-            None => (false, variant),
-        };
-        let (enabled, rest) = match rest.strip_prefix('E') {
-            Some(rest) => (true, rest),
-            None => (false, rest),
-        };
-        let reset = match rest {
-            "" => None,
-            "R" => Some(("R", false, true)),
-            "S" => Some(("S", true, true)),
-            "SR" => Some(("R", false, false)),
-            "SS" => Some(("S", true, false)),
-            _ => {
-                return Err(Error::UnsupportedCell {
-                    place: format!("the cell `{name}`"),
-                    what: format!("`{}`", cell.kind),
-                });
-            }
-        };
-        let reset = match reset {
-            None => None,
-            Some((pin, value, asynchronous)) => Some(Reset {
-                signal: self.input(name, cell, pin)?,
-                value,
-                asynchronous,
-            }),
-        };
-        let flip_flop = FlipFlop {
-            edge: Edge {
-                clock: self.input(name, cell, "C")?,
-                falling,
-            },
-            enable: match enabled {
-                true => self.input(name, cell, "E")?,
-                false => Signal::High,
-            },
-            reset,
-            data: self.input(name, cell, "D")?,
-            output: self.output(name, cell, "Q")?,
-        };
-        self.gates.flip_flops.push(flip_flop);
-        Ok(())
-    }
-
-    fn block_ram(&mut self, name: &str, cell: &Cell, variant: &str) -> Result<(), Error> {
-        let (falling_read, falling_write) = match variant {
-            "" => (false, false),
-            "NR" => (true, false),
-            "NW" => (false, true),
-            "NRNW" => (true, true),
-            _ => {
-                return Err(Error::UnsupportedCell {
-                    place: format!("the cell `{name}`"),
-                    what: format!("`{}`", cell.kind),
-                });
-            }
-        };
-        let mut contents = Vec::with_capacity(256);
-        for block in 0..16 {
-            contents.extend(self.parameter(name, cell, &format!("INIT_{block:X}"), 256)?);
-        }
-        let mode = |words: Vec<u16>| -> Result<u8, Error> {
-            u8::try_from(words[0])
-                .ok()
-                .filter(|mode| *mode < 4)
-                .ok_or_else(|| Error::malformed(FILE, format!("`{name}` has no such mode")))
-        };
-        let read_clock = if falling_read { "RCLKN" } else { "RCLK" };
-        let write_clock = if falling_write { "WCLKN" } else { "WCLK" };
-        let ram = BlockRam {
-            name: name.to_owned(),
-            read_mode: mode(self.parameter(name, cell, "READ_MODE", 16)?)?,
-            write_mode: mode(self.parameter(name, cell, "WRITE_MODE", 16)?)?,
-            contents,
-            read_edge: Edge {
-                clock: self.input(name, cell, read_clock)?,
-                falling: falling_read,
-            },
-            read_enable: self.array(name, cell, ["RE", "RCLKE"])?,
-            read_address: self.inputs(name, cell, "RADDR", 11)?,
-            read_data: self.outputs(name, cell, "RDATA", 16)?,
-            write_edge: Edge {
-                clock: self.input(name, cell, write_clock)?,
-                falling: falling_write,
-            },
-            write_enable: self.array(name, cell, ["WE", "WCLKE"])?,
-            write_address: self.inputs(name, cell, "WADDR", 11)?,
-            write_mask: self.inputs(name, cell, "MASK", 16)?,
-            write_data: self.inputs(name, cell, "WDATA", 16)?,
-        };
-        self.gates.block_rams.push(ram);
-        Ok(())
-    }
-
-    fn single_port_ram(&mut self, name: &str, cell: &Cell) -> Result<(), Error> {
-        let awake = [
-            ("POWEROFF", Signal::High),
-            ("SLEEP", Signal::Low),
-            ("STANDBY", Signal::Low),
-        ];
-        for (pin, wanted) in awake {
-            if self.input(name, cell, pin)? != wanted {
-                return Err(Error::UnsupportedCell {
-                    place: format!("the cell `{name}`"),
-                    what: format!("the pin `{pin}` of a single-port RAM"),
-                });
-            }
-        }
-        let ram = SinglePortRam {
-            name: name.to_owned(),
-            clock: self.input(name, cell, "CLOCK")?,
-            select: self.input(name, cell, "CHIPSELECT")?,
-            write: self.input(name, cell, "WREN")?,
-            write_mask: self.inputs(name, cell, "MASKWREN", 4)?,
-            address: self.inputs(name, cell, "ADDRESS", 14)?,
-            data_in: self.inputs(name, cell, "DATAIN", 16)?,
-            data_out: self.outputs(name, cell, "DATAOUT", 16)?,
-        };
-        self.gates.single_port_rams.push(ram);
-        Ok(())
-    }
-
-    fn pin<'c>(&self, name: &str, cell: &'c Cell, pin: &str) -> Result<&'c [Bit], Error> {
-        cell.connections
-            .get(pin)
-            .map(Vec::as_slice)
-            .ok_or_else(|| Error::malformed(FILE, format!("`{name}` has no pin `{pin}`")))
-    }
-
-    fn inputs(
-        &mut self,
-        name: &str,
-        cell: &Cell,
-        pin: &str,
-        width: usize,
-    ) -> Result<Vec<Signal>, Error> {
-        let bits = self.pin(name, cell, pin)?;
-        if bits.len() > width {
-            return Err(Error::malformed(
-                FILE,
-                format!("the pin `{pin}` of `{name}` has {} bits", bits.len()),
-            ));
-        }
-        let mut signals = self.signals(bits);
-        signals.resize(width, Signal::Low);
-        Ok(signals)
-    }
-
-    fn input(&mut self, name: &str, cell: &Cell, pin: &str) -> Result<Signal, Error> {
-        Ok(self.inputs(name, cell, pin, 1)?[0])
-    }
-
-    fn array<const N: usize>(
-        &mut self,
-        name: &str,
-        cell: &Cell,
-        pins: [&str; N],
-    ) -> Result<[Signal; N], Error> {
-        let mut signals = [Signal::Low; N];
-        for (signal, pin) in signals.iter_mut().zip(pins) {
-            *signal = self.input(name, cell, pin)?;
-        }
-        Ok(signals)
-    }
-
-    fn outputs(
-        &mut self,
-        name: &str,
-        cell: &Cell,
-        pin: &str,
-        width: usize,
-    ) -> Result<Vec<Net>, Error> {
-        let bits = self.pin(name, cell, pin)?;
-        if bits.len() != width {
-            return Err(Error::malformed(
-                FILE,
-                format!("the pin `{pin}` of `{name}` has {} bits", bits.len()),
-            ));
-        }
-        bits.iter().map(|bit| self.net(bit)).collect()
-    }
-
-    fn output(&mut self, name: &str, cell: &Cell, pin: &str) -> Result<Net, Error> {
-        Ok(self.outputs(name, cell, pin, 1)?[0])
-    }
-
-    /// A parameter of `width` bits as words of 16, least significant first; 0 if it is not given,
-    /// as in Yosys's own models.
-    fn parameter(
-        &self,
-        name: &str,
-        cell: &Cell,
-        parameter: &str,
-        width: usize,
-    ) -> Result<Vec<u16>, Error> {
-        let mut words = vec![0u16; width.div_ceil(16)];
-        let wrong =
-            |what: &str| Error::malformed(FILE, format!("`{parameter}` of `{name}` is {what}"));
-        let bits = match cell.parameters.get(parameter) {
-            None => return Ok(words),
-            Some(serde_json::Value::String(text)) => text.clone(),
-            Some(serde_json::Value::Number(number)) => {
-                format!("{:b}", number.as_u64().ok_or_else(|| wrong("negative"))?)
-            }
-            Some(_) => return Err(wrong("no number")),
-        };
-        for (position, bit) in bits.bytes().rev().enumerate() {
-            match bit {
-                // A bit of memory that the design leaves open powers up as 0.
-                b'0' | b'x' => {}
-                b'1' => match words.get_mut(position / 16) {
-                    Some(word) => *word |= 1 << (position % 16),
-                    None => return Err(wrong("too wide")),
-                },
-                _ => return Err(wrong("no number")),
-            }
-        }
-        Ok(words)
     }
 }
 

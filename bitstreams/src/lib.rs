@@ -22,7 +22,8 @@ pub use decode::{Decoded, decode, decode_text};
 pub use error::Error;
 pub use flow::{Files, Flow, PathSegment, PnrReport, SynthReport, Utilisation};
 pub use gates::{
-    BlockRam, Carry, CellCounts, Edge, FlipFlop, Gates, Net, Reset, Signal, SinglePortRam, Table,
+    BlockRam, Carry, CellCounts, Edge, FlipFlop, Gates, LutRam, Net, Ram, RamPort, Reset, Signal,
+    SinglePortRam, Table, WhileWriting,
 };
 pub use process::{Program, Run};
 pub use simulation::{VerilogSources, fast_sources, netlist_sources, reference_sources};

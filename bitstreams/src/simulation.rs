@@ -6,18 +6,24 @@
 //!
 //! 1. Tables and carries in the order of their dependence, each computed once a cycle. What feeds
 //!    only flip-flops with the same enable is skipped while that is low.
-//! 2. Memories read, then write: a block RAM gives the old word.
+//! 2. Memories read, then write: a block RAM gives the old word. Where a device does not say what it
+//!    gives, it is the opposite of every bit of the old one, so that a circuit that looks is found.
 //! 3. Flip-flops take their data. Nothing has changed before this point that a cell reads later:
 //!    where a cell takes its data directly from another's state, a copy from before is used.
 //!
 //! So blocking assignments are enough, and Verilator keeps no second copy of the state. It
 //! needs one clock, its rising edge and no asynchronous reset, as all our designs have.
 
+mod rams;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::error::Error;
-use crate::gates::{BlockRam, Cone, Edge, Gates, MAJORITY, Net, Signal, SinglePortRam};
+use crate::gates::{
+    BlockRam, Cone, Edge, FlipFlop, Gates, MAJORITY, Net, Reset, Signal, SinglePortRam,
+};
+use crate::targets::Family;
 use crate::tools::Toolchain;
 
 /// Verilog that is to be compiled, whole.
@@ -44,41 +50,59 @@ pub fn fast_sources(gates: &Gates) -> Result<VerilogSources, Error> {
     })
 }
 
-/// The reference form of a netlist.
+/// The reference form of a netlist of iCE40 cells.
 ///
 /// # Errors
 /// If Yosys's models cannot be read.
 pub fn reference_sources(gates: &Gates, tools: &Toolchain) -> Result<VerilogSources, Error> {
-    with_models(&gates.top, "cells.v", reference(gates), tools)
+    with_models(
+        &gates.top,
+        "cells.v",
+        reference(gates),
+        Family::Ice40,
+        tools,
+    )
 }
 
-/// A netlist as Yosys itself writes it in Verilog, with its models.
+/// A netlist as Yosys itself writes it in Verilog, with its models of the family's cells. It has none
+/// of the block RAMs of ECP5 and Gowin.
 ///
 /// # Errors
 /// If Yosys's models cannot be read.
 pub fn netlist_sources(
     top: &str,
     netlist_verilog: &str,
+    family: Family,
     tools: &Toolchain,
 ) -> Result<VerilogSources, Error> {
-    with_models(top, "netlist.v", netlist_verilog.to_owned(), tools)
+    with_models(top, "netlist.v", netlist_verilog.to_owned(), family, tools)
 }
 
 fn with_models(
     top: &str,
     name: &str,
     text: String,
+    family: Family,
     tools: &Toolchain,
 ) -> Result<VerilogSources, Error> {
-    let path = tools.yosys_share.join("ice40").join("cells_sim.v");
-    let models = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+    let (folder, file) = family.models();
+    let path = tools.yosys_share.join(folder).join(file);
+    let mut models = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+    // The file's own parts, which are beside it.
+    while let Some(start) = models.find("`include \"") {
+        let rest = &models[start + 10..];
+        let Some(length) = rest.find('"') else { break };
+        let part = rest[..length].to_owned();
+        let path = tools.yosys_share.join(folder).join(&part);
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let whole = format!("`include \"{part}\"");
+        // What comes a second time depends on a macro that is not defined here.
+        models = models.replacen(&whole, &text, 1).replace(&whole, "");
+    }
     Ok(VerilogSources {
         top: top.to_owned(),
-        files: vec![
-            // The models come first: they set the time scale of what follows.
-            ("cells_sim.v".to_owned(), models),
-            (name.to_owned(), text),
-        ],
+        // The models come first: they set the time scale of what follows.
+        files: vec![("cells_sim.v".to_owned(), models), (name.to_owned(), text)],
         // Verilator takes no default values of ports. Every pin is connected here.
         defines: BTreeMap::from([("NO_ICE40_DEFAULT_ASSIGNMENTS".to_owned(), String::new())]),
     })
@@ -245,12 +269,21 @@ enum Driver {
         ram: usize,
         bit: usize,
     },
+    /// Bit of the register behind a port.
+    RamPort {
+        ram: usize,
+        port: usize,
+        bit: usize,
+    },
 }
 
 /// A table or a carry, without the inputs that it does not depend on: place and route may connect
-/// those to anything, also to the table itself.
+/// those to anything, also to the table itself. Or a bit that is read from a small RAM.
 struct Node {
+    /// Of a RAM only the inputs, which are its address.
     function: Cone,
+    /// The RAM and the bit of its words.
+    read: Option<(usize, usize)>,
     output: Net,
 }
 
@@ -258,7 +291,22 @@ impl Node {
     fn new(inputs: &[Signal], contents: u32, output: Net) -> Self {
         let mut function = Cone::new(inputs, contents);
         function.fold(&[]);
-        Self { function, output }
+        Self {
+            function,
+            read: None,
+            output,
+        }
+    }
+}
+
+impl Node {
+    /// The value, of inputs that are written as `name` says.
+    fn value(&self, name: impl Fn(Signal) -> String) -> String {
+        let inputs = self.function.inputs.iter().map(|s| name(*s));
+        match self.read {
+            Some((ram, bit)) => format!("l{ram}[{}][{bit}]", concatenation(inputs)),
+            None => expression(self.function.contents, &inputs.collect::<Vec<_>>()),
+        }
     }
 }
 
@@ -293,6 +341,15 @@ impl<'g> Fast<'g> {
         for carry in &gates.carries {
             nodes.push(Node::new(&carry.inputs, MAJORITY, carry.output));
         }
+        for (ram, lut_ram) in gates.lut_rams.iter().enumerate() {
+            for (bit, net) in lut_ram.data_out.iter().enumerate() {
+                nodes.extend(net.map(|output| Node {
+                    function: Cone::new(&lut_ram.read_address, 0),
+                    read: Some((ram, bit)),
+                    output,
+                }));
+            }
+        }
         let mut drivers = vec![Driver::Nothing; gates.nets.len()];
         let mut drive = |net: Net, driver: Driver| {
             if let Some(place) = drivers.get_mut(net.0 as usize) {
@@ -319,6 +376,15 @@ impl<'g> Fast<'g> {
         for (ram, single) in gates.single_port_rams.iter().enumerate() {
             for (bit, net) in single.data_out.iter().enumerate() {
                 drive(*net, Driver::SinglePortRam { ram, bit });
+            }
+        }
+        for (ram, block) in gates.rams.iter().enumerate() {
+            for (port, side) in block.ports.iter().enumerate() {
+                for (bit, net) in side.data_out.iter().enumerate() {
+                    if let Some(net) = net {
+                        drive(*net, Driver::RamPort { ram, port, bit });
+                    }
+                }
             }
         }
         let mut fast = Self {
@@ -416,6 +482,11 @@ impl<'g> Fast<'g> {
             };
             merge(&mut readers, self.node_of(ff.data), held);
             if let Some(reset) = ff.reset {
+                let held = if reset.over_enable {
+                    Readers::Mixed
+                } else {
+                    held
+                };
                 merge(&mut readers, self.node_of(reset.signal), held);
             }
             merge(&mut readers, self.node_of(ff.enable), Readers::Mixed);
@@ -456,7 +527,7 @@ impl<'g> Fast<'g> {
             if let Signal::Net(net) = signal
                 && matches!(
                     self.driver(net),
-                    Driver::BlockRam { .. } | Driver::SinglePortRam { .. }
+                    Driver::BlockRam { .. } | Driver::SinglePortRam { .. } | Driver::RamPort { .. }
                 )
             {
                 mark(signal);
@@ -468,6 +539,7 @@ impl<'g> Fast<'g> {
                 Driver::FlipFlop
                     | Driver::BlockRam { bit: Some(_), .. }
                     | Driver::SinglePortRam { .. }
+                    | Driver::RamPort { .. }
             );
         }
         self.copies = copies;
@@ -492,6 +564,7 @@ impl<'g> Fast<'g> {
                 None => "1'b0".to_owned(),
             },
             Driver::SinglePortRam { ram, bit } => format!("s{ram}_out[{bit}]"),
+            Driver::RamPort { ram, port, bit } => format!("r{ram}p{port}_out[{bit}]"),
         }
     }
 
@@ -506,20 +579,19 @@ impl<'g> Fast<'g> {
     }
 
     fn assignment(&self, node: usize) -> String {
-        let Node { function, output } = &self.nodes[node];
-        let inputs: Vec<String> = function.inputs.iter().map(|s| self.now(*s)).collect();
-        format!(
-            "n{} = {};",
-            output.0,
-            expression(function.contents, &inputs)
-        )
+        let node = &self.nodes[node];
+        format!("n{} = {};", node.output.0, node.value(|s| self.now(s)))
     }
 
     fn write(&self) -> String {
         let gates = self.gates;
         let mut text = header(gates);
         for ff in &gates.flip_flops {
-            line(&mut text, format_args!("reg n{} = 1'b0;", ff.output.0));
+            let initial = u8::from(ff.initial);
+            line(
+                &mut text,
+                format_args!("reg n{} = 1'b{initial};", ff.output.0),
+            );
         }
         for (index, node) in self.nodes.iter().enumerate() {
             if self.readers[index] != Readers::None {
@@ -540,10 +612,13 @@ impl<'g> Fast<'g> {
                 format_args!("reg [15:0] s{index} [0:16383];\nreg [15:0] s{index}_out;"),
             );
         }
+        self.declare_rams(&mut text);
         self.write_outputs(&mut text);
         if gates.flip_flops.is_empty()
             && gates.block_rams.is_empty()
             && gates.single_port_rams.is_empty()
+            && gates.rams.is_empty()
+            && gates.lut_rams.is_empty()
         {
             text += "endmodule\n";
             return text;
@@ -565,6 +640,7 @@ impl<'g> Fast<'g> {
         for (index, ram) in gates.single_port_rams.iter().enumerate() {
             self.write_single_port_ram(&mut text, index, ram);
         }
+        self.write_rams(&mut text);
         self.write_flip_flops(&mut text);
         text += "end\nendmodule\n";
         text
@@ -592,10 +668,9 @@ impl<'g> Fast<'g> {
             _ => self.now(signal),
         };
         for node in self.order.iter().filter(|node| wanted[**node]) {
-            let Node { function, output } = &self.nodes[*node];
-            let inputs: Vec<String> = function.inputs.iter().map(|s| outside(*s)).collect();
-            let value = expression(function.contents, &inputs);
-            line(text, format_args!("wire o{} = {value};", output.0));
+            let node = &self.nodes[*node];
+            let value = node.value(outside);
+            line(text, format_args!("wire o{} = {value};", node.output.0));
         }
         for (name, bits) in &self.gates.outputs {
             let bits = concatenation(bits.iter().map(|s| outside(*s)));
@@ -714,39 +789,59 @@ impl<'g> Fast<'g> {
     }
 
     fn write_flip_flops(&self, text: &mut String) {
-        let mut groups: BTreeMap<_, BTreeMap<_, Vec<_>>> = BTreeMap::new();
+        // A reset that waits for no enable comes before everything else.
+        let mut groups: BTreeMap<_, BTreeMap<_, BTreeMap<_, Vec<_>>>> = BTreeMap::new();
         for ff in self.gates.flip_flops.iter().filter(|ff| clocked(ff.edge)) {
-            groups
-                .entry(ff.enable)
-                .or_default()
-                .entry(ff.reset)
-                .or_default()
-                .push(ff);
+            let (over, under) = match ff.reset {
+                Some(reset) if reset.over_enable => (Some(reset), None),
+                reset => (None, reset),
+            };
+            let by_enable = groups.entry(over).or_default();
+            let by_reset = by_enable.entry(ff.enable).or_default();
+            by_reset.entry(under).or_default().push(ff);
         }
-        for (enable, by_reset) in groups {
-            line(text, format_args!("if ({}) begin", self.before(enable)));
-            for (reset, flip_flops) in by_reset {
-                if let Some(reset) = reset {
-                    line(
-                        text,
-                        format_args!("if ({}) begin", self.before(reset.signal)),
-                    );
+        for (over, by_enable) in groups {
+            let all = by_enable.values().flat_map(BTreeMap::values).flatten();
+            self.write_reset(text, over, all.copied());
+            for (enable, by_reset) in by_enable {
+                line(text, format_args!("if ({}) begin", self.before(enable)));
+                for (reset, flip_flops) in by_reset {
+                    self.write_reset(text, reset, flip_flops.iter().copied());
                     for ff in &flip_flops {
-                        let value = u8::from(reset.value);
-                        line(text, format_args!("n{} = 1'b{value};", ff.output.0));
+                        let data = self.before(ff.data);
+                        line(text, format_args!("n{} = {data};", ff.output.0));
                     }
-                    text.push_str("end else begin\n");
+                    if reset.is_some() {
+                        text.push_str("end\n");
+                    }
                 }
-                for ff in &flip_flops {
-                    let data = self.before(ff.data);
-                    line(text, format_args!("n{} = {data};", ff.output.0));
-                }
-                if reset.is_some() {
-                    text.push_str("end\n");
-                }
+                text.push_str("end\n");
             }
-            text.push_str("end\n");
+            if over.is_some() {
+                text.push_str("end\n");
+            }
         }
+    }
+
+    /// Opens the branch without a reset, behind the one with it.
+    fn write_reset<'f>(
+        &self,
+        text: &mut String,
+        reset: Option<Reset>,
+        flip_flops: impl Iterator<Item = &'f FlipFlop>,
+    ) {
+        let Some(reset) = reset else {
+            return;
+        };
+        line(
+            text,
+            format_args!("if ({}) begin", self.before(reset.signal)),
+        );
+        let value = u8::from(reset.value);
+        for ff in flip_flops {
+            line(text, format_args!("n{} = 1'b{value};", ff.output.0));
+        }
+        text.push_str("end else begin\n");
     }
 }
 
@@ -763,7 +858,15 @@ fn one_clock(gates: &Gates) -> Result<String, Error> {
         falling: false,
     });
     let mut clock = None;
-    for edge in flip_flops.chain(block).chain(single) {
+    let ports = gates.rams.iter().flat_map(|ram| &ram.ports);
+    let rams = ports.map(|port| port.edge);
+    let lut_rams = gates.lut_rams.iter().map(|ram| ram.edge);
+    for edge in flip_flops
+        .chain(block)
+        .chain(single)
+        .chain(rams)
+        .chain(lut_rams)
+    {
         if edge.falling {
             return Err(wrong("a falling edge is used".to_owned()));
         }
@@ -817,7 +920,23 @@ fn memory_pins(gates: &Gates) -> impl Iterator<Item = Signal> {
             .chain(&ram.address)
             .chain(&ram.data_in)
     });
-    block.chain(single).copied()
+    let ports = gates.rams.iter().flat_map(|ram| &ram.ports);
+    let rams = ports.flat_map(|port| {
+        [&port.write, &port.reset]
+            .into_iter()
+            .chain(&port.enable)
+            .chain(&port.unit_write)
+            .chain(&port.address)
+            .chain(&port.data_in)
+    });
+    // What is read without a clock has its address among the tables.
+    let lut_rams = gates.lut_rams.iter().flat_map(|ram| {
+        [&ram.write]
+            .into_iter()
+            .chain(&ram.write_address)
+            .chain(&ram.data_in)
+    });
+    block.chain(single).chain(rams).chain(lut_rams).copied()
 }
 
 /// A clock that never moves is the device's way to leave a port unused.

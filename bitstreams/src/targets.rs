@@ -9,6 +9,13 @@ const BOARDS: &[&str] = &[
     include_str!("../boards/icebreaker/board.yaml"),
     include_str!("../boards/upduino/board.yaml"),
     include_str!("../boards/hx8k-breakout/board.yaml"),
+    include_str!("../boards/ulx3s/board.yaml"),
+    include_str!("../boards/ulx3s-45f/board.yaml"),
+    include_str!("../boards/ulx3s-85f/board.yaml"),
+    include_str!("../boards/orangecrab/board.yaml"),
+    include_str!("../boards/colorlight-i5/board.yaml"),
+    include_str!("../boards/tang-nano-9k/board.yaml"),
+    include_str!("../boards/tang-nano-20k/board.yaml"),
 ];
 
 /// A board with its device: everything that the flow and the mapper need to know.
@@ -27,6 +34,9 @@ pub struct Target {
     pub device: String,
     /// Package.
     pub package: String,
+    /// The whole name of the part, for tools that want it.
+    #[serde(default)]
+    pub part: Option<String>,
     /// Frequency at the clock pin.
     pub clock_hz: u64,
     /// Bits a second on the serial port; divides the clock.
@@ -44,6 +54,10 @@ pub struct Target {
 pub enum Family {
     /// Lattice iCE40: Yosys, nextpnr-ice40, icestorm; bitstreams can be decoded.
     Ice40,
+    /// Lattice ECP5: Yosys, nextpnr-ecp5, Trellis.
+    Ecp5,
+    /// Gowin GW1N and GW2A: Yosys, nextpnr-himbaechel, Apicula.
+    Gowin,
 }
 
 /// Package pins of the top module's ports.
@@ -62,12 +76,14 @@ pub struct Pins {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Logic cells: a four-input table, a carry and a flip-flop.
+    /// Logic cells: a four-input table, its part of a carry and a flip-flop.
     pub logic_cells: u64,
     /// Dual-port block RAMs.
     pub block_rams: u64,
     /// Shapes of one block RAM: (words, bits a word).
     pub block_ram_shapes: Vec<(u64, u64)>,
+    /// Bits of a word that are written or not together, in the widest shape.
+    pub block_ram_mask_bits: u64,
     /// Whether the bitstream sets the block RAMs' contents.
     pub block_rams_have_contents: bool,
     /// Large single-port RAMs; never with contents.
@@ -84,6 +100,19 @@ impl Target {
         self.clock_hz / self.baud
     }
 
+    /// Fails where bitstreams cannot be decoded.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check_decoded(&self) -> Result<(), Error> {
+        match self.family {
+            Family::Ice40 => Ok(()),
+            Family::Ecp5 | Family::Gowin => Err(Error::NotDecoded {
+                target: self.name.clone(),
+            }),
+        }
+    }
+
     /// The ports of the top module with their pins.
     pub fn port_pins(&self) -> [(&'static str, &str); 3] {
         [
@@ -95,12 +124,55 @@ impl Target {
 
     /// The constraint file: which port is on which pin.
     pub fn constraints(&self) -> String {
-        match self.family {
-            Family::Ice40 => self
-                .port_pins()
-                .iter()
-                .map(|(port, pin)| format!("set_io {port} {pin}\n"))
-                .collect(),
+        let pins = self.port_pins();
+        let lines = pins.iter().map(|(port, pin)| match self.family {
+            Family::Ice40 => format!("set_io {port} {pin}\n"),
+            Family::Ecp5 => format!(
+                "LOCATE COMP \"{port}\" SITE \"{pin}\";\n\
+                 IOBUF PORT \"{port}\" IO_TYPE=LVCMOS33;\n"
+            ),
+            Family::Gowin => {
+                format!("IO_LOC \"{port}\" {pin};\nIO_PORT \"{port}\" IO_TYPE=LVCMOS33;\n")
+            }
+        });
+        lines.collect()
+    }
+}
+
+impl Family {
+    /// The file that says which port is on which pin.
+    pub fn constraints_file(self) -> &'static str {
+        match self {
+            Self::Ice40 => "pins.pcf",
+            Self::Ecp5 => "pins.lpf",
+            Self::Gowin => "pins.cst",
+        }
+    }
+
+    /// The file with the placed and routed design.
+    pub fn placed_file(self) -> &'static str {
+        match self {
+            Self::Ice40 => "placed.asc",
+            Self::Ecp5 => "placed.config",
+            Self::Gowin => "placed.json",
+        }
+    }
+
+    /// The file that the device is loaded with.
+    pub fn bitstream_file(self) -> &'static str {
+        match self {
+            Self::Ice40 => "bitstream.bin",
+            Self::Ecp5 => "bitstream.bit",
+            Self::Gowin => "bitstream.fs",
+        }
+    }
+
+    /// Yosys's folder of the family's cells, and the file of its models there.
+    pub(crate) fn models(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Ice40 => ("ice40", "cells_sim.v"),
+            Self::Ecp5 => ("lattice", "cells_sim_ecp5.v"),
+            Self::Gowin => ("gowin", "cells_sim.v"),
         }
     }
 }
@@ -163,8 +235,15 @@ mod tests {
         for board in targets() {
             assert_eq!(board.clock_hz % board.baud, 0, "{}", board.name);
             assert!(board.limits.logic_cells > 0, "{}", board.name);
-            for (words, bits) in &board.limits.block_ram_shapes {
-                assert_eq!(words * bits, 4096, "{}", board.name);
+            let (words, bits) = board.limits.block_ram_shapes[0];
+            for (narrow_words, narrow_bits) in &board.limits.block_ram_shapes {
+                // Narrow words do without the ninth bits.
+                let all = narrow_words * narrow_bits;
+                assert!(
+                    all == words * bits || all == words * bits / 9 * 8,
+                    "{}",
+                    board.name
+                );
             }
             let pins: BTreeSet<_> = board.port_pins().iter().map(|(_, pin)| *pin).collect();
             assert_eq!(pins.len(), 3, "{}", board.name);
@@ -197,7 +276,7 @@ mod tests {
             let text = std::fs::read_to_string(boards.join(&board.name).join("README.md")).unwrap();
             // What the page says in words is what the data says.
             for fact in [
-                &board.device.to_uppercase(),
+                &board.part.clone().unwrap_or(board.device.to_uppercase()),
                 &board.pins.uart_rx,
                 &board.pins.uart_tx,
                 &board.pins.clock,
@@ -231,7 +310,7 @@ mod tests {
                 known,
             } => {
                 assert_eq!(asked, name);
-                assert_eq!(known, "icebreaker, upduino, hx8k-breakout, up5k, hx8k");
+                assert_eq!(known, target_names().join(", "));
                 suggestion
             }
             other => panic!("{other}"),

@@ -66,6 +66,8 @@ pub struct Toolchain {
     pub iceunpack: Program,
     /// What each bit and wire of the devices is.
     pub ice40_database: Resource,
+    /// The tools of the other families, by name: see [`Toolchain::program`].
+    pub others: Vec<Program>,
     /// `verilator_bin`.
     pub verilator: Program,
     /// Verilator's folder, which holds `include`.
@@ -223,19 +225,34 @@ impl Toolchain {
             .collect()
     }
 
-    fn programs(&self) -> [&Program; 6] {
-        [
+    /// A tool of a family other than iCE40.
+    ///
+    /// # Errors
+    /// If this set has none: Debian has the tools for iCE40 only.
+    pub fn program(&self, name: &'static str) -> Result<&Program, Error> {
+        self.others
+            .iter()
+            .find(|program| program.name == name)
+            .ok_or(Error::NotInThisSet {
+                program: name,
+                from: self.source,
+            })
+    }
+
+    fn programs(&self) -> Vec<&Program> {
+        let mut programs = vec![
             &self.yosys,
             &self.nextpnr_ice40,
             &self.icepack,
             &self.iceunpack,
-            &self.verilator,
-            &self.compiler,
-        ]
+        ];
+        programs.extend(&self.others);
+        programs.extend([&self.verilator, &self.compiler]);
+        programs
     }
 
     fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        let programs = self.programs().map(|p| p.path.clone());
+        let programs: Vec<PathBuf> = self.programs().iter().map(|p| p.path.clone()).collect();
         programs.into_iter().chain([
             self.yosys_share.join("ice40").join("cells_sim.v"),
             self.ice40_database.path.join("chipdb-5k.txt"),
@@ -393,6 +410,7 @@ fn trial(program: &Program) -> Result<String, Error> {
             Err(Error::ToolFailed { output, .. }) if output.contains("Usage:") => Ok(output),
             other => other,
         },
+        "ecppack" | "ecpunpack" | "gowin_pack" => run.arguments(["--help"]).output(),
         _ => run.arguments(["--version"]).output(),
     }
 }
@@ -489,6 +507,7 @@ mod tests {
                 version: "2".to_owned(),
                 path: place.join("database"),
             },
+            others: vec![program("nextpnr-ecp5")],
             verilator: program("verilator"),
             verilator_root: place.join("verilator"),
             compiler: program("c++"),
@@ -550,7 +569,7 @@ mod tests {
         assert_eq!(made.load(Ordering::SeqCst), 1);
         let found = Toolchain::find_in(cache.path(), ToolSource::Pypi).unwrap();
         assert!(installed.iter().all(|tools| *tools == found));
-        assert_eq!(found.versions()[6], ("fpga-icestorm-chipdb", "2"));
+        assert_eq!(found.versions()[7], ("fpga-icestorm-chipdb", "2"));
         // The other source is another installation.
         assert!(Toolchain::find_in(cache.path(), ToolSource::Apt).is_err());
         let leftovers = names_in(&cache.path().join("tools"));

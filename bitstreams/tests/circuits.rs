@@ -6,7 +6,7 @@
 mod support;
 
 use spikeloom_bitstreams::{
-    Error, Files, Gates, Toolchain, fast_sources, netlist_sources, reference_sources,
+    Error, Family, Files, Gates, Toolchain, fast_sources, netlist_sources, reference_sources,
 };
 use support::{Bench, Built, Design, tools};
 
@@ -33,7 +33,10 @@ fn check(tools: &Toolchain, design: &Design, built: &Built) {
     let yosys = built.text(Files::NETLIST_VERILOG);
     let (netlist, decoded) = (&built.netlist, &built.decoded.gates);
     let forms = [
-        ("Yosys's netlist", netlist_sources("top", &yosys, tools)),
+        (
+            "Yosys's netlist",
+            netlist_sources("top", &yosys, Family::Ice40, tools),
+        ),
         ("the netlist's cells", reference_sources(netlist, tools)),
         ("the bitstream's cells", reference_sources(decoded, tools)),
     ];

@@ -7,7 +7,7 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use spikeloom_bitstreams::{Error, Files, Flow, Toolchain, target};
+use spikeloom_bitstreams::{Error, Family, Files, Flow, Toolchain, target};
 use spikeloom_tests::render;
 use support::{Design, tools};
 
@@ -22,7 +22,7 @@ fn failure(
     let folder = tempfile::tempdir().unwrap();
     let mut flow = Design::text(verilog).flow(tools, &target, folder.path());
     let error = steps(&mut flow);
-    for file in [Files::PLACED, Files::BITSTREAM] {
+    for file in [Family::Ice40.placed_file(), Family::Ice40.bitstream_file()] {
         assert!(!folder.path().join(file).exists(), "{file}");
     }
     error
@@ -207,8 +207,8 @@ fn failed_step_removes_the_results_of_the_last_run() {
     for file in [
         Files::NETLIST_JSON,
         Files::NETLIST_VERILOG,
-        Files::PLACED,
-        Files::BITSTREAM,
+        Family::Ice40.placed_file(),
+        Family::Ice40.bitstream_file(),
     ] {
         assert!(!folder.path().join(file).exists(), "{file}");
     }

@@ -5,7 +5,7 @@
 mod support;
 
 use spikeloom_bitstreams::{
-    Decoded, Error, Files, Gates, Net, Signal, Toolchain, decode, decode_text, fast_sources,
+    Decoded, Error, Family, Files, Gates, Net, Signal, Toolchain, decode, decode_text, fast_sources,
 };
 use support::{Bench, Built, Design, Noise, tools};
 
@@ -54,7 +54,7 @@ fn noticed(text: &str, built: &Built, tools: &Toolchain) -> bool {
 fn cleared_bit_is_noticed() {
     let Some(tools) = tools() else { return };
     let built = Built::new(&carries(), &tools, "icebreaker");
-    let text = built.text(Files::PLACED);
+    let text = built.text(Family::Ice40.placed_file());
     let lines: Vec<&str> = text.lines().collect();
     // A logic tile has no bits but of tables, registers, carries and connections, and those of the
     // global networks in its eighth column. Elsewhere there are electrical settings too.
@@ -84,7 +84,7 @@ fn cleared_bit_is_noticed() {
 fn damaged_bitstream_is_refused() {
     let Some(tools) = tools() else { return };
     let built = Built::new(&carries(), &tools, "hx8k-breakout");
-    let bytes = std::fs::read(built.path(Files::BITSTREAM)).unwrap();
+    let bytes = std::fs::read(built.path(Family::Ice40.bitstream_file())).unwrap();
     let damaged = built.path("damaged.bin");
     let decode_bytes = |bytes: &[u8]| {
         std::fs::write(&damaged, bytes).unwrap();
@@ -139,7 +139,8 @@ fn bitstream_of_another_build_is_told_apart() {
     assert!(changed(&|d| d.logic_cells += 20).is_err());
     // The right bits for the wrong board: the pins are elsewhere.
     let upduino = spikeloom_bitstreams::target("upduino").unwrap();
-    let error = decode_text(&built.text(Files::PLACED), &upduino, &tools).unwrap_err();
+    let error =
+        decode_text(&built.text(Family::Ice40.placed_file()), &upduino, &tools).unwrap_err();
     assert!(
         matches!(
             error,
@@ -204,7 +205,7 @@ fn stuck_net_changes_what_the_circuit_does() {
 fn flipped_bit_of_a_table_changes_what_the_circuit_does() {
     let Some(tools) = tools() else { return };
     let built = Built::new(&carries(), &tools, "icebreaker");
-    let text = built.text(Files::PLACED);
+    let text = built.text(Family::Ice40.placed_file());
     let rows = rows_of_bits(&text);
     let lines: Vec<&str> = text.lines().collect();
     let mut noise = Noise(9);
@@ -251,8 +252,8 @@ fn same_input_gives_the_same_bytes() {
         for file in [
             Files::NETLIST_JSON,
             Files::NETLIST_VERILOG,
-            Files::PLACED,
-            Files::BITSTREAM,
+            Family::Ice40.placed_file(),
+            Family::Ice40.bitstream_file(),
         ] {
             let read = |built: &Built| std::fs::read(built.path(file)).unwrap();
             assert!(read(&first) == read(&second), "{file} on {board}");

@@ -26,6 +26,7 @@ fn limits() -> Limits {
         block_ram_shapes: vec![(256, 16)],
         single_port_rams: 0,
         single_port_shape: (16384, 16),
+        block_rules: spikeloom_ir::mapped::BlockRules::Bits,
     }
 }
 

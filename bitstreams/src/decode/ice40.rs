@@ -714,7 +714,9 @@ impl LogicCell {
                     signal: reset,
                     value: register.set,
                     asynchronous: register.asynchronous,
+                    over_enable: false,
                 }),
+                initial: false,
                 data: Signal::Net(table.output),
                 output: register.output,
             });

@@ -92,6 +92,8 @@ pub(super) fn install(progress: &mut dyn FnMut(&str)) -> Result<Toolchain, Error
             version: package_version(DATABASE)?,
             path: DATABASE_FOLDERS[0].into(),
         },
+        // Debian has nothing for placing on the other families.
+        others: Vec::new(),
         verilator,
         verilator_root: VERILATOR_ROOT.into(),
         compiler,

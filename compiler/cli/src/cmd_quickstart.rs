@@ -103,7 +103,7 @@ impl Quickstart {
         println!(
             "\nthe bitstream is {}",
             self.output
-                .join(spikeloom_bitstreams::Files::BITSTREAM)
+                .join(spikeloom_bitstreams::Family::Ice40.bitstream_file())
                 .display()
         );
         Ok(())

@@ -2,6 +2,8 @@
 
 use spikeloom_bitstreams::{Target, target, targets};
 
+use crate::show::grouped;
+
 /// Lists the boards and devices that can be compiled for.
 #[derive(Debug, clap::Args)]
 pub struct Targets {
@@ -55,13 +57,24 @@ fn show(t: &Target) {
     line("logic cells", t.limits.logic_cells.to_string());
     line(
         "block RAMs",
-        format!("{} of 4,096 bits", t.limits.block_rams),
+        format!(
+            "{} of {} bits",
+            t.limits.block_rams,
+            grouped(
+                t.limits
+                    .block_ram_shapes
+                    .first()
+                    .map_or(0, |(words, bits)| words * bits)
+            )
+        ),
     );
     let (words, bits) = t.limits.single_port_ram_shape;
-    line(
-        "single-port RAMs",
-        format!("{} of {words} x {bits} bits", t.limits.single_port_rams),
-    );
+    if t.limits.single_port_rams > 0 {
+        line(
+            "single-port RAMs",
+            format!("{} of {words} x {bits} bits", t.limits.single_port_rams),
+        );
+    }
     line("multipliers", t.limits.multipliers.to_string());
     for (port, pin) in t.port_pins() {
         line(&format!("pin of {port}"), pin.to_owned());

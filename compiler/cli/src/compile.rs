@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use spikeloom_bitstreams::{Family, Files, Flow, Target, ToolSource, Toolchain};
+use spikeloom_bitstreams::{Family, Flow, Target, ToolSource, Toolchain};
 use spikeloom_boards::Layout;
 use spikeloom_frontend::{Bits, Compression, ProjectFile, Sharing};
 use spikeloom_hdl::DeviceConfig;
-use spikeloom_ir::mapped::{Fold, Limits, Way};
+use spikeloom_ir::mapped::{BlockRules, Fold, Limits, Way};
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Hertz, Mapped, Network, Quantized};
 use spikeloom_passes::{
@@ -291,7 +291,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
                 })?
                 .len();
             report.bitstream_bytes = Some(size);
-            steps.note(format!("{}: {size} bytes", Files::BITSTREAM));
+            steps.note(format!("{}: {size} bytes", target.family.bitstream_file()));
         }
     }
     let json = serde_json::to_string_pretty(&report).expect("a report has string keys only");
@@ -369,9 +369,6 @@ fn publish(staging: tempfile::TempDir, output: &Path) -> Result<(), Error> {
 
 /// What placing needs to know of a target.
 pub fn limits(target: &Target) -> Limits {
-    let Family::Ice40 = target.family else {
-        unreachable!("iCE40 is the only family there is")
-    };
     Limits {
         target: target.name.clone(),
         clock_hz: Hertz(target.clock_hz),
@@ -380,6 +377,10 @@ pub fn limits(target: &Target) -> Limits {
         block_ram_shapes: target.limits.block_ram_shapes.clone(),
         single_port_rams: target.limits.single_port_rams,
         single_port_shape: target.limits.single_port_ram_shape,
+        block_rules: match target.family {
+            Family::Ice40 => BlockRules::Bits,
+            _ => BlockRules::Units,
+        },
     }
 }
 

@@ -207,7 +207,7 @@ impl<'a> Ladder<'a> {
     ///
     /// # Errors
     /// Then.
-    pub fn check_available(&self, to: Rung) -> Result<(), Error> {
+    pub fn check_available(&self, to: Rung) -> miette::Result<()> {
         let needed = match to {
             Rung::Netlist => StopAt::Netlist,
             Rung::Bitstream => StopAt::Bitstream,
@@ -221,7 +221,11 @@ impl<'a> Ladder<'a> {
                 stopped_at: stopped_at.name().to_owned(),
                 last: self.last_rung().name(),
                 path: self.build.folder.clone(),
-            });
+            }
+            .into());
+        }
+        if to == Rung::Bitstream {
+            target(&self.build.report.target)?.check_decoded()?;
         }
         Ok(())
     }
@@ -243,7 +247,10 @@ impl<'a> Ladder<'a> {
         match self.build.report.stopped_at {
             StopAt::Verilog => Rung::Verilator,
             StopAt::Netlist => Rung::Netlist,
-            StopAt::Bitstream => Rung::Bitstream,
+            StopAt::Bitstream => match target(&self.build.report.target) {
+                Ok(target) if target.check_decoded().is_err() => Rung::Netlist,
+                _ => Rung::Bitstream,
+            },
         }
     }
 
@@ -537,14 +544,12 @@ impl<'a> Ladder<'a> {
 
     /// The netlist after synthesis, or decoded from the bitstream.
     fn gates(&self, rung: Rung) -> miette::Result<Gates> {
-        if rung == Rung::Netlist {
-            return Ok(Gates::from_netlist(
-                &self.build.text(Files::NETLIST_JSON)?,
-                "top",
-            )?);
-        }
         let target = target(&self.build.report.target)?;
-        let path = self.build.folder.join(Files::BITSTREAM);
+        if rung == Rung::Netlist {
+            let json = self.build.text(Files::NETLIST_JSON)?;
+            return Ok(Gates::from_netlist(&json, "top", target.family)?);
+        }
+        let path = self.build.folder.join(target.family.bitstream_file());
         let decoded = decode(&path, &target, self.tools())?;
         let report = &self.build.report;
         if let (Some(synthesis), Some(placed)) = (&report.synthesis, &report.place_and_route) {

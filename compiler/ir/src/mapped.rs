@@ -32,6 +32,19 @@ pub struct Limits {
     pub single_port_rams: u64,
     /// Shape of one of them: words and bits a word.
     pub single_port_shape: (u64, u64),
+    /// How memories fill block RAMs.
+    pub block_rules: BlockRules,
+}
+
+/// How memories fill a family's block RAMs, and what small ones are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockRules {
+    /// iCE40: single bits of the widest words are masked, and a few rows take flip-flops.
+    Bits,
+    /// ECP5 and Gowin: words are masked in units of nine bits, and a few rows take RAMs that are
+    /// made of look-up tables.
+    Units,
 }
 
 /// What a memory is made of.

@@ -20,6 +20,7 @@ fn limits(block_rams: u64) -> Limits {
         block_ram_shapes: vec![(256, 16), (512, 8), (1024, 4), (2048, 2)],
         single_port_rams: 0,
         single_port_shape: (16_384, 16),
+        block_rules: spikeloom_ir::mapped::BlockRules::Bits,
     }
 }
 

@@ -102,6 +102,7 @@ fn the_placed_network() {
         block_ram_shapes: vec![(256, 16)],
         single_port_rams: 0,
         single_port_shape: (16_384, 16),
+        block_rules: spikeloom_ir::mapped::BlockRules::Bits,
     };
     let mapped = map(&quantized, &limits, &MapConfig::default()).unwrap();
     // Logic cells are calibrated against synthesis and change with it.

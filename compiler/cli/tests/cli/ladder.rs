@@ -37,6 +37,39 @@ fn compiled(target: &str) -> Workshop {
     workshop
 }
 
+/// Bitstreams of these are not decoded, so the ladder ends with what was placed.
+#[test]
+fn boards_of_other_families_are_verified_to_the_netlist() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    for (board, bitstream) in [
+        ("ulx3s", "bitstream.bit"),
+        ("tang-nano-20k", "bitstream.fs"),
+    ] {
+        let workshop = compiled(board);
+        let report: Value = serde_json::from_str(&workshop.text("build/report.json")).unwrap();
+        let placed = &report["place_and_route"];
+        let (mhz, wanted) = (&placed["achieved_mhz"], &placed["wanted_mhz"]);
+        assert!(mhz.as_f64().unwrap() > wanted.as_f64().unwrap(), "{board}");
+        // Memory blocks are computed, not estimated.
+        assert_eq!(
+            report["estimate"]["block_rams"], report["synthesis"]["cells"]["block_rams"],
+            "{board}"
+        );
+        let size = report["bitstream_bytes"].as_u64().unwrap();
+        assert!(workshop.files("build").contains_key(bitstream) && size > 50_000);
+        let lines = workshop.json("verify build --data data.npz --samples 4 --json");
+        assert_equal(&lines, &RUNGS[..5]);
+
+        let refused = workshop.line("verify build --data data.npz --to bitstream");
+        assert_eq!(refused.code, Some(1));
+        let reason = format!("bitstreams for {board} cannot be decoded");
+        assert!(refused.stderr.contains(&reason), "{}", refused.stderr);
+        assert!(refused.results().is_empty(), "{}", refused.results());
+    }
+}
+
 /// Each of the program's runs takes seconds here, so one test does all that needs this build.
 #[test]
 fn a_bitstream_for_up5k_computes_the_network() {

@@ -1,11 +1,12 @@
 //! What to expect: cycles of an event and logic cells.
 
 use spikeloom_ir::geometry::{Connectivity, Window};
-use spikeloom_ir::mapped::{Core, Mapped, Memory, MemoryKind, Way};
+use spikeloom_ir::mapped::{BlockRules, Core, Limits, Mapped, Memory, MemoryKind, Way};
 use spikeloom_ir::plasticity::Plasticity;
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Op, Program, Quantized};
 
+use super::memories::banks;
 use super::widths::{index_bits, wide};
 
 /// Cycles of an event of the projection that takes most: its rows; of a list, as many as events
@@ -154,16 +155,27 @@ fn engine_cells(plasticity: &Plasticity, lanes: usize) -> u64 {
     wide(lanes) * rule + traces * 3 / 2 + random + 400
 }
 
-/// Logic cells of the memories that went to logic for want of blocks: a flip-flop and half a cell
-/// of selection a bit of those that are written, half a cell a bit of those that are not.
-pub(super) fn small_cells(memories: &[Memory]) -> u64 {
-    let cells = |m: &Memory| match m.name.rsplit('.').next() {
-        Some("sums" | "states" | "held" | "scores" | "columns" | "post traces") => {
-            m.rows * m.row_bits * 3 / 2
-        }
-        Some("weights") => m.rows * m.row_bits / 8,
-        _ => 0,
+/// Logic cells of memories. In logic: a flip-flop and half a cell of selection a bit of those that
+/// are written, half a cell a bit of those that are not; where tables make RAMs of 16 rows of four
+/// bits, six cells for each of those that are written. In block RAM of few large blocks: two thirds
+/// of a cell for each bit of each bank but the first, which select the row.
+pub(super) fn memory_cells(memories: &[Memory], limits: &Limits) -> u64 {
+    let rules = limits.block_rules;
+    let cells = |m: &Memory| match (m.name.rsplit('.').next(), m.kind, rules) {
+        (_, MemoryKind::Block, BlockRules::Units) => (banks(limits, m) - 1) * m.row_bits * 2 / 3,
+        (_, MemoryKind::Block | MemoryKind::SinglePort, _) => 0,
+        (Some(name), MemoryKind::Logic, rules) => match (name, rules) {
+            ("weights", _) => m.rows * m.row_bits / 8,
+            (name, BlockRules::Bits) if WRITTEN.contains(&name) => m.rows * m.row_bits * 3 / 2,
+            (name, BlockRules::Units) if WRITTEN.contains(&name) => {
+                m.rows.div_ceil(16) * m.row_bits.div_ceil(4) * 6
+            }
+            _ => 0,
+        },
+        (None, ..) => 0,
     };
-    let in_logic = memories.iter().filter(|m| m.kind == MemoryKind::Logic);
-    in_logic.map(cells).sum()
+    memories.iter().map(cells).sum()
 }
+
+/// How the names of memories end that are written and may be logic.
+const WRITTEN: &[&str] = &["sums", "states", "held", "scores", "columns", "post traces"];

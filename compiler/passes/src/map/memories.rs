@@ -1,6 +1,6 @@
 //! What memories are made of, and how many blocks they take.
 
-use spikeloom_ir::mapped::{LOGIC_ROWS, Limits, Memory, MemoryKind};
+use spikeloom_ir::mapped::{BlockRules, LOGIC_ROWS, Limits, Memory, MemoryKind};
 
 use super::widths::wide;
 
@@ -16,16 +16,24 @@ pub(super) struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// A memory in block RAM.
+    /// A memory in block RAM that is written too.
     pub(super) fn block(&self, name: String, rows: usize, row_bits: usize) -> Memory {
+        self.in_blocks(name, rows, row_bits, true)
+    }
+
+    /// A memory in block RAM that is only read.
+    pub(super) fn rom(&self, name: String, rows: usize, row_bits: usize) -> Memory {
+        self.in_blocks(name, rows, row_bits, false)
+    }
+
+    fn in_blocks(&self, name: String, rows: usize, row_bits: usize, written: bool) -> Memory {
         let (rows, row_bits) = (wide(rows), wide(row_bits));
-        let blocks = blocks(&self.limits.block_ram_shapes, rows, row_bits);
         Memory {
             name,
             kind: MemoryKind::Block,
             rows,
             row_bits,
-            blocks,
+            blocks: blocks(self.limits, rows, row_bits, written),
         }
     }
 
@@ -37,9 +45,9 @@ impl Maker<'_> {
             LOGIC_ROWS
         };
         if rows > most {
-            return self.block(name, rows, row_bits);
+            return self.rom(name, rows, row_bits);
         }
-        in_logic(self.block(name, rows, row_bits))
+        in_logic(self.rom(name, rows, row_bits))
     }
 
     /// A memory that is written too.
@@ -66,40 +74,71 @@ pub(super) fn in_logic(memory: Memory) -> Memory {
 pub(super) fn single_port_blocks(limits: &Limits, rows: u64, row_bits: u64) -> u64 {
     let (words, bits) = limits.single_port_shape;
     let shapes = [1, 2, 4].map(|rows| (rows * words, bits / rows));
-    fewest(&shapes, rows, row_bits, |banks, bits| {
+    let (blocks, _) = fewest(&shapes, ICE40_COST, rows, row_bits, |banks, bits| {
         banks * row_bits.div_ceil(bits)
-    })
+    });
+    blocks
 }
 
-/// Blocks of block RAM that a memory takes. In the widest shape bits are masked in writing, so that
-/// a word may hold a row of each of several banks.
-fn blocks(shapes: &[(u64, u64)], rows: u64, row_bits: u64) -> u64 {
+/// What a block costs to Yosys's `memory_libmap`, where a bit that is selected costs a half. That of
+/// an iCE40 is its own; the flow raises the other to this, since blocks are what is short.
+const ICE40_COST: u64 = 64;
+const UNITS_COST: u64 = 1024;
+
+/// Bits of a unit.
+const UNIT: u64 = 9;
+
+/// Blocks of block RAM that a memory takes. Where less than a word can be written, or nothing is,
+/// a word may hold parts of the rows of several banks.
+fn blocks(limits: &Limits, rows: u64, row_bits: u64, written: bool) -> u64 {
+    shape(limits, rows, row_bits, written).0
+}
+
+/// Banks that a memory in block RAM is cut into, one of which a row is selected from.
+pub(super) fn banks(limits: &Limits, memory: &Memory) -> u64 {
+    shape(limits, memory.rows, memory.row_bits, true).1
+}
+
+/// Blocks and banks of a memory in block RAM.
+fn shape(limits: &Limits, rows: u64, row_bits: u64, written: bool) -> (u64, u64) {
+    let shapes = &limits.block_ram_shapes;
     let widest = shapes.iter().map(|(_, bits)| *bits).max().unwrap_or(0);
-    fewest(shapes, rows, row_bits, |banks, bits| {
-        if bits == widest {
-            (banks * row_bits).div_ceil(bits)
-        } else {
-            banks * row_bits.div_ceil(bits)
-        }
-    })
+    match limits.block_rules {
+        BlockRules::Bits => fewest(shapes, ICE40_COST, rows, row_bits, |banks, bits| {
+            if bits == widest {
+                (banks * row_bits).div_ceil(bits)
+            } else {
+                banks * row_bits.div_ceil(bits)
+            }
+        }),
+        BlockRules::Units => fewest(shapes, UNITS_COST, rows, row_bits, |banks, bits| {
+            match (written, bits / UNIT) {
+                (false, _) => (banks * row_bits).div_ceil(bits),
+                (true, 0 | 1) => banks * row_bits.div_ceil(bits),
+                (true, units) => (banks * row_bits.div_ceil(UNIT)).div_ceil(units),
+            }
+        }),
+    }
 }
 
-/// Blocks of the shape that Yosys takes for a memory: the fewest, unless selecting among banks
-/// costs more. Its `memory_libmap` counts an iCE40 block as 64 and a selected bit as half.
+/// Blocks and banks of the shape that Yosys takes for a memory: the fewest blocks, unless selecting
+/// among banks costs more.
 fn fewest(
     shapes: &[(u64, u64)],
+    block_cost: u64,
     rows: u64,
     row_bits: u64,
     blocks: impl Fn(u64, u64) -> u64,
-) -> u64 {
+) -> (u64, u64) {
     shapes
         .iter()
         .filter(|(words, bits)| *words > 0 && *bits > 0)
         .map(|&(words, bits)| {
             let banks = rows.div_ceil(words);
             let blocks = blocks(banks, bits);
-            (128 * blocks + (banks - 1) * row_bits, blocks)
+            let cost = 2 * block_cost * blocks + (banks - 1) * row_bits;
+            (cost, blocks, banks)
         })
         .min()
-        .map_or(u64::MAX, |(_, blocks)| blocks)
+        .map_or((u64::MAX, 1), |(_, blocks, banks)| (blocks, banks))
 }

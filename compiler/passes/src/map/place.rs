@@ -2,15 +2,15 @@
 
 use spikeloom_ir::fold::fold;
 use spikeloom_ir::mapped::{
-    Core, Estimate, Fold, LOGIC_ROWS, Learning, Limits, Mapped, Memory, MemoryKind, Port,
-    TABLE_ROWS, Way,
+    BlockRules, Core, Estimate, Fold, LOGIC_ROWS, Learning, Limits, Mapped, Memory, MemoryKind,
+    Port, TABLE_ROWS, Way,
 };
 use spikeloom_ir::quantized::{Encoder, Projection, Source};
 use spikeloom_ir::rows::SumLayout;
 use spikeloom_ir::{Op, PopulationId, Program, ProjectionId, Quantized};
 
 use super::Compress;
-use super::estimate::{event_cycles, idle_tick_cycles, logic_cells, small_cells};
+use super::estimate::{event_cycles, idle_tick_cycles, logic_cells, memory_cells};
 use super::fold::groups;
 use super::learning::{column_bits, trace_bits};
 use super::memories::{Maker, in_logic, single_port_blocks};
@@ -203,7 +203,8 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
         trial,
         make: Maker {
             limits,
-            small_in_logic: trial.small_in_logic,
+            // Small RAMs of look-up tables cost next to nothing.
+            small_in_logic: trial.small_in_logic || limits.block_rules == BlockRules::Units,
         },
         memories: Vec::new(),
         single_port_left: limits.single_port_rams,
@@ -237,7 +238,12 @@ fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
         score_memory,
         memories,
     };
-    mapped.estimate.logic_cells = logic_cells(network, &mapped) + small_cells(&mapped.memories);
+    let cells = logic_cells(network, &mapped) + memory_cells(&mapped.memories, limits);
+    mapped.estimate.logic_cells = match limits.block_rules {
+        BlockRules::Bits => cells,
+        // Carries take tables of their own there: a tenth more, in `docs/cost-model.md`.
+        BlockRules::Units => cells * 11 / 10,
+    };
     mapped.estimate.idle_tick_cycles = idle_tick_cycles(network, &mapped);
     mapped.estimate.block_rams = mapped.blocks(MemoryKind::Block);
     mapped.estimate.single_port_rams = mapped.blocks(MemoryKind::SinglePort);
@@ -301,7 +307,7 @@ impl Placer<'_> {
             let bits = widths.max().unwrap_or(0);
             let table = self
                 .make
-                .block(name(&format!("table {at}")), values.len(), bits);
+                .rom(name(&format!("table {at}")), values.len(), bits);
             self.memories.push(table);
         }
         let states = self.states(name("states"), n, &program);
@@ -314,7 +320,7 @@ impl Placer<'_> {
         if !program.parameters.is_empty() {
             let rows = parameter_rows.iter().sum();
             let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
-            let parameters = self.make.block(name("parameters"), rows, bits);
+            let parameters = self.make.rom(name("parameters"), rows, bits);
             // Not told to be logic, they are where the tools make them so.
             self.memories.push(match rows <= LOGIC_ROWS {
                 true => in_logic(parameters),
@@ -416,7 +422,7 @@ impl Placer<'_> {
         let name = &self.network.populations[part.id.0].name;
         for ((_, p), &way) in part.projections.iter().zip(&part.shape.ways) {
             for (what, rows, bits, is_regular) in tables(p, way, &layout) {
-                let table = self.make.block(format!("{name}.{what}"), rows, bits);
+                let table = self.make.rom(format!("{name}.{what}"), rows, bits);
                 let most = if is_regular { TABLE_ROWS } else { LOGIC_ROWS };
                 let table = if rows > most { table } else { in_logic(table) };
                 self.memories.push(table);
@@ -489,7 +495,7 @@ impl Placer<'_> {
             self.memories
                 .push(make.block(what, 1 << port.fifo_address_bits, bits));
             if let Some(slot_bits) = port.slot_bits() {
-                let delays = make.block(name("delays"), port.n_pre, slot_bits);
+                let delays = make.rom(name("delays"), port.n_pre, slot_bits);
                 self.memories.push(match port.n_pre <= LOGIC_ROWS {
                     true => in_logic(delays),
                     false => delays,
@@ -519,7 +525,7 @@ impl Placer<'_> {
         }
         match &network.input.encoder {
             Encoder::Latency { least } if least.len() > TABLE_ROWS => {
-                let latency = make.block("input.latency".into(), least.len(), LATENCY_BITS);
+                let latency = make.rom("input.latency".into(), least.len(), LATENCY_BITS);
                 self.memories.push(latency);
             }
             Encoder::Delta(_) => {

@@ -1,0 +1,41 @@
+//! ECP5: Yosys, nextpnr-ecp5, ecppack.
+
+use super::{BLOCK_RAMS, Flow, SMALL_RAMS, partial};
+use crate::error::Error;
+use crate::targets::Family;
+
+pub(super) const NEXTPNR: &str = "nextpnr-ecp5";
+pub(super) const PACK: &str = "ecppack";
+
+/// Yosys's cells with the tables that each takes: a small RAM has four for its bits and two for its
+/// write port.
+pub(super) const TABLES: &[(&str, u64)] = &[("LUT4", 1), ("CCU2C", 2), ("TRELLIS_DPR16X4", 6)];
+
+pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
+    flow.dear_block_rams("lattice/brams_16kd.txt")?;
+    // Multipliers are left out: no netlist with them has been checked.
+    let synthesis = format!("synth_ecp5 -nodsp -top {} -run", flow.top);
+    Ok(format!(
+        "{synthesis} begin:map_ram\n{SMALL_RAMS}\
+         memory_libmap -lib +/lattice/lutrams_trellis.txt -lib {BLOCK_RAMS}\n\
+         techmap -map +/lattice/lutrams_map_trellis.v -map +/lattice/brams_map_16kd.v\n\
+         {synthesis} map_ram:\n"
+    ))
+}
+
+pub(super) fn placing(flow: &Flow<'_>) -> Vec<String> {
+    vec![
+        format!("--{}", flow.target.device),
+        format!("--package={}", flow.target.package),
+        format!("--lpf={}", Family::Ecp5.constraints_file()),
+        format!("--textcfg={}", partial(Family::Ecp5.placed_file())),
+    ]
+}
+
+pub(super) fn packing() -> Vec<String> {
+    vec![
+        "--compress".to_owned(),
+        format!("--input={}", Family::Ecp5.placed_file()),
+        format!("--bit={}", partial(Family::Ecp5.bitstream_file())),
+    ]
+}

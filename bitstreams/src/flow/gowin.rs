@@ -1,0 +1,55 @@
+//! Gowin: Yosys, nextpnr-himbaechel, gowin_pack.
+
+use super::{BLOCK_RAMS, Flow, SMALL_RAMS, partial};
+use crate::error::Error;
+use crate::targets::Family;
+
+pub(super) const NEXTPNR: &str = "nextpnr-gowin";
+pub(super) const PACK: &str = "gowin_pack";
+
+/// Yosys's cells with the tables that each takes.
+pub(super) const TABLES: &[(&str, u64)] = &[
+    ("LUT1", 1),
+    ("LUT2", 1),
+    ("LUT3", 1),
+    ("LUT4", 1),
+    ("ALU", 1),
+    ("RAM16SDP1", 4),
+    ("RAM16SDP2", 4),
+    ("RAM16SDP4", 4),
+];
+
+pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
+    flow.dear_block_rams("gowin/brams.txt")?;
+    let family = match flow.target.device.as_str() {
+        "GW2A-18C" => "gw2a",
+        _ => "gw1n",
+    };
+    // Multipliers are left out: no netlist with them has been checked.
+    let synthesis = format!("synth_gowin -nodsp -family {family} -top {} -run", flow.top);
+    Ok(format!(
+        "{synthesis} begin:map_ram\n{SMALL_RAMS}\
+         memory_libmap -lib +/gowin/lutrams.txt -lib {BLOCK_RAMS}\n\
+         techmap -map +/gowin/lutrams_map.v -map +/gowin/brams_map.v\n\
+         {synthesis} map_ram:\n"
+    ))
+}
+
+pub(super) fn placing(flow: &Flow<'_>) -> Vec<String> {
+    let target = flow.target;
+    let part = target.part.as_deref().unwrap_or(&target.device);
+    vec![
+        format!("--device={part}"),
+        format!("--vopt=family={}", target.device),
+        format!("--vopt=cst={}", Family::Gowin.constraints_file()),
+        format!("--write={}", partial(Family::Gowin.placed_file())),
+    ]
+}
+
+pub(super) fn packing(flow: &Flow<'_>) -> Vec<String> {
+    vec![
+        format!("--device={}", flow.target.device),
+        format!("--output={}", partial(Family::Gowin.bitstream_file())),
+        Family::Gowin.placed_file().to_owned(),
+    ]
+}

@@ -1,0 +1,297 @@
+//! ECP5's cells as Yosys names them.
+//!
+//! What a slice has beside its tables (multiplexers, carries) is written as tables: that is what it
+//! computes, and the fast form makes one expression of them anyway.
+
+use super::netlist::{Cell, FILE, Reader};
+use super::{Edge, FlipFlop, HalfAdder, LutRam, Ram, RamPort, Reset, Signal, Table, WhileWriting};
+use crate::error::Error;
+
+/// Units of nine bits in a DP16KD.
+pub(crate) const UNITS: usize = 2048;
+
+pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    match cell.kind.as_str() {
+        "LUT4" => {
+            let inputs = reader.array(name, cell, ["A", "B", "C", "D"])?;
+            let contents = reader.parameter(name, cell, "INIT", 16)?[0];
+            let output = reader.output(name, cell, "Z")?;
+            reader.gates.tables.push(Table {
+                inputs,
+                contents,
+                output,
+            });
+            Ok(())
+        }
+        "PFUMX" => reader.choice(name, cell, ["BLUT", "ALUT", "C0"], "Z"),
+        "L6MUX21" => reader.choice(name, cell, ["D0", "D1", "SD"], "Z"),
+        "INV" => {
+            let input = reader.input(name, cell, "A")?;
+            let output = reader.output(name, cell, "Z")?;
+            reader.gates.tables.push(Table::of(&[input], 0b01, output));
+            Ok(())
+        }
+        "CCU2C" => carry(reader, name, cell),
+        "TRELLIS_FF" => flip_flop(reader, name, cell),
+        "TRELLIS_DPR16X4" => lut_ram(reader, name, cell),
+        "DP16KD" => block_ram(reader, name, cell),
+        other => Err(Error::UnsupportedCell {
+            place: format!("the cell `{name}`"),
+            what: format!("`{other}`"),
+        }),
+    }
+}
+
+/// Two bits of an adder: each a table of four inputs, a table of two that makes the carry where the
+/// first does not hand it on, and the sum.
+fn carry(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    let mut carry = reader.input(name, cell, "CIN")?;
+    for half in ["0", "1"] {
+        let pins = ["A", "B", "C", "D"].map(|pin| format!("{pin}{half}"));
+        let inputs = reader.array(name, cell, [&pins[0], &pins[1], &pins[2], &pins[3]])?;
+        let contents = reader.parameter(name, cell, &format!("INIT{half}"), 16)?[0];
+        let cut = reader.text(name, cell, &format!("INJECT1_{half}"), "YES")? == "YES";
+        let sum = reader.optional_output(cell, &format!("S{half}"));
+        let out = match half {
+            "1" => reader.optional_output(cell, "COUT"),
+            _ => Some(reader.gates.fresh(format!("{name}.carry"))),
+        };
+        let adder = HalfAdder {
+            inputs,
+            contents,
+            cut,
+            carry,
+        };
+        reader.gates.half_adder(name, &adder, sum, out);
+        carry = out.map_or(Signal::Low, Signal::Net);
+    }
+    Ok(())
+}
+
+fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    let unsupported = |parameter: &str, value: &str| Error::UnsupportedCell {
+        place: format!("the cell `{name}`"),
+        what: format!("`{parameter}` of `{value}`"),
+    };
+    let enable = match reader.text(name, cell, "CEMUX", "1")?.as_str() {
+        "1" => Signal::High,
+        "0" => Signal::Low,
+        "CE" => reader.input(name, cell, "CE")?,
+        "INV" => {
+            let input = reader.input(name, cell, "CE")?;
+            reader.gates.inverted(input)
+        }
+        other => return Err(unsupported("CEMUX", other)),
+    };
+    let falling = match reader.text(name, cell, "CLKMUX", "CLK")?.as_str() {
+        "CLK" => false,
+        "INV" => true,
+        other => return Err(unsupported("CLKMUX", other)),
+    };
+    let signal = match (
+        reader.has(cell, "LSR"),
+        reader.text(name, cell, "LSRMUX", "LSR")?.as_str(),
+    ) {
+        (false, _) => Signal::Low,
+        (true, "LSR") => reader.input(name, cell, "LSR")?,
+        (true, "INV") => {
+            let input = reader.input(name, cell, "LSR")?;
+            reader.gates.inverted(input)
+        }
+        (true, other) => return Err(unsupported("LSRMUX", other)),
+    };
+    let mode = reader.text(name, cell, "LSRMODE", "LSR")?;
+    if mode != "LSR" {
+        return Err(unsupported("LSRMODE", &mode));
+    }
+    let (asynchronous, over_enable) =
+        match reader.text(name, cell, "SRMODE", "LSR_OVER_CE")?.as_str() {
+            "LSR_OVER_CE" => (false, true),
+            "CE_OVER_LSR" => (false, false),
+            "ASYNC" => (true, true),
+            other => return Err(unsupported("SRMODE", other)),
+        };
+    let set = reader.text(name, cell, "REGSET", "RESET")? == "SET";
+    let flip_flop = FlipFlop {
+        edge: Edge {
+            clock: reader.input(name, cell, "CLK")?,
+            falling,
+        },
+        enable,
+        reset: (signal != Signal::Low).then_some(Reset {
+            signal,
+            value: set,
+            asynchronous,
+            over_enable,
+        }),
+        initial: set,
+        data: reader.input(name, cell, "DI")?,
+        output: reader.output(name, cell, "Q")?,
+    };
+    reader.gates.flip_flops.push(flip_flop);
+    Ok(())
+}
+
+fn lut_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    let falling = reader.text(name, cell, "WCKMUX", "WCK")? == "INV";
+    let write = match reader.text(name, cell, "WREMUX", "WRE")?.as_str() {
+        "1" => Signal::High,
+        "0" => Signal::Low,
+        "INV" => {
+            let input = reader.input(name, cell, "WRE")?;
+            reader.gates.inverted(input)
+        }
+        _ => reader.input(name, cell, "WRE")?,
+    };
+    let words = reader.parameter(name, cell, "INITVAL", 64)?;
+    let ram = LutRam {
+        name: name.to_owned(),
+        contents: std::array::from_fn(|row| (words[row / 4] >> (4 * (row % 4)) & 15) as u8),
+        edge: Edge {
+            clock: reader.input(name, cell, "WCK")?,
+            falling,
+        },
+        write,
+        write_address: reader.bus(name, cell, "WAD")?,
+        read_address: reader.bus(name, cell, "RAD")?,
+        data_in: reader.bus(name, cell, "DI")?,
+        data_out: reader.optional_outputs(cell, "DO", 4),
+    };
+    reader.gates.lut_rams.push(ram);
+    Ok(())
+}
+
+/// A block RAM. Where the write port has 36 bits it is port A with the data of both, and port B
+/// reads; else each port has its own.
+fn block_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    let unsupported = |what: String| Error::UnsupportedCell {
+        place: format!("the cell `{name}`"),
+        what,
+    };
+    for (parameter, usual) in [
+        ("REGMODE_A", "NOREG"),
+        ("REGMODE_B", "NOREG"),
+        ("CSDECODE_A", "0b000"),
+        ("CSDECODE_B", "0b000"),
+    ] {
+        let value = reader.text(name, cell, parameter, usual)?;
+        if value != usual {
+            return Err(unsupported(format!("`{parameter}` of `{value}`")));
+        }
+    }
+    for pin in ["CSA0", "CSA1", "CSA2", "CSB0", "CSB1", "CSB2"] {
+        if reader.optional_input(name, cell, pin)? != Signal::Low {
+            return Err(unsupported(format!("the pin `{pin}` of a block RAM")));
+        }
+    }
+    let mut contents = Vec::with_capacity(UNITS);
+    for block in 0..64 {
+        // 16 groups of 20 bits, of which two units are used.
+        let words = reader.parameter(name, cell, &format!("INITVAL_{block:02X}"), 320)?;
+        let bit = |at: usize| words[at / 16] >> (at % 16) & 1;
+        for unit in 0..32 {
+            let start = unit / 2 * 20 + unit % 2 * 9;
+            contents.push((0..9).fold(0, |all, n| all | bit(start + n) << n));
+        }
+    }
+    let width = |words: Vec<u16>| u8::try_from(words[0]).unwrap_or(u8::MAX);
+    let widths = [
+        width(reader.parameter(name, cell, "DATA_WIDTH_A", 16)?),
+        width(reader.parameter(name, cell, "DATA_WIDTH_B", 16)?),
+    ];
+    for width in widths {
+        if !matches!(width, 1 | 2 | 4 | 9 | 18 | 36) {
+            return Err(Error::malformed(
+                FILE,
+                format!("`{name}` has words of {width} bits"),
+            ));
+        }
+    }
+    let asynchronous = reader.text(name, cell, "RESETMODE", "SYNC")? == "ASYNC";
+    let mut ports = Vec::new();
+    for (side, letter) in ["A", "B"].into_iter().enumerate() {
+        let pins = |reader: &mut Reader, pin: &str, n: usize| -> Result<Vec<Signal>, Error> {
+            (0..n)
+                .map(|bit| reader.optional_input(name, cell, &format!("{pin}{bit}")))
+                .collect()
+        };
+        let mut outputs = |pin: &str| -> Vec<_> {
+            (0..18)
+                .map(|bit| reader.optional_output(cell, &format!("{pin}{bit}")))
+                .collect()
+        };
+        let own = outputs(&format!("DO{letter}"));
+        let other = outputs("DOA");
+        let double = widths[0] == 36;
+        let width = usize::from(widths[side]);
+        if widths[1] == 36 && !double {
+            return Err(unsupported(
+                "a block RAM that reads 36 bits and writes fewer".into(),
+            ));
+        }
+        let reset = reader.optional_input(name, cell, &format!("RST{letter}"))?;
+        if reset != Signal::Low && asynchronous {
+            return Err(unsupported(
+                "an asynchronous reset of a block RAM".to_owned(),
+            ));
+        }
+        let falling = reader.text(name, cell, &format!("CLK{letter}MUX"), "")? == "INV";
+        let write = match (double, letter) {
+            (true, "B") => Signal::Low,
+            _ => reader.optional_input(name, cell, &format!("WE{letter}"))?,
+        };
+        let address = pins(reader, &format!("AD{letter}"), 14)?;
+        let mut data_in = pins(reader, &format!("DI{letter}"), 18)?;
+        let mut data_out = own;
+        match (double, letter) {
+            (true, "A") => {
+                data_in.extend(pins(reader, "DIB", 18)?);
+                data_out = Vec::new();
+            }
+            (true, _) => {
+                data_in = Vec::new();
+                if width == 36 {
+                    data_out = [other, data_out].concat();
+                }
+            }
+            _ => {}
+        }
+        data_in.truncate(width);
+        data_out.truncate(width);
+        let units = width / 9;
+        let while_writing = match reader
+            .text(name, cell, &format!("WRITEMODE_{letter}"), "NORMAL")?
+            .as_str()
+        {
+            "NORMAL" => WhileWriting::Keep,
+            "WRITETHROUGH" => WhileWriting::New,
+            "READBEFOREWRITE" => WhileWriting::Old,
+            other => return Err(unsupported(format!("`WRITEMODE` of `{other}`"))),
+        };
+        ports.push(RamPort {
+            edge: Edge {
+                clock: reader.optional_input(name, cell, &format!("CLK{letter}"))?,
+                falling,
+            },
+            enable: vec![reader.optional_input(name, cell, &format!("CE{letter}"))?],
+            write,
+            unit_write: match (units, write) {
+                (0 | 1, _) | (_, Signal::Low) => Vec::new(),
+                (units, _) => address[..units].to_vec(),
+            },
+            address,
+            width: widths[side],
+            reset,
+            data_in,
+            data_out,
+            while_writing,
+        });
+    }
+    reader.gates.rams.push(Ram {
+        name: name.to_owned(),
+        unit_bits: 9,
+        contents,
+        ports,
+    });
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! iCE40's cells as Yosys names them.
+
+use super::netlist::{Cell, FILE, Reader};
+use super::{BlockRam, Carry, Edge, FlipFlop, Reset, Signal, SinglePortRam, Table};
+use crate::error::Error;
+
+pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    let kind = cell.kind.as_str();
+    if let Some(variant) = kind.strip_prefix("SB_DFF") {
+        return flip_flop(reader, name, cell, variant);
+    }
+    if let Some(variant) = kind.strip_prefix("SB_RAM40_4K") {
+        return block_ram(reader, name, cell, variant);
+    }
+    match kind {
+        "SB_LUT4" => {
+            let inputs = reader.array(name, cell, ["I0", "I1", "I2", "I3"])?;
+            let contents = reader.parameter(name, cell, "LUT_INIT", 16)?;
+            let table = Table {
+                inputs,
+                contents: contents[0],
+                output: reader.output(name, cell, "O")?,
+            };
+            reader.gates.tables.push(table);
+            Ok(())
+        }
+        "SB_CARRY" => {
+            let carry = Carry {
+                inputs: reader.array(name, cell, ["I0", "I1", "CI"])?,
+                output: reader.output(name, cell, "CO")?,
+            };
+            reader.gates.carries.push(carry);
+            Ok(())
+        }
+        "SB_SPRAM256KA" => single_port_ram(reader, name, cell),
+        other => Err(Error::UnsupportedCell {
+            place: format!("the cell `{name}`"),
+            what: format!("`{other}`"),
+        }),
+    }
+}
+
+fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell, variant: &str) -> Result<(), Error> {
+    let (falling, rest) = match variant.strip_prefix('N') {
+        Some(rest) => (true, rest),
+        None => (false, variant),
+    };
+    let (enabled, rest) = match rest.strip_prefix('E') {
+        Some(rest) => (true, rest),
+        None => (false, rest),
+    };
+    let reset = match rest {
+        "" => None,
+        "R" => Some(("R", false, true)),
+        "S" => Some(("S", true, true)),
+        "SR" => Some(("R", false, false)),
+        "SS" => Some(("S", true, false)),
+        _ => {
+            return Err(Error::UnsupportedCell {
+                place: format!("the cell `{name}`"),
+                what: format!("`{}`", cell.kind),
+            });
+        }
+    };
+    let reset = match reset {
+        None => None,
+        Some((pin, value, asynchronous)) => Some(Reset {
+            signal: reader.input(name, cell, pin)?,
+            value,
+            asynchronous,
+            over_enable: false,
+        }),
+    };
+    let flip_flop = FlipFlop {
+        edge: Edge {
+            clock: reader.input(name, cell, "C")?,
+            falling,
+        },
+        enable: match enabled {
+            true => reader.input(name, cell, "E")?,
+            false => Signal::High,
+        },
+        reset,
+        initial: false,
+        data: reader.input(name, cell, "D")?,
+        output: reader.output(name, cell, "Q")?,
+    };
+    reader.gates.flip_flops.push(flip_flop);
+    Ok(())
+}
+
+fn block_ram(reader: &mut Reader, name: &str, cell: &Cell, variant: &str) -> Result<(), Error> {
+    let (falling_read, falling_write) = match variant {
+        "" => (false, false),
+        "NR" => (true, false),
+        "NW" => (false, true),
+        "NRNW" => (true, true),
+        _ => {
+            return Err(Error::UnsupportedCell {
+                place: format!("the cell `{name}`"),
+                what: format!("`{}`", cell.kind),
+            });
+        }
+    };
+    let mut contents = Vec::with_capacity(256);
+    for block in 0..16 {
+        contents.extend(reader.parameter(name, cell, &format!("INIT_{block:X}"), 256)?);
+    }
+    let mode = |words: Vec<u16>| -> Result<u8, Error> {
+        u8::try_from(words[0])
+            .ok()
+            .filter(|mode| *mode < 4)
+            .ok_or_else(|| Error::malformed(FILE, format!("`{name}` has no such mode")))
+    };
+    let read_clock = if falling_read { "RCLKN" } else { "RCLK" };
+    let write_clock = if falling_write { "WCLKN" } else { "WCLK" };
+    let ram = BlockRam {
+        name: name.to_owned(),
+        read_mode: mode(reader.parameter(name, cell, "READ_MODE", 16)?)?,
+        write_mode: mode(reader.parameter(name, cell, "WRITE_MODE", 16)?)?,
+        contents,
+        read_edge: Edge {
+            clock: reader.input(name, cell, read_clock)?,
+            falling: falling_read,
+        },
+        read_enable: reader.array(name, cell, ["RE", "RCLKE"])?,
+        read_address: reader.inputs(name, cell, "RADDR", 11)?,
+        read_data: reader.outputs(name, cell, "RDATA", 16)?,
+        write_edge: Edge {
+            clock: reader.input(name, cell, write_clock)?,
+            falling: falling_write,
+        },
+        write_enable: reader.array(name, cell, ["WE", "WCLKE"])?,
+        write_address: reader.inputs(name, cell, "WADDR", 11)?,
+        write_mask: reader.inputs(name, cell, "MASK", 16)?,
+        write_data: reader.inputs(name, cell, "WDATA", 16)?,
+    };
+    reader.gates.block_rams.push(ram);
+    Ok(())
+}
+
+fn single_port_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    let awake = [
+        ("POWEROFF", Signal::High),
+        ("SLEEP", Signal::Low),
+        ("STANDBY", Signal::Low),
+    ];
+    for (pin, wanted) in awake {
+        if reader.input(name, cell, pin)? != wanted {
+            return Err(Error::UnsupportedCell {
+                place: format!("the cell `{name}`"),
+                what: format!("the pin `{pin}` of a single-port RAM"),
+            });
+        }
+    }
+    let ram = SinglePortRam {
+        name: name.to_owned(),
+        clock: reader.input(name, cell, "CLOCK")?,
+        select: reader.input(name, cell, "CHIPSELECT")?,
+        write: reader.input(name, cell, "WREN")?,
+        write_mask: reader.inputs(name, cell, "MASKWREN", 4)?,
+        address: reader.inputs(name, cell, "ADDRESS", 14)?,
+        data_in: reader.inputs(name, cell, "DATAIN", 16)?,
+        data_out: reader.outputs(name, cell, "DATAOUT", 16)?,
+    };
+    reader.gates.single_port_rams.push(ram);
+    Ok(())
+}
