@@ -16,6 +16,8 @@ mod ice40;
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use ice40::TABLE_BITS;
+
 use crate::error::Error;
 use crate::flow::{PnrReport, SynthReport, run_in};
 use crate::gates::Gates;
@@ -83,6 +85,14 @@ impl Decoded {
 /// If it cannot be unpacked, or holds anything that is not understood.
 pub fn decode(bitstream: &Path, target: &Target, tools: &Toolchain) -> Result<Decoded, Error> {
     target.check_decoded()?;
+    decode_text(&unpack(bitstream, tools)?, target, tools)
+}
+
+/// A bitstream as text, tile by tile.
+///
+/// # Errors
+/// If it cannot be unpacked.
+pub(crate) fn unpack(bitstream: &Path, tools: &Toolchain) -> Result<String, Error> {
     // The tool sees only the folder that it runs in, and this must not write into the caller's.
     let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
     let copy = folder.path().join("bitstream.bin");
@@ -92,8 +102,16 @@ pub fn decode(bitstream: &Path, target: &Target, tools: &Toolchain) -> Result<De
         .arguments(["bitstream.bin", "unpacked.asc"])
         .output()?;
     let path = folder.path().join("unpacked.asc");
-    let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-    decode_text(&text, target, tools)
+    std::fs::read_to_string(&path).map_err(Error::io("read", &path))
+}
+
+/// Whether two texts of tiles set the same bits of the same device.
+///
+/// # Errors
+/// If one is no such text.
+pub(crate) fn same_configuration(a: &str, b: &str) -> Result<bool, Error> {
+    let read = configuration::Configuration::read;
+    Ok(read(a)?.equals(&read(b)?))
 }
 
 /// Decodes a bitstream that is unpacked already, or a placed design that is not packed yet.

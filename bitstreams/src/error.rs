@@ -57,6 +57,17 @@ pub enum Error {
         target: String,
     },
 
+    /// Contents of a family's finished designs cannot be replaced.
+    #[error("memory contents in a finished design for {target} cannot be replaced")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::not_replaced),
+        help("compile the model again; only designs for iCE40 take new weights as they are")
+    )]
+    NotReplaced {
+        /// The board.
+        target: String,
+    },
+
     /// A set of tools lacks one.
     #[error("the tools from {source} have no `{program}`", source = from.as_str())]
     #[diagnostic(
@@ -97,6 +108,62 @@ pub enum Error {
         output: String,
         /// What else can be done.
         alternative: String,
+    },
+
+    /// A set of tools without the programs for proofs.
+    #[error("the tools from {from} have nothing to prove with")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::no_prover),
+        help("take those of `spikeloom tools install --from pypi`")
+    )]
+    NoProver {
+        /// Where they come from.
+        from: ToolSource,
+    },
+
+    /// No program is known that writes to a board so.
+    #[error("no program is known here that writes to {board} so")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::no_programmer),
+        help("write `bitstream.bin` with the program that came with the board")
+    )]
+    NoProgrammer {
+        /// The board.
+        board: String,
+    },
+
+    /// The board is not connected.
+    #[error("no {board} was found by `{command}`:\n{output}")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::board_not_found),
+        help(
+            "connect the board by a cable that carries data, see whether `lsusb` lists it, and end programs that use its serial line; `--dry-run` shows the command alone"
+        )
+    )]
+    BoardNotFound {
+        /// The board.
+        board: String,
+        /// The command line.
+        command: String,
+        /// The last lines it printed.
+        output: String,
+    },
+
+    /// The board is there, and this user may not use it.
+    #[error("`{command}` may not use the {board}:\n{output}")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::board_not_allowed),
+        help(
+            "join the group that owns the device, often `sudo usermod -aG plugdev $USER`, log in again and reconnect the board"
+        )
+    )]
+    BoardNotAllowed {
+        /// The board.
+        board: String,
+        /// The command line.
+        command: String,
+        /// The last lines it printed.
+        output: String,
     },
 
     /// A source of tools was named that does not exist.

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::contents::{Image, ImageShape, Placement};
 use crate::error::Error;
 use crate::gates::{CellCounts, Gates};
 use crate::process::Program;
@@ -52,6 +53,9 @@ pub struct Flow<'a> {
     pub top: String,
     /// Names of the Verilog files in the folder. Memory images that they read are beside them.
     pub verilog: Vec<String>,
+    /// Memory images whose rows may be replaced in the finished design. The design does not depend on
+    /// what they are: it is synthesised and placed with placeholders.
+    pub replaceable: Vec<ImageShape>,
     /// Where place and route starts from; the same seed gives the same bitstream.
     pub seed: u32,
     /// How long one tool may take.
@@ -136,6 +140,10 @@ impl Files {
     pub const NETLIST_JSON: &'static str = "netlist.json";
     /// The netlist as Verilog.
     pub const NETLIST_VERILOG: &'static str = "netlist.v";
+    /// Where the images are whose rows may be replaced, for iCE40.
+    pub const CONTENTS: &'static str = "contents.json";
+    /// Where each cell was placed, for iCE40.
+    pub const PLACEMENT: &'static str = "placement.json";
     /// What the tools print; one file each.
     pub const LOGS: &'static str = "logs";
 }
@@ -160,6 +168,22 @@ impl Flow<'_> {
         for name in &self.verilog {
             check_name("file name", name)?;
         }
+        for shape in &self.replaceable {
+            check_name("file name", &shape.file)?;
+        }
+        match self.target.family {
+            Family::Ice40 => ice40::synthesise(self),
+            Family::Ecp5 => self.synthesise_with(&ecp5::synthesis(self)?, ecp5::TABLES),
+            Family::Gowin => self.synthesise_with(&gowin::synthesis(self)?, gowin::TABLES),
+        }
+    }
+
+    /// Verilog to a netlist with a family's commands; `counted` says how many tables cells take.
+    fn synthesise_with(
+        &self,
+        commands: &str,
+        counted: &[(&str, u64)],
+    ) -> Result<SynthReport, Error> {
         let family = self.target.family;
         self.forget(&[
             Files::NETLIST_JSON,
@@ -167,12 +191,7 @@ impl Flow<'_> {
             family.placed_file(),
             family.bitstream_file(),
         ])?;
-        let commands = match family {
-            Family::Ice40 => ice40::synthesis(self)?,
-            Family::Ecp5 => ecp5::synthesis(self)?,
-            Family::Gowin => gowin::synthesis(self)?,
-        };
-        self.write(SCRIPT, &self.script(&commands))?;
+        self.write(SCRIPT, &self.script(commands))?;
         self.run(&self.tools.yosys)?
             .arguments(["-s", SCRIPT])
             .output()?;
@@ -180,15 +199,8 @@ impl Flow<'_> {
         let gates = Gates::from_netlist(&json, &self.top, family)?;
         let cells_by_type = crate::gates::cells_by_type(&json, &self.top)?;
         let mut cells = gates.counts();
-        let tables = |kinds: &[(&str, u64)]| {
-            let count = |kind: &str| cells_by_type.get(kind).copied().unwrap_or(0);
-            kinds.iter().map(|(kind, n)| n * count(kind)).sum::<u64>()
-        };
-        match family {
-            Family::Ice40 => {}
-            Family::Ecp5 => cells.tables = tables(ecp5::TABLES),
-            Family::Gowin => cells.tables = tables(gowin::TABLES),
-        }
+        let count = |kind: &str| cells_by_type.get(kind).copied().unwrap_or(0);
+        cells.tables = counted.iter().map(|(kind, n)| n * count(kind)).sum();
         // nextpnr would say the same later and less clearly.
         self.check_memories(cells)?;
         self.finish(Files::NETLIST_JSON)?;
@@ -276,22 +288,36 @@ impl Flow<'_> {
     /// If the tool fails, the design does not fit, or is slower than the board's clock.
     pub fn place_and_route(&self) -> Result<PnrReport, Error> {
         let family = self.target.family;
-        let placed = family.placed_file();
-        self.forget(&[placed, family.bitstream_file()])?;
-        self.write(family.constraints_file(), &self.target.constraints())?;
-        // Both fit a `f64` exactly.
-        #[allow(clippy::cast_precision_loss)]
-        let wanted_mhz = self.target.clock_hz as f64 / 1e6;
         let (program, arguments) = match family {
-            Family::Ice40 => (&self.tools.nextpnr_ice40, ice40::placing(self)),
+            Family::Ice40 => return ice40::place_and_route(self),
             Family::Ecp5 => (self.tools.program(ecp5::NEXTPNR)?, ecp5::placing(self)),
             Family::Gowin => (self.tools.program(gowin::NEXTPNR)?, gowin::placing(self)),
         };
+        let placed = family.placed_file();
+        self.forget(&[placed, family.bitstream_file()])?;
+        let report = self.place(program, arguments, Files::NETLIST_JSON, &[&partial(placed)])?;
+        self.finish(placed)?;
+        Ok(report)
+    }
+
+    /// Runs nextpnr on a netlist. What it has written is gone again if the design is too slow.
+    fn place(
+        &self,
+        program: &Program,
+        arguments: Vec<String>,
+        netlist: &str,
+        written: &[&str],
+    ) -> Result<PnrReport, Error> {
+        let constraints = self.target.constraints();
+        self.write(self.target.family.constraints_file(), &constraints)?;
+        // Both fit a `f64` exactly.
+        #[allow(clippy::cast_precision_loss)]
+        let wanted_mhz = self.target.clock_hz as f64 / 1e6;
         let run = self
             .run(program)?
             .arguments(arguments)
             .arguments([
-                format!("--json={}", Files::NETLIST_JSON),
+                format!("--json={netlist}"),
                 format!("--report={}", partial(REPORT)),
                 format!("--freq={wanted_mhz}"),
                 format!("--seed={}", self.seed),
@@ -308,14 +334,13 @@ impl Flow<'_> {
         if let Some(achieved_mhz) = report.achieved_mhz
             && achieved_mhz < wanted_mhz
         {
-            self.forget(&[&partial(placed)])?;
+            self.forget(written)?;
             return Err(Error::TooSlow {
                 achieved_mhz,
                 wanted_mhz,
                 path: report.critical_path,
             });
         }
-        self.finish(placed)?;
         Ok(report)
     }
 
@@ -362,6 +387,63 @@ impl Flow<'_> {
         Ok(self.path(bitstream))
     }
 
+    /// Puts the images that are in the folder now into what was made with others there: into the
+    /// netlist, and, where there is one, into the placed design and the bitstream. Nothing is synthesised or placed. The flow's Verilog and seed do not matter.
+    ///
+    /// # Errors
+    /// If the family cannot do that, an image has another shape, or a tool fails.
+    pub fn replace_contents(&self) -> Result<(), Error> {
+        match self.target.family {
+            Family::Ice40 => ice40::replace_contents(self),
+            Family::Ecp5 | Family::Gowin => Err(Error::NotReplaced {
+                target: self.target.name.clone(),
+            }),
+        }
+    }
+
+    /// Where the cells were placed.
+    ///
+    /// # Errors
+    /// If nothing was placed.
+    pub fn placement(&self) -> Result<Placement, Error> {
+        serde_json::from_str(&self.read(Files::PLACEMENT)?)
+            .map_err(|error| Error::malformed(Files::PLACEMENT, error))
+    }
+
+    /// Reads the bitstream again and compares it with the placed design, bit by bit.
+    ///
+    /// # Errors
+    /// If it cannot be unpacked, or holds something else.
+    pub fn read_back(&self) -> Result<(), Error> {
+        match self.target.family {
+            Family::Ice40 => ice40::read_back(self),
+            Family::Ecp5 | Family::Gowin => Err(Error::NotReplaced {
+                target: self.target.name.clone(),
+            }),
+        }
+    }
+
+    /// The images in the folder whose rows may be replaced.
+    fn images(&self) -> Result<Vec<Image>, Error> {
+        self.shapes()
+            .map(|shape| Image::read(shape, &self.read(&shape.file)?))
+            .collect()
+    }
+
+    fn shapes(&self) -> impl Iterator<Item = &ImageShape> {
+        self.replaceable
+            .iter()
+            .filter(|shape| shape.is_replaceable())
+    }
+
+    /// What stands in for them in synthesis.
+    fn placeholders(&self) -> Vec<Image> {
+        self.shapes()
+            .zip(0..)
+            .map(|(shape, number)| Image::placeholder(shape, number))
+            .collect()
+    }
+
     fn run<'r>(&'r self, program: &'r Program) -> Result<Run<'r>, Error> {
         run_in(&self.folder, program, self.limit)
     }
@@ -399,6 +481,18 @@ impl Flow<'_> {
 }
 
 impl PnrReport {
+    /// Logic cells, or look-up tables where flip-flops are counted by themselves.
+    pub fn logic_cells(&self) -> u64 {
+        let kinds = ["ICESTORM_LC", "TRELLIS_COMB", "LUT4", "ALU"];
+        kinds.iter().map(|kind| self.used(kind)).sum()
+    }
+
+    /// Block RAMs.
+    pub fn block_rams(&self) -> u64 {
+        let kinds = ["ICESTORM_RAM", "DP16KD", "BSRAM"];
+        kinds.iter().map(|kind| self.used(kind)).sum()
+    }
+
     /// How many of a resource are used, by the tool's own name.
     pub fn used(&self, what: &str) -> u64 {
         self.utilisation

@@ -3,21 +3,28 @@
 //! * `targets`: boards and their devices, as data.
 //! * `tools`: the external tools, pinned and kept in the user's cache.
 //! * `flow`: synthesis, place and route, packing, in one folder.
+//! * `contents`: where a finished design holds its memory images, and others in their place.
+//! * [`formal`]: proofs about Verilog.
 //! * `gates`: a netlist of the device's cells, from synthesis or from a bitstream.
 //! * `decode`: reads a bitstream; refuses what it cannot explain to the last bit.
+//! * `programming`: bitstreams onto boards.
 //! * `simulation`: netlists as Verilog for Verilator, a fast form and a reference.
 //!
 //! Nothing here simulates, and nothing knows of networks. Start with [`Flow`].
 
+mod contents;
 mod decode;
 mod error;
 mod flow;
+pub mod formal;
 mod gates;
 mod process;
+mod programming;
 mod simulation;
 mod targets;
 mod tools;
 
+pub use contents::{Bel, Contents, Image, ImageShape, Placement};
 pub use decode::{Decoded, decode, decode_text};
 pub use error::Error;
 pub use flow::{Files, Flow, PathSegment, PnrReport, SynthReport, Utilisation};
@@ -26,6 +33,7 @@ pub use gates::{
     SinglePortRam, Table, WhileWriting,
 };
 pub use process::{Program, Run};
+pub use programming::{Memory, Programmer, Programming};
 pub use simulation::{VerilogSources, fast_sources, netlist_sources, reference_sources};
 pub use targets::{Family, Limits, Pins, Target, target, target_names, targets};
 pub use tools::{

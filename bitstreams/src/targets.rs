@@ -141,7 +141,7 @@ impl Target {
 
 impl Family {
     /// The file that says which port is on which pin.
-    pub fn constraints_file(self) -> &'static str {
+    pub const fn constraints_file(self) -> &'static str {
         match self {
             Self::Ice40 => "pins.pcf",
             Self::Ecp5 => "pins.lpf",
@@ -150,7 +150,7 @@ impl Family {
     }
 
     /// The file with the placed and routed design.
-    pub fn placed_file(self) -> &'static str {
+    pub const fn placed_file(self) -> &'static str {
         match self {
             Self::Ice40 => "placed.asc",
             Self::Ecp5 => "placed.config",
@@ -159,7 +159,7 @@ impl Family {
     }
 
     /// The file that the device is loaded with.
-    pub fn bitstream_file(self) -> &'static str {
+    pub const fn bitstream_file(self) -> &'static str {
         match self {
             Self::Ice40 => "bitstream.bin",
             Self::Ecp5 => "bitstream.bit",

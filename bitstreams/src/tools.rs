@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::formal::Prover;
 use crate::process::{Program, Run};
 
 /// Overrides the folder that the tools and other things are kept in.
@@ -74,6 +75,8 @@ pub struct Toolchain {
     pub verilator_root: PathBuf,
     /// C++ compiler for Verilator's output.
     pub compiler: Program,
+    /// What proofs need; Debian's release has no such programs.
+    pub prover: Option<Prover>,
 }
 
 /// A folder of data that a tool needs.
@@ -248,6 +251,9 @@ impl Toolchain {
         ];
         programs.extend(&self.others);
         programs.extend([&self.verilator, &self.compiler]);
+        if let Some(prover) = &self.prover {
+            programs.extend([&prover.smtbmc, &prover.solver]);
+        }
         programs
     }
 
@@ -410,13 +416,13 @@ fn trial(program: &Program) -> Result<String, Error> {
             Err(Error::ToolFailed { output, .. }) if output.contains("Usage:") => Ok(output),
             other => other,
         },
-        "ecppack" | "ecpunpack" | "gowin_pack" => run.arguments(["--help"]).output(),
+        "ecppack" | "ecpunpack" | "gowin_pack" | "smtbmc" => run.arguments(["--help"]).output(),
         _ => run.arguments(["--version"]).output(),
     }
 }
 
 /// The first of `names` in `PATH`, as an absolute path.
-fn search_path(names: &[&str]) -> Option<PathBuf> {
+pub(crate) fn search_path(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let folders: Vec<PathBuf> = std::env::split_paths(&path)
         .filter(|folder| folder.is_absolute())
@@ -507,10 +513,22 @@ mod tests {
                 version: "2".to_owned(),
                 path: place.join("database"),
             },
-            others: vec![program("nextpnr-ecp5")],
+            others: [
+                "nextpnr-ecp5",
+                "ecppack",
+                "ecpunpack",
+                "nextpnr-gowin",
+                "gowin_pack",
+            ]
+            .map(program)
+            .to_vec(),
             verilator: program("verilator"),
             verilator_root: place.join("verilator"),
             compiler: program("c++"),
+            prover: Some(Prover {
+                smtbmc: program("smtbmc"),
+                solver: program("boolector"),
+            }),
         }
     }
 
@@ -569,7 +587,10 @@ mod tests {
         assert_eq!(made.load(Ordering::SeqCst), 1);
         let found = Toolchain::find_in(cache.path(), ToolSource::Pypi).unwrap();
         assert!(installed.iter().all(|tools| *tools == found));
-        assert_eq!(found.versions()[7], ("fpga-icestorm-chipdb", "2"));
+        assert_eq!(
+            found.versions().last(),
+            Some(&("fpga-icestorm-chipdb", "2"))
+        );
         // The other source is another installation.
         assert!(Toolchain::find_in(cache.path(), ToolSource::Apt).is_err());
         let leftovers = names_in(&cache.path().join("tools"));

@@ -2,7 +2,9 @@
 
 use rust_hdl_core::prelude::*;
 
-use crate::leaf::{BitRegister, LaneSelect, Pack, Register, RowAddress};
+use crate::error::Error;
+use crate::image::MemoryImage;
+use crate::leaf::{BitRegister, LaneSelect, Pack, Register, RowAddress, TableMemory};
 use crate::learn::REWARD_BITS;
 use crate::stage::{COUNTER_BITS, Counter, CounterTurn, RESULT_SPACE};
 use crate::width::{DConst, DSignal, SignalType, bit_cast};
@@ -126,7 +128,7 @@ pub struct Control {
     class_word: DSignal<Local>,
     decided_class: DSignal<Local>,
     n_ticks_word: DSignal<Local>,
-    identity: Vec<DConst>,
+    identity: TableMemory,
     result_bytes: DConst,
     control_space: DConst,
     result_space: DConst,
@@ -140,10 +142,29 @@ pub struct Control {
     _n_phased: usize,
 }
 
+/// The first registers of a design: its identity and the protocol's version. They are a memory's
+/// contents, so that a finished bitstream can get others.
+///
+/// # Errors
+/// None in fact; those of any image.
+pub fn identity_image(design_id: u64) -> Result<MemoryImage, Error> {
+    let mut words = vec![0; 16];
+    let bytes = design_id.to_le_bytes().into_iter();
+    for (word, byte) in words.iter_mut().zip(bytes.chain([PROTOCOL_VERSION])) {
+        *word = byte.into();
+    }
+    MemoryImage::new("identity.hex", vec![SignalType::unsigned(8)], words)
+}
+
 impl Control {
-    /// The registers of a design with this identity, which starts with `n_ticks` ticks; of one that
-    /// learns, with the phases of a sample.
-    pub fn new(design_id: u64, n_ticks: u16, class_bits: usize, phases: Option<u32>) -> Self {
+    /// The registers of a design with this identity, which starts with `n_ticks`
+    /// ticks; of one that learns, with the phases of a sample.
+    pub fn new(
+        identity: &MemoryImage,
+        n_ticks: u16,
+        class_bits: usize,
+        phases: Option<u32>,
+    ) -> Self {
         let learns = phases.is_some();
         let n_learning = usize::from(learns);
         let n_phased = usize::from(phases.is_some_and(|phases| phases > 1));
@@ -156,12 +177,6 @@ impl Control {
         let byte = SignalType::unsigned(8);
         let [low, high] = n_ticks.to_le_bytes();
         let preset = |value: u8| Register::with_value(byte.value(value.into()));
-        let mut identity: Vec<_> = design_id
-            .to_le_bytes()
-            .iter()
-            .map(|&b| DConst::new(b.into(), 8))
-            .collect();
-        identity.push(DConst::new(PROTOCOL_VERSION.into(), 8));
         Self {
             learn: (0..n_learning).map(|_| Signal::default()).collect(),
             reward: DSignal::row(&vec![SignalType::signed(REWARD_BITS); n_learning]),
@@ -223,7 +238,7 @@ impl Control {
             class_word: DSignal::new(16),
             decided_class: DSignal::new(16),
             n_ticks_word: DSignal::new(TICK_BITS),
-            identity,
+            identity: TableMemory::with_image(identity),
             result_bytes: DConst::new(N_RESULTS as u64, 24),
             control_space: DConst::new(CONTROL_SPACE, 8),
             result_space: DConst::new(RESULT_SPACE, 8),
@@ -281,10 +296,8 @@ impl Logic for Control {
             self.shifted_high.val() | bit_cast(self.ticks_low.q.val(), TICK_BITS);
         self.n_ticks.next = self.n_ticks_word.val();
 
-        for i in 0..9 {
-            self.registers.lanes[i].next = self.identity[i].val();
-        }
-        for i in 9..16 {
+        self.identity.address.next = bit_cast(self.bus_address.val(), 4);
+        for i in 0..16 {
             self.registers.lanes[i].next = self.zero_byte.val();
         }
         self.registers.lanes[16].next = self.ticks_low.q.val();
@@ -375,6 +388,9 @@ impl Logic for Control {
         self.bus_read_data.next = self.zero_byte.val();
         if self.control_hit.val() {
             self.bus_read_data.next = self.registers.selected.val();
+            if !self.bus_address.val().get_bit(4) {
+                self.bus_read_data.next = self.identity.data[0].val();
+            }
         }
         if self.result_hit.val() {
             if !self.bus_address.val().get_bit(2) {

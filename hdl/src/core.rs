@@ -494,7 +494,7 @@ impl Core {
             _first_state_end: first_state + 1,
             held: held.into_iter().collect(),
             states,
-            parameters: RomMemory::with_image(&cfg.parameters),
+            parameters: RomMemory::with_image(&cfg.parameters).replaceable(),
             path,
             path_valid: Delay::new(1, latency),
             path_index: Delay::new(neuron_bits, latency),

@@ -211,7 +211,7 @@ impl Device {
             trace_word: outputs(&net.trace_word),
             link: HostLink::new()?,
             control: Control::new(
-                cfg.design_id,
+                &cfg.identity,
                 cfg.n_ticks,
                 class_bits,
                 learns.then_some(cfg.phases),

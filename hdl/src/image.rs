@@ -79,6 +79,11 @@ impl MemoryImage {
         &self.lanes
     }
 
+    /// Bits of a row.
+    pub fn row_bits(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.width).sum()
+    }
+
     /// The number of rows.
     pub fn depth(&self) -> usize {
         self.words.len() / self.lanes.len()

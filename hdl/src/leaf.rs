@@ -22,6 +22,7 @@ mod rows;
 mod shift_left;
 mod spram_memory;
 mod state_register;
+mod table_memory;
 mod unpack;
 mod wires;
 
@@ -38,6 +39,7 @@ pub use row_memory::{RomMemory, RowMemory};
 pub use shift_left::ShiftLeft;
 pub use spram_memory::SpramMemory;
 pub use state_register::{BitRegister, StateRegister};
+pub use table_memory::TableMemory;
 pub use unpack::Unpack;
 pub use wires::{BitWires, TurnGates, Wire, Wires};
 

@@ -48,7 +48,7 @@ mod walk;
 mod way;
 mod width;
 
-pub use self::core::{Core, CoreConfig, CoreState, Turn, Turns};
+pub use self::core::{Core, CoreConfig, CoreState, Lane, Turn, Turns};
 pub use control::{CONTROL_SPACE, Control, INPUT_SPACE, PROTOCOL_VERSION, SCORE_SPACE, TICK_BITS};
 pub use datapath::{
     Comparison, DataInput, DataKind, DataOp, DataOutput, DataPath, DataPathSpec, DataStep, ValueId,
@@ -64,7 +64,7 @@ pub use image::MemoryImage;
 pub use leaf::{
     Asr, BitRegister, BitResetRegister, BitWires, Delay, LaneSelect, Multiply, Pack, Register,
     ResetRegister, ResetStateRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft,
-    SpramMemory, StateRegister, TurnGates, Unpack, Wire, Wires,
+    SpramMemory, StateRegister, TableMemory, TurnGates, Unpack, Wire, Wires,
 };
 pub use learn::{
     ColumnMemory, Field, Fields, GatePlan, Gates, LanePlan, LearnState, LearningConfig,
@@ -74,6 +74,7 @@ pub use learn::{
 pub use merge::{Merge, Planes};
 pub use plane_sender::{PlaneSender, PlaneState};
 pub use port::{Port, PortConfig};
+pub use program::datapath_of;
 pub use repeater::Repeater;
 pub use simulation::{NotSettled, clock_cycle, settle};
 pub use stage::{

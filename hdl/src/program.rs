@@ -6,8 +6,9 @@ use spikeloom_ir::network::Compare;
 use spikeloom_ir::{Init, Op, Program};
 
 use crate::datapath::{
-    Comparison, DataInput, DataKind, DataOp, DataOutput, DataPathSpec, DataStep, ValueId,
+    Comparison, DataInput, DataKind, DataOp, DataOutput, DataPath, DataPathSpec, DataStep, ValueId,
 };
+use crate::error::Error;
 use crate::leaf::Rounding;
 
 /// Additions in series, of about 24 bits, that a pipeline stage may hold.
@@ -15,6 +16,17 @@ use crate::leaf::Rounding;
 /// Chosen on the UP5K, the slowest target, where the carries of a series overlap: five take about
 /// 35 ns. Boards clock it at 12 MHz, so a stage more would buy nothing and cost its registers.
 const ADDERS_PER_STAGE: f64 = 5.0;
+
+/// The datapath of `program`, as a block of its own. Inputs, in order: whether this is the sample's
+/// first tick (condition), the input sums of `input_bits` bits each, the state variables, the
+/// parameters. Outputs: the new state variables, then the spike condition or the graded value where
+/// there is one.
+///
+/// # Errors
+/// If a width is out of range.
+pub fn datapath_of(program: &Program, input_bits: &[usize]) -> Result<DataPath, Error> {
+    DataPath::new(lower(program, input_bits))
+}
 
 /// The datapath of `program`. Inputs, in order: whether this is the sample's first tick
 /// (condition), the input sums of `input_bits` bits each, the state variables, the parameters.

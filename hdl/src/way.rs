@@ -86,6 +86,14 @@ impl WayPlan {
             WayKind::Listed(list) => list.images().to_vec(),
         }
     }
+
+    /// Those of them that depend on the weights.
+    pub fn replaceable_images(&self) -> Vec<&MemoryImage> {
+        match &self.kind {
+            WayKind::Dense { .. } | WayKind::Plane(_) => vec![],
+            WayKind::Listed(list) => list.images().to_vec(),
+        }
+    }
 }
 
 /// Where a [`Way`] stands in its core.

@@ -19,6 +19,7 @@ pub struct Workshop {
     program: PathBuf,
     folder: TempDir,
     cache: Option<PathBuf>,
+    programs: Option<PathBuf>,
 }
 
 /// What a run may take.
@@ -57,6 +58,7 @@ impl Workshop {
                 .tempdir_in(parent)
                 .unwrap(),
             cache: None,
+            programs: None,
         }
     }
 
@@ -65,6 +67,13 @@ impl Workshop {
     #[must_use]
     pub fn without_tools(mut self) -> Self {
         self.cache = Some(PathBuf::from("cache"));
+        self
+    }
+
+    /// The program finds other programs in a folder here, and nowhere else.
+    #[must_use]
+    pub fn with_programs(mut self, folder: &str) -> Self {
+        self.programs = Some(self.path(folder));
         self
     }
 
@@ -146,6 +155,9 @@ impl Workshop {
             .env_remove("RUST_BACKTRACE");
         if let Some(cache) = &self.cache {
             command.env("SPIKELOOM_CACHE", cache).env("PATH", "");
+        }
+        if let Some(programs) = &self.programs {
+            command.env("PATH", programs);
         }
         // Into files, so that a program that hangs can be ended while nobody reads what it says.
         let (stdout, stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());

@@ -1,6 +1,6 @@
 //! The bits of a bitstream, tile by tile, as `iceunpack` writes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
 
@@ -81,6 +81,27 @@ impl Tile {
 }
 
 impl Configuration {
+    /// Whether both set the same bits; what is not there is 0.
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        let tiles = |c: &Self| -> Vec<(Place, String, Vec<u64>)> {
+            let set = |tile: &Tile| tile.rows.iter().any(|row| *row != 0);
+            let tiles = c.tiles.iter().filter(|(_, tile)| set(tile));
+            tiles
+                .map(|(place, tile)| (*place, tile.kind.clone(), tile.rows.clone()))
+                .collect()
+        };
+        let contents = |c: &Self| -> Vec<(Place, Vec<u16>)> {
+            let set = |words: &[u16]| words.iter().any(|word| *word != 0);
+            let all = c.ram_contents.iter().filter(|(_, words)| set(words));
+            all.map(|(place, words)| (*place, words.clone())).collect()
+        };
+        let extra = |c: &Self| -> BTreeSet<_> { c.extra_bits.iter().copied().collect() };
+        self.device == other.device
+            && extra(self) == extra(other)
+            && contents(self) == contents(other)
+            && tiles(self) == tiles(other)
+    }
+
     pub(super) fn read(text: &str) -> Result<Self, Error> {
         let mut found = Self {
             device: String::new(),

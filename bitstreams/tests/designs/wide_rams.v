@@ -97,7 +97,7 @@ module top (
   reg [15:0] seen = 16'd0;
   always @(posedge clock)
     if (known)
-      seen <= {seen[14:0], seen[15]} ^ {now, later, by_4} ^ {by_2, 13'd0, by_1 & age[1]}
+      seen <= {seen[14:0], seen[15]} ^ {now, later, by_4} ^ {by_2, 13'd0, by_1 & (&age)}
           ^ by_36[15:0] ^ {by_36[35:20]} ^ by_18[15:0] ^ {by_18[17:16], by_9, 5'd0};
   assign uart_tx = ^seen;
 endmodule

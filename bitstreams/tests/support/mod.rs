@@ -60,6 +60,7 @@ impl Design {
             folder: folder.to_path_buf(),
             top: "top".to_owned(),
             verilog: self.verilog.iter().map(|(name, _)| name.clone()).collect(),
+            replaceable: vec![],
             seed: 1,
             limit: Duration::from_secs(300),
         }

@@ -9,6 +9,7 @@
 //! | `device.v`, `top.v`, `*.hex` | the design behind a byte stream and on its pins, memory images |
 //! | `core*_weights.bin` | weights that the host loads |
 //! | `netlist.json`, `netlist.v`; iCE40: `pins.pcf`, `placed.asc`, `bitstream.bin`; ECP5: `pins.lpf`, `placed.config`, `bitstream.bit`; Gowin: `pins.cst`, `placed.json`, `bitstream.fs` | tools' output |
+//! | `contents.json`, `placement.json` | where memory images and cells are in them, for iCE40 |
 //! | `logs/` | what the tools printed, times among it |
 //! | `report.json`, `timings.json` | figures; the first is the same on every run |
 
@@ -137,7 +138,7 @@ impl Build {
             return Err(wrong(what).into());
         }
         let project = ProjectFile::parse(&project_yaml, file::PROJECT)?;
-        let model = Model::read(&folder.join(names[0]))?;
+        let model = Self::model_of(folder)?;
         let (network, _) = model.load(&project)?;
         let network = spikeloom_passes::normalise(&network);
         Ok(Self {
@@ -147,6 +148,33 @@ impl Build {
             mapped,
             report,
         })
+    }
+
+    fn model_of(folder: &Path) -> Result<Model, Error> {
+        let text = folder.join(file::MODEL_TEXT);
+        match text.exists() {
+            true => Model::read(&text),
+            false => Model::read(&folder.join(file::MODEL)),
+        }
+    }
+
+    /// What was compiled.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn model(&self) -> Result<Model, Error> {
+        Self::model_of(&self.folder)
+    }
+
+    /// How it was compiled.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn project(&self) -> miette::Result<ProjectFile> {
+        Ok(ProjectFile::parse(
+            &self.text(file::PROJECT)?,
+            file::PROJECT,
+        )?)
     }
 
     /// The design's identity.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use spikeloom_bitstreams::{Family, Flow, Target, ToolSource, Toolchain};
+use spikeloom_bitstreams::{Family, Flow, ImageShape, Target, ToolSource, Toolchain};
 use spikeloom_boards::Layout;
 use spikeloom_frontend::{Bits, Compression, ProjectFile, Sharing};
 use spikeloom_hdl::DeviceConfig;
@@ -19,6 +19,7 @@ use crate::data::{DataSet, Samples};
 use crate::error::Error;
 use crate::interrupt::Unfinished;
 use crate::model::Model;
+use crate::parts::Parts;
 use crate::quantised::{self, Quantised, quantise};
 use crate::report::{Report, StopAt};
 use crate::steps::Steps;
@@ -124,19 +125,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     dump(request, Level::Quantized, || quantized.to_string());
 
     let limits = limits(&target);
-    let map_cfg = MapConfig {
-        lanes: request.project.lanes.map(|l| l as usize),
-        compress: match request.project.compress {
-            None | Some(Compression::Auto) => Compress::Auto,
-            Some(Compression::Always) => Compress::Always,
-            Some(Compression::Never) => Compress::Never,
-        },
-        fold: match request.project.fold {
-            None | Some(Sharing::Auto) => Folding::Auto,
-            Some(Sharing::Always) => Folding::Always,
-            Some(Sharing::Never) => Folding::Never,
-        },
-    };
+    let map_cfg = map_config(&request.project);
     let mapped = steps.run("map onto cores and memories", || {
         map(quantized, &limits, &map_cfg)
     })?;
@@ -261,6 +250,8 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         tools: Vec::new(),
         synthesis: None,
         place_and_route: None,
+        usage: None,
+        slowest_path: None,
         bitstream_bytes: None,
     };
     if let Some(tools) = &tools {
@@ -275,6 +266,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             folder: staging.path().to_owned(),
             top: "top".into(),
             verilog: vec![file::TOP.into()],
+            replaceable: replaceable(&device_cfg),
             seed: request.project.seed.unwrap_or(1),
             limit: TOOL_LIMIT,
         };
@@ -282,6 +274,12 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         if request.stop_at == StopAt::Bitstream {
             let placed = steps.run("place and route (nextpnr)", || flow.place_and_route())?;
             note_placed(&steps, &placed);
+            let parts = Parts::new(quantized, &mapped);
+            // Nothing says so of the other families.
+            if target.family == Family::Ice40 {
+                report.usage = Some(parts.usage(&flow.placement()?));
+            }
+            report.slowest_path = Some(parts.path(&placed.critical_path));
             report.place_and_route = Some(placed);
             let path = steps.run("pack the bitstream", || flow.pack())?;
             let size = std::fs::metadata(&path)
@@ -343,7 +341,7 @@ fn existing_ancestor(path: &Path) -> PathBuf {
 }
 
 /// Moves the finished folder to its place; an older build folder there is replaced.
-fn publish(staging: tempfile::TempDir, output: &Path) -> Result<(), Error> {
+pub(crate) fn publish(staging: tempfile::TempDir, output: &Path) -> Result<(), Error> {
     let unwritable = |source| Error::Unwritable {
         path: output.to_owned(),
         source,
@@ -365,6 +363,35 @@ fn publish(staging: tempfile::TempDir, output: &Path) -> Result<(), Error> {
         let _ = std::fs::set_permissions(output, std::fs::Permissions::from_mode(0o755));
     }
     moved
+}
+
+/// What the settings say of placing.
+pub(crate) fn map_config(project: &ProjectFile) -> MapConfig {
+    MapConfig {
+        lanes: project.lanes.map(|l| l as usize),
+        compress: match project.compress {
+            None | Some(Compression::Auto) => Compress::Auto,
+            Some(Compression::Always) => Compress::Always,
+            Some(Compression::Never) => Compress::Never,
+        },
+        fold: match project.fold {
+            None | Some(Sharing::Auto) => Folding::Auto,
+            Some(Sharing::Always) => Folding::Always,
+            Some(Sharing::Never) => Folding::Never,
+        },
+    }
+}
+
+/// The memory images whose rows may be replaced in a finished design.
+pub(crate) fn replaceable(device: &DeviceConfig) -> Vec<ImageShape> {
+    let images = device.replaceable_images().into_iter();
+    images
+        .map(|image| ImageShape {
+            file: image.name().to_owned(),
+            rows: image.depth(),
+            row_bits: image.row_bits(),
+        })
+        .collect()
 }
 
 /// What placing needs to know of a target.
@@ -421,7 +448,7 @@ fn dump(request: &Request, level: Level, text: impl FnOnce() -> String) {
     }
 }
 
-fn yaml<T: serde::Serialize>(level: &T) -> miette::Result<String> {
+pub(crate) fn yaml<T: serde::Serialize>(level: &T) -> miette::Result<String> {
     use miette::IntoDiagnostic;
     serde_yaml::to_string(level).into_diagnostic()
 }

@@ -56,6 +56,46 @@ pub enum Error {
         /// Most bytes that are read.
         limit: u64,
     },
+    /// A build folder without a bitstream.
+    #[error("{} was compiled to the {stopped_at} only", path.display())]
+    #[diagnostic(
+        code(spikeloom::no_bitstream),
+        help("compile the model again without `--stop-at`")
+    )]
+    NoBitstream {
+        /// The build folder.
+        path: PathBuf,
+        /// Its last step.
+        stopped_at: &'static str,
+    },
+    /// A bitstream for the pins of another board.
+    #[error("{} was compiled for {target}, not for {board}", path.display())]
+    #[diagnostic(
+        code(spikeloom::other_board),
+        help("compile the model with `--target {board}`: each board has its own pins and clock")
+    )]
+    OtherBoard {
+        /// The build folder.
+        path: PathBuf,
+        /// The board it was compiled for.
+        target: String,
+        /// The board asked for.
+        board: String,
+    },
+    /// New weights that are not those of the network.
+    #[error("the weights in {} are not of this network: {what}", path.display())]
+    #[diagnostic(
+        code(spikeloom::wrong_weights),
+        help(
+            "give a model of the same shape, or an `.npz` or `.safetensors` with arrays called `PROJECTION.weight`, `PROJECTION.bias` and `POPULATION.v_threshold`; `spikeloom inspect` lists the names"
+        )
+    )]
+    WrongWeights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// A file that would be replaced.
     #[error("{} exists", path.display())]
     #[diagnostic(

@@ -15,11 +15,15 @@ mod cmd_check;
 mod cmd_compile;
 mod cmd_convert;
 mod cmd_doctor;
+mod cmd_explore;
 mod cmd_fit_readout;
 mod cmd_inspect;
 mod cmd_learn;
+mod cmd_patch;
+mod cmd_program;
 mod cmd_quantize;
 mod cmd_quickstart;
+mod cmd_report;
 mod cmd_simulate;
 mod cmd_targets;
 mod cmd_tools;
@@ -50,6 +54,7 @@ enum Command {
     Quickstart(cmd_quickstart::Quickstart),
     Compile(cmd_compile::Compile),
     Convert(cmd_convert::Convert),
+    Explore(cmd_explore::Explore),
     FitReadout(cmd_fit_readout::FitReadout),
     Learn(cmd_learn::Learn),
     Quantize(cmd_quantize::Quantize),
@@ -59,6 +64,9 @@ enum Command {
     Whiten(cmd_whiten::Whiten),
     Check(cmd_check::Check),
     Board(cmd_board::Board),
+    Patch(cmd_patch::Patch),
+    Program(cmd_program::Program),
+    Report(cmd_report::Report),
     Inspect(cmd_inspect::Inspect),
     Targets(cmd_targets::Targets),
     Doctor(cmd_doctor::Doctor),
@@ -97,6 +105,7 @@ fn main() -> ExitCode {
         Command::Quickstart(c) => c.run(),
         Command::Compile(c) => c.run(),
         Command::Convert(c) => c.run(),
+        Command::Explore(c) => c.run(),
         Command::FitReadout(c) => c.run(),
         Command::Learn(c) => c.run(),
         Command::Quantize(c) => c.run(),
@@ -106,6 +115,9 @@ fn main() -> ExitCode {
         Command::Whiten(c) => c.run(),
         Command::Check(c) => c.run(),
         Command::Board(c) => c.run(),
+        Command::Patch(c) => c.run(),
+        Command::Program(c) => c.run(),
+        Command::Report(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Targets(c) => c.run(),
         Command::Doctor(c) => c.run(),

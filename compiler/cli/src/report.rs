@@ -6,6 +6,8 @@ use spikeloom_calibrate::{BudgetReport, CalibrationReport, NeuronReport};
 use spikeloom_ir::mapped::{Estimate, Memory};
 use spikeloom_passes::QuantizeReport;
 
+use crate::parts::{PathPiece, Usage};
+
 /// The last step of a compilation.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
@@ -83,6 +85,12 @@ pub struct Report {
     pub synthesis: Option<SynthReport>,
     /// What place and route made.
     pub place_and_route: Option<PnrReport>,
+    /// What each part of the design takes of the device; `None` unless it was placed.
+    #[serde(default)]
+    pub usage: Option<Vec<Usage>>,
+    /// The slowest path, from part to part; `None` unless it was placed.
+    #[serde(default)]
+    pub slowest_path: Option<Vec<PathPiece>>,
     /// Size of the bitstream in bytes.
     pub bitstream_bytes: Option<u64>,
 }

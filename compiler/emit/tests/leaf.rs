@@ -8,7 +8,7 @@ use rust_hdl_core::prelude::*;
 use spikeloom_hdl::{
     Asr, BitRegister, BitResetRegister, DBits, DSignal, Delay, LaneSelect, MemoryImage, Multiply,
     Pack, Register, ResetRegister, RomMemory, Rounding, RowAddress, RowMemory, ShiftLeft,
-    SignalType, SpramMemory, Unpack,
+    SignalType, SpramMemory, TableMemory, Unpack,
 };
 use support::{Case, Drive, Random, Stimulus, case, cell_counts, check_equal, yosys_run};
 
@@ -199,6 +199,7 @@ fn memories() -> Vec<Case> {
     };
     let image_file = |image: &MemoryImage| vec![(image.name().to_owned(), image.to_hex())];
     let (filled, rom) = (image("filled.hex"), image("rom.hex"));
+    let (replaceable, table) = (image("replaceable.hex"), image("table.hex"));
     // A single-port memory shows anything until it is read: it is compared in a whole device.
     vec![
         case(
@@ -234,6 +235,22 @@ fn memories() -> Vec<Case> {
             |b| vec![&mut b.read_address],
             Some(|b| &mut b.clock),
             image_file(&rom),
+        ),
+        case(
+            "replaceable_rom_memory",
+            RomMemory::with_image(&replaceable).replaceable(),
+            &stimulus,
+            |b| vec![&mut b.read_address],
+            Some(|b| &mut b.clock),
+            image_file(&replaceable),
+        ),
+        case(
+            "table_memory",
+            TableMemory::with_image(&table),
+            &stimulus,
+            |b| vec![&mut b.address],
+            None,
+            image_file(&table),
         ),
     ]
 }

@@ -6,6 +6,18 @@ use spikeloom_ir::{Origin, ProgramError, QuantizedError};
 #[derive(Debug, Clone, PartialEq, thiserror::Error, miette::Diagnostic)]
 #[non_exhaustive]
 pub enum Error {
+    /// A network that a circuit made for another cannot compute.
+    #[error("the network needs another circuit: {}", differences.join("; "))]
+    #[diagnostic(
+        code(spikeloom::adopt::other_circuit),
+        help(
+            "compile the model again; new weights alone keep neurons, time constants and formats"
+        )
+    )]
+    OtherCircuit {
+        /// What differs.
+        differences: Vec<String>,
+    },
     /// A parameter has no usable fixed-point value.
     #[error("{parameter} of {origin} is {value} for neuron {neuron}, which cannot be quantised")]
     #[diagnostic(

@@ -5,6 +5,7 @@
 
 #![deny(clippy::as_conversions)]
 
+mod adopt;
 mod arrivals;
 mod error;
 mod fidelity;
@@ -21,6 +22,7 @@ mod silent;
 mod synapses;
 mod tuning;
 
+pub use adopt::{adopt, adopt_mapped};
 pub use error::Error;
 pub use fidelity::{ProjectionReport, bytes};
 pub use map::{Compress, Folding, MAX_LANES, MapConfig, fold_obstacles, map};

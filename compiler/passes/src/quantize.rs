@@ -272,9 +272,11 @@ pub fn quantize(
         // Weights are measured in the unit of the first source.
         let unit = arriving.first().map_or(1.0, |sent| sent.unit);
         let factors: Vec<f64> = arriving.iter().map(|sent| sent.unit / unit).collect();
+        let own = cfg.of.get(&population.name);
+        let (scale, threshold_bits) = *own.unwrap_or(&(cfg.scale, cfg.threshold_bits));
         let clips = match cfg.tuning.clips_of(index, population)? {
             Some(clips) => Clips::Each(clips),
-            None => Clips::Rule(cfg.scale),
+            None => Clips::Rule(scale),
         };
         let scales_of = |incoming: &[Incoming<'_>], factors: &[f64]| {
             scales(incoming, factors, population, &widths, clips)
@@ -358,6 +360,7 @@ pub fn quantize(
         };
         let own_cfg = QuantizeConfig {
             spike_bits: (spike_bits + more).min(MAX_SPIKE_BITS),
+            threshold_bits,
             ..cfg.clone()
         };
         let mut unit_and_error = (None, None);

@@ -5,6 +5,7 @@ use spikeloom_ir::mapped::{self, Mapped, MemoryKind};
 use spikeloom_ir::quantized::{Decoder, Source};
 use spikeloom_ir::{Init, Program, Quantized};
 
+use crate::control::identity_image;
 use crate::core::{CoreConfig, Turn};
 use crate::delay_line::delay_image;
 use crate::encoder::EncoderConfig;
@@ -40,7 +41,7 @@ pub struct DeviceConfig {
     /// How often a sample is shown to a network that learns.
     pub phases: u32,
     /// Tells the host which design this is.
-    pub design_id: u64,
+    pub identity: MemoryImage,
 }
 
 /// Where a population is computed.
@@ -104,7 +105,7 @@ impl DeviceConfig {
             score_memory: mapped.score_memory,
             n_ticks: network.ticks.try_into().unwrap_or(u16::MAX),
             phases: network.phases,
-            design_id,
+            identity: identity_image(design_id)?,
         })
     }
 
@@ -118,7 +119,18 @@ impl DeviceConfig {
         of_cores
             .chain(ports.flat_map(|(port, _)| &port.delays))
             .chain(self.encoder.images())
+            .chain([&self.identity])
             .collect()
+    }
+
+    /// Those of them whose rows may be replaced in a finished bitstream, for no other logic depends
+    /// on them: weights, parameters, lists of rows and the identity.
+    pub fn replaceable_images(&self) -> Vec<&MemoryImage> {
+        let of_cores = self.cores.iter().flat_map(|c| {
+            let lists = c.ways.iter().flat_map(WayPlan::replaceable_images);
+            c.weights.iter().chain([&c.parameters]).chain(lists)
+        });
+        of_cores.chain([&self.identity]).collect()
     }
 }
 

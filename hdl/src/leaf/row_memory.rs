@@ -206,6 +206,7 @@ pub struct RomMemory {
     pub read_data: Vec<DSignal<Out>>,
     _rows: Rows,
     _logic_rows: usize,
+    _replaceable: bool,
 }
 
 impl RomMemory {
@@ -218,6 +219,16 @@ impl RomMemory {
             read_data: DSignal::row(rows.lanes()),
             _rows: rows,
             _logic_rows: LOGIC_ROWS,
+            _replaceable: false,
+        }
+    }
+
+    /// The same with rows that a finished bitstream may get others in place of: no other logic
+    /// depends on what they are.
+    pub fn replaceable(self) -> Self {
+        Self {
+            _replaceable: true,
+            ..self
         }
     }
 
@@ -248,7 +259,10 @@ impl Logic for RomMemory {
         Verilog::Custom(format!(
             "{}{}{}\
              always @(posedge clock) row <= rows[read_address];\n{}",
-            rows.read_only_style(self._logic_rows),
+            match self._replaceable {
+                true => rows.replaceable_style(self._logic_rows),
+                false => rows.read_only_style(self._logic_rows),
+            },
             rows.declarations(),
             rows.initial(),
             rows.split("read_data"),

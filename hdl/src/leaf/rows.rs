@@ -99,14 +99,30 @@ impl Rows {
     /// Declares `rows` and the output register `row`.
     pub(super) fn declarations(&self) -> String {
         let msb = self.row_width() - 1;
+        format!("{}reg [{msb}:0] row;\n", self.memory())
+    }
+
+    /// Declares `rows`.
+    pub(super) fn memory(&self) -> String {
+        let msb = self.row_width() - 1;
         let last = self.depth - 1;
-        format!("reg [{msb}:0] rows [0:{last}];\nreg [{msb}:0] row;\n")
+        format!("reg [{msb}:0] rows [0:{last}];\n")
     }
 
     /// What a memory that is only read is made of, so that what the mapper counts is what is built.
     pub(super) fn read_only_style(&self, logic_rows: usize) -> &'static str {
         if self.depth <= logic_rows {
             "(* ram_style = \"logic\" *) "
+        } else {
+            "(* ram_style = \"block\" *) "
+        }
+    }
+
+    /// As [`Rows::read_only_style`], for rows that a finished bitstream may get others in place of: in
+    /// logic, the attribute keeps synthesis from building anything on what they are.
+    pub(super) fn replaceable_style(&self, logic_rows: usize) -> &'static str {
+        if self.depth <= logic_rows {
+            "(* replaceable, ram_style = \"logic\" *) "
         } else {
             "(* ram_style = \"block\" *) "
         }

@@ -158,7 +158,7 @@ impl Logic for SpramMemory {
         let learns = !self.row_write_en.is_empty();
         let style = match self.write_en.is_empty() {
             true if learns => "(* no_rw_check, ram_style = \"block\" *) ",
-            true => rows.read_only_style(self._logic_rows),
+            true => rows.replaceable_style(self._logic_rows),
             // Yosys counts an SPRAM as 32 block RAMs and would take those for a small network.
             false => "(* ram_style = \"huge\" *) ",
         };

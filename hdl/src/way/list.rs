@@ -113,8 +113,8 @@ pub struct List {
 impl List {
     /// Builds the block.
     pub fn new(plan: &ListPlan) -> Self {
-        let pointers = RomMemory::with_image(&plan.pointers);
-        let entries = RomMemory::with_image(&plan.rows);
+        let pointers = RomMemory::with_image(&plan.pointers).replaceable();
+        let entries = RomMemory::with_image(&plan.rows).replaceable();
         let pre_bits = pointers.read_address.width();
         let entry_bits = entries.read_address.width();
         let left_bits = pointers.read_data[1].width();

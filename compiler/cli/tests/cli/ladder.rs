@@ -95,6 +95,8 @@ fn a_bitstream_for_up5k_computes_the_network() {
     let report: Value = serde_json::from_str(&workshop.text("build/report.json")).unwrap();
     insta::assert_snapshot!("report_keys_to_bitstream", keys(&report));
 
+    crate::report::assert_adds_up(&workshop, "build");
+
     let output = workshop.line("verify build --data data.npz");
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     insta::assert_snapshot!("lines", output.results());

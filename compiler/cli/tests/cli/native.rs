@@ -81,7 +81,10 @@ fn a_converted_model_is_the_same_circuit_and_comes_back() {
     workshop.succeeds("compile back.nir --stop-at verilog -o three");
     for folder in ["two", "three"] {
         let files = workshop.files(folder);
-        let images = files.iter().filter(|(name, _)| name.ends_with(".hex"));
+        // The identity counts the names too, and so the places in the files.
+        let images = files
+            .iter()
+            .filter(|(name, _)| name.ends_with(".hex") && *name != "identity.hex");
         let mut n_images = 0;
         for (name, image) in images {
             assert_eq!(workshop.files("one")[name], *image, "{folder}/{name}");

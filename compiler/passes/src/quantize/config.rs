@@ -23,6 +23,9 @@ pub struct QuantizeConfig {
     pub tuning: Tuning,
     /// Bits of the median threshold that are aimed for.
     pub threshold_bits: u32,
+    /// How scales are chosen in single populations, by name, and bits of their median threshold, in
+    /// place of `scale` and `threshold_bits`.
+    pub of: BTreeMap<String, (ScaleRule, u32)>,
     /// Largest error of a decay factor.
     pub decay_tolerance: f64,
     /// Widest number of spikes of a neuron in one tick, where it may fire more than once: 1 to 8
@@ -39,6 +42,7 @@ impl Default for QuantizeConfig {
             scale: ScaleRule::LeastSquares,
             tuning: Tuning::default(),
             threshold_bits: 10,
+            of: BTreeMap::new(),
             decay_tolerance: 1.0 / 8192.0,
             spike_bits: 4,
         }

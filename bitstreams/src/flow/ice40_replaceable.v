@@ -1,0 +1,83 @@
+// Tables whose contents may be replaced in the finished bitstream: a look-up table for every bit of 16
+// rows, which no optimisation looks into. Selected by the attribute `replaceable`.
+(* techmap_celltype = "$mem_v2" *)
+module replaceable_table (RD_CLK, RD_EN, RD_ARST, RD_SRST, RD_ADDR, RD_DATA, WR_CLK, WR_EN, WR_ADDR, WR_DATA);
+
+parameter MEMID = "";
+parameter SIZE = 1;
+parameter OFFSET = 0;
+parameter ABITS = 1;
+parameter WIDTH = 1;
+parameter INIT = 0;
+parameter RD_PORTS = 1;
+parameter RD_CLK_ENABLE = 0;
+parameter RD_CLK_POLARITY = 0;
+parameter RD_TRANSPARENCY_MASK = 0;
+parameter RD_COLLISION_X_MASK = 0;
+parameter RD_WIDE_CONTINUATION = 0;
+parameter RD_CE_OVER_SRST = 0;
+parameter RD_ARST_VALUE = 0;
+parameter RD_SRST_VALUE = 0;
+parameter RD_INIT_VALUE = 0;
+parameter WR_PORTS = 0;
+parameter WR_CLK_ENABLE = 0;
+parameter WR_CLK_POLARITY = 0;
+parameter WR_PRIORITY_MASK = 0;
+parameter WR_WIDE_CONTINUATION = 0;
+
+input RD_CLK;
+input RD_EN;
+input RD_ARST;
+input RD_SRST;
+input [ABITS-1:0] RD_ADDR;
+output [WIDTH-1:0] RD_DATA;
+input WR_CLK;
+input WR_EN;
+input [ABITS-1:0] WR_ADDR;
+input [WIDTH-1:0] WR_DATA;
+
+wire _TECHMAP_FAIL_ = RD_PORTS != 1 || WR_PORTS != 0 || OFFSET != 0 || SIZE > 64;
+
+// What is in rows that the memory has not: with it the inputs of a table of few rows can be told apart
+// after routing, which swaps them.
+localparam [15:0] FILL = 16'hb2e4;
+localparam BLOCKS = (SIZE + 15) / 16;
+localparam [SIZE*WIDTH-1:0] CONTENTS = INIT;
+
+wire [7:0] address = RD_ADDR;
+wire [WIDTH-1:0] data;
+
+genvar b, k;
+generate
+    for (b = 0; b < WIDTH; b = b + 1) begin : bits
+        wire [BLOCKS-1:0] rows;
+        for (k = 0; k < BLOCKS; k = k + 1) begin : block
+            localparam [15:0] TABLE = {
+                entry(16*k+15, b), entry(16*k+14, b), entry(16*k+13, b), entry(16*k+12, b),
+                entry(16*k+11, b), entry(16*k+10, b), entry(16*k+9, b), entry(16*k+8, b),
+                entry(16*k+7, b), entry(16*k+6, b), entry(16*k+5, b), entry(16*k+4, b),
+                entry(16*k+3, b), entry(16*k+2, b), entry(16*k+1, b), entry(16*k, b)
+            };
+            SB_LUT4 #(.LUT_INIT(TABLE)) lut (
+                .I0(address[0]), .I1(address[1]), .I2(address[2]), .I3(address[3]), .O(rows[k])
+            );
+        end
+        if (BLOCKS == 1)
+            assign data[b] = rows[0];
+        else
+            assign data[b] = rows[address[7:4]];
+    end
+    if (RD_CLK_ENABLE)
+        \$dffe #(.WIDTH(WIDTH), .CLK_POLARITY(RD_CLK_POLARITY), .EN_POLARITY(1'b1))
+            register (.CLK(RD_CLK), .EN(RD_EN), .D(data), .Q(RD_DATA));
+    else
+        assign RD_DATA = data;
+endgenerate
+
+function entry;
+    input integer row;
+    input integer bit_index;
+    entry = row < SIZE ? CONTENTS[row * WIDTH + bit_index] === 1'b1 : FILL[row % 16];
+endfunction
+
+endmodule

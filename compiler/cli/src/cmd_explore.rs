@@ -1,0 +1,184 @@
+//! `spikeloom explore`.
+
+use std::path::PathBuf;
+
+use spikeloom::Error;
+use spikeloom::explore::{Exploration, Point, explore, plot, result_paths};
+use spikeloom::files::Outputs;
+use spikeloom_bitstreams::target;
+use spikeloom_passes::normalise;
+
+use crate::args::{DataArgs, ToolArgs};
+use crate::model_args::{Loaded, ModelArgs, QuantizeArgs};
+use crate::show::{bar, grouped, percent};
+
+/// Compares targets, widths and lanes: accuracy, latency and area, and which are worth having.
+///
+/// Points are estimated in milliseconds each, or, with --synthesise, compiled to their bitstreams.
+/// Finished points are kept in the folder, so the same command goes on where it was ended. The folder
+/// gets `points.json` and the picture `pareto.svg`.
+#[derive(Debug, clap::Args)]
+pub struct Explore {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    quantize: QuantizeArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Boards or devices.
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "up5k,hx8k"
+    )]
+    targets: Vec<String>,
+    /// Widths of a weight, in place of `--bits`: `4,8` or `2..8`.
+    #[arg(long, value_name = "BITS", default_value = "2..8", value_parser = numbers)]
+    widths: Numbers,
+    /// Lanes at most: `1,4,16`, or `auto` for what the mapper chooses.
+    #[arg(long, value_name = "LANES", default_value = "auto,1,2,4,8,16", value_delimiter = ',', value_parser = lanes)]
+    lanes: Vec<Lanes>,
+    /// Compile every point to a bitstream, and take area and clock from it.
+    #[arg(long)]
+    synthesise: bool,
+    /// Points at a time [default: one a processor, or 1 with --synthesise, which needs memory].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    jobs: Option<u32>,
+    /// Where finished points and results go.
+    #[arg(short, long, value_name = "FOLDER", default_value = "explore")]
+    output: PathBuf,
+    /// Print the points as JSON to standard output.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    tools: ToolArgs,
+}
+
+/// Some numbers.
+#[derive(Debug, Clone)]
+struct Numbers(Vec<u32>);
+
+/// A number of lanes, or the mapper's choice.
+#[derive(Debug, Clone, Copy)]
+struct Lanes(Option<u32>);
+
+fn numbers(text: &str) -> Result<Numbers, String> {
+    let wrong = || "write numbers from 2 to 16, such as `4,8` or `2..8`".to_owned();
+    let number = |text: &str| text.trim().parse().ok().filter(|n| (2..=16).contains(n));
+    let all: Option<Vec<u32>> = match text.split_once("..") {
+        Some((a, b)) => match (number(a), number(b)) {
+            (Some(a), Some(b)) if a <= b => Some((a..=b).collect()),
+            _ => None,
+        },
+        None => text.split(',').map(number).collect(),
+    };
+    all.map(Numbers).ok_or_else(wrong)
+}
+
+fn lanes(text: &str) -> Result<Lanes, String> {
+    match text.trim() {
+        "auto" => Ok(Lanes(None)),
+        number => match number.parse() {
+            Ok(n @ 1..=64) => Ok(Lanes(Some(n))),
+            _ => Err("write numbers from 1 to 64, or `auto`".to_owned()),
+        },
+    }
+}
+
+impl Explore {
+    pub fn run(&self) -> miette::Result<()> {
+        let Loaded {
+            project,
+            model,
+            calibration,
+        } = self.model.load(self.quantize.project())?;
+        let (network, remarks) = model.load(&project)?;
+        for remark in remarks.iter().filter(|_| !self.json) {
+            eprintln!("remark: {remark}");
+        }
+        let data = self.data.read(&normalise(&network))?.ok_or(Error::NoData)?;
+        let targets = self.targets.iter().map(|name| target(name));
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let what = Exploration {
+            model: &model,
+            project: &project,
+            targets: targets.collect::<Result<_, _>>()?,
+            bits: self.widths.0.clone(),
+            lanes: self.lanes.iter().map(|lanes| lanes.0).collect(),
+            data: &data,
+            calibration: calibration.as_ref(),
+            synthesise: self.synthesise,
+            jobs: match (self.jobs, self.synthesise) {
+                (Some(jobs), _) => jobs as usize,
+                (None, true) => 1,
+                (None, false) => processors,
+            },
+            folder: &self.output,
+            tools: self.tools.from,
+        };
+        let bar = bar("exploring");
+        let points = explore(&what, &|done, total| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        });
+        bar.finish_and_clear();
+        let points = points?;
+        let json = serde_json::to_string_pretty(&points).expect("points have string keys only");
+        let [list, picture] = result_paths(&self.output);
+        let mut outputs = Outputs::new(true);
+        outputs.add(&list, json.as_bytes())?;
+        if points.iter().any(|p| p.refused.is_none()) {
+            outputs.add(&picture, plot::plot(&points)?.as_bytes())?;
+        }
+        outputs.publish()?;
+        if self.json {
+            println!("{json}");
+        } else {
+            print!("{}", table(&points));
+            eprintln!("wrote {} and {}", list.display(), picture.display());
+        }
+        Ok(())
+    }
+}
+
+fn table(points: &[Point]) -> String {
+    let mut text = format!(
+        "{:1} {:<14} {:>4} {:>5} {:<12} {:>9} {:>10} {:>8} {:>6} {:>6} {:>6}\n",
+        "",
+        "target",
+        "bits",
+        "lanes",
+        "of cores",
+        "accuracy",
+        "µs",
+        "cells",
+        "RAMs",
+        "SPRAMs",
+        "MHz"
+    );
+    for p in points {
+        let asked = p.lanes.map_or("auto".to_owned(), |n| n.to_string());
+        let mark = if p.is_pareto { "*" } else { "" };
+        text += &format!("{mark:1} {:<14} {:>4} {asked:>5} ", p.target, p.bits);
+        if let Some(why) = &p.refused {
+            text += &format!("{why}\n");
+            continue;
+        }
+        let used: Vec<String> = p.lanes_used.iter().map(ToString::to_string).collect();
+        text += &format!(
+            "{:<12} {:>9} {:>10.1} {:>8} {:>6} {:>6} {:>6}\n",
+            used.join("+"),
+            percent(p.accuracy),
+            p.latency_us,
+            grouped(p.logic_cells),
+            p.block_rams,
+            p.single_port_rams,
+            p.achieved_mhz
+                .map_or("-".to_owned(), |mhz| format!("{mhz:.1}")),
+        );
+    }
+    text +=
+        "* no other point is better in accuracy, time or cells without being worse in another\n";
+    text
+}

@@ -1,0 +1,83 @@
+//! `spikeloom program`.
+
+use std::path::PathBuf;
+
+use spikeloom::{Build, Error, StopAt};
+use spikeloom_bitstreams::{Memory, Programmer, Programming, target};
+
+/// Writes a build folder's bitstream to a board.
+///
+/// Uses iceprog or openFPGALoader, whichever is installed and knows the board. Weights that do not
+/// come with the bitstream are loaded over the serial line by whoever uses the board.
+#[derive(Debug, clap::Args)]
+pub struct Program {
+    /// The build folder.
+    #[arg(value_name = "BUILD", default_value = "build")]
+    build: PathBuf,
+    /// The board, for a check; it has to be the one that was compiled for.
+    #[arg(long, value_name = "NAME")]
+    board: Option<String>,
+    /// Write to the device alone, which forgets it without power, and leave the flash as it is.
+    #[arg(long)]
+    volatile: bool,
+    /// The program that writes [default: the first that is installed].
+    #[arg(long, value_name = "PROGRAM", value_parser = programmer())]
+    with: Option<Programmer>,
+    /// Print the command and run nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn programmer() -> impl clap::builder::TypedValueParser<Value = Programmer> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    PossibleValuesParser::new(Programmer::ALL.map(Programmer::name)).try_map(|name| {
+        let mut all = Programmer::ALL.into_iter();
+        all.find(|p| p.name() == name).ok_or("not a programmer")
+    })
+}
+
+impl Program {
+    pub fn run(&self) -> miette::Result<()> {
+        let build = Build::read(&self.build)?;
+        let board = target(&build.report.target)?;
+        if let Some(name) = &self.board {
+            let asked = target(name)?;
+            if asked.name != board.name {
+                return Err(Error::OtherBoard {
+                    path: self.build.clone(),
+                    target: board.name,
+                    board: asked.name,
+                }
+                .into());
+            }
+        }
+        if build.report.stopped_at != StopAt::Bitstream {
+            return Err(Error::NoBitstream {
+                path: self.build.clone(),
+                stopped_at: build.report.stopped_at.name(),
+            }
+            .into());
+        }
+        let memory = match self.volatile {
+            true => Memory::Device,
+            false => Memory::Flash,
+        };
+        let bitstream = self.build.join(board.family.bitstream_file());
+        let programming = Programming::new(&board, &bitstream, memory, self.with)?;
+        if self.dry_run {
+            println!("{}", programming.command_line());
+            return Ok(());
+        }
+        eprintln!("{}", programming.command_line());
+        let output = programming.run(&board.name)?;
+        eprint!("{output}");
+        println!("design {} is on the {}", build.report.design_id, board.name);
+        if !build.report.loaded.is_empty() {
+            println!(
+                "still to be loaded over the serial line: {}",
+                build.report.loaded.join(", ")
+            );
+        }
+        Ok(())
+    }
+}
