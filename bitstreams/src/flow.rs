@@ -191,7 +191,7 @@ impl Flow<'_> {
             family.placed_file(),
             family.bitstream_file(),
         ])?;
-        self.write(SCRIPT, &self.script(commands))?;
+        self.write(SCRIPT, &self.script(commands, str::to_owned))?;
         self.run(&self.tools.yosys)?
             .arguments(["-s", SCRIPT])
             .output()?;
@@ -224,14 +224,15 @@ impl Flow<'_> {
         self.write(BLOCK_RAMS, &dear)
     }
 
-    /// What Yosys is told: the design, a family's commands, the netlists.
-    fn script(&self, commands: &str) -> String {
+    /// What Yosys is told: the design, in files that may have other names, a family's commands, the
+    /// netlists.
+    fn script(&self, commands: &str, named: impl Fn(&str) -> String) -> String {
         let mut script = String::new();
         for name in &self.verilog {
             let dialect = if name.ends_with(".sv") { " -sv" } else { "" };
             // Deferred: modules are elaborated with the parameters they are used with, and the
             // default name of a memory image need not exist.
-            script += &format!("read_verilog -defer{dialect} {name}\n");
+            script += &format!("read_verilog -defer{dialect} {}\n", named(name));
         }
         script += commands;
         script += &format!("write_json {}\n", partial(Files::NETLIST_JSON));

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::targets::Family;
 
-pub(crate) use netlist::cells_by_type;
+pub(crate) use netlist::{cells_by_type, module};
 
 /// A wire of one bit: an index into [`Gates::nets`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,13 +6,9 @@ use serde::Deserialize;
 
 use super::{CellKind, ContentCell, Contents, Image, ImageCells};
 use crate::error::Error;
+use crate::gates::module;
 
 const FILE: &str = "netlist.json";
-
-#[derive(Deserialize)]
-struct Netlist {
-    modules: BTreeMap<String, Module>,
-}
 
 #[derive(Deserialize)]
 struct Module {
@@ -35,12 +31,7 @@ impl Contents {
     pub(crate) fn find(json: &str, top: &str, images: &[Image]) -> Result<Self, Error> {
         // Cells by the memory that they are a part of.
         let mut memories: BTreeMap<String, Vec<(ContentCell, Vec<u16>)>> = BTreeMap::new();
-        let mut netlist: Netlist =
-            serde_json::from_str(json).map_err(|error| Error::malformed(FILE, error))?;
-        let module = netlist
-            .modules
-            .remove(top)
-            .ok_or_else(|| Error::malformed(FILE, format!("there is no module `{top}`")))?;
+        let module: Module = module(json, top, FILE)?;
         for (name, cell) in &module.cells {
             let words = cell.words();
             if let (Some((memory, part)), Some(words)) = (part(name, cell), words) {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{CellKind, CellPlace, ContentCell, Contents, Image, orders, reordered};
 use crate::decode::{TABLE_BITS, same_configuration};
 use crate::error::Error;
+use crate::gates::module;
 
 /// A place for a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,11 +36,6 @@ pub struct Placement {
 }
 
 #[derive(Deserialize)]
-struct Design {
-    modules: BTreeMap<String, Module>,
-}
-
-#[derive(Deserialize)]
 struct Module {
     cells: BTreeMap<String, Cell>,
 }
@@ -59,12 +55,7 @@ impl Placement {
     /// # Errors
     /// If it is not such a file.
     pub(crate) fn read(json: &str, top: &str) -> Result<Self, Error> {
-        let mut design: Design =
-            serde_json::from_str(json).map_err(|error| Error::malformed(FILE, error))?;
-        let module = design
-            .modules
-            .remove(top)
-            .ok_or_else(|| Error::malformed(FILE, format!("there is no module `{top}`")))?;
+        let module: Module = module(json, top, FILE)?;
         let mut found = Self::default();
         for (name, cell) in module.cells {
             let (kind, suffixes): (_, &[&str]) = match cell.kind.as_str() {

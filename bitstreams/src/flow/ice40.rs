@@ -30,7 +30,7 @@ pub(super) fn synthesise(flow: &Flow<'_>) -> Result<SynthReport, Error> {
         Files::PLACEMENT,
         BITSTREAM,
     ])?;
-    flow.write(SCRIPT, &script(flow))?;
+    flow.write(SCRIPT, &flow.script(&commands(flow), placeholder))?;
     flow.write(BLOCK_RAMS, BLOCK_RAM_MAP)?;
     flow.write(REPLACEABLE, REPLACEABLE_MAP)?;
     let placeholders = flow.placeholders();
@@ -129,15 +129,7 @@ pub(super) fn read_back(flow: &Flow<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn script(flow: &Flow<'_>) -> String {
-    let mut script = String::new();
-    for name in &flow.verilog {
-        let dialect = if name.ends_with(".sv") { " -sv" } else { "" };
-        // Deferred: modules are elaborated with the parameters they are used with, and the default
-        // name of a memory image need not exist.
-        let name = placeholder(name);
-        script += &format!("read_verilog -defer{dialect} {name}\n");
-    }
+fn commands(flow: &Flow<'_>) -> String {
     // Multipliers are left out (no `-dsp`): a bitstream with them cannot be decoded.
     let (options, memories) = match flow.target.device.as_str() {
         "up5k" => ("-device u -spram", "-lib +/ice40/spram.txt"),
@@ -146,17 +138,13 @@ fn script(flow: &Flow<'_>) -> String {
     // Block RAMs are mapped in the middle by our own file, which says why; Yosys then finds none
     // left. Timing is left alone: `-dff` saves 1 % of the cells and takes three times as long.
     let synthesis = format!("synth_ice40 {options} -top {} -run", flow.top);
-    script += &format!("{synthesis} begin:map_ram\n");
-    script += &format!("techmap -map {REPLACEABLE} a:replaceable\n");
-    script += &format!("memory_libmap -lib +/ice40/brams.txt {memories}\n");
-    script += &format!("techmap -map {BLOCK_RAMS}\n");
-    script += &format!("{synthesis} map_ram:\n");
-    script += &format!("write_json {}\n", partial(Files::NETLIST_JSON));
-    script += &format!(
-        "write_verilog -noattr {}\n",
-        partial(Files::NETLIST_VERILOG)
-    );
-    script
+    format!(
+        "{synthesis} begin:map_ram\n\
+         techmap -map {REPLACEABLE} a:replaceable\n\
+         memory_libmap -lib +/ice40/brams.txt {memories}\n\
+         techmap -map {BLOCK_RAMS}\n\
+         {synthesis} map_ram:\n"
+    )
 }
 
 pub(super) fn place_and_route(flow: &Flow<'_>) -> Result<PnrReport, Error> {

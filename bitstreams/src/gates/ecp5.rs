@@ -3,7 +3,7 @@
 //! What a slice has beside its tables (multiplexers, carries) is written as tables: that is what it
 //! computes, and the fast form makes one expression of them anyway.
 
-use super::netlist::{Cell, FILE, Reader};
+use super::netlist::{Cell, FILE, Reader, unsupported};
 use super::{Edge, FlipFlop, HalfAdder, LutRam, Ram, RamPort, Reset, Signal, Table, WhileWriting};
 use crate::error::Error;
 
@@ -35,10 +35,7 @@ pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), E
         "TRELLIS_FF" => flip_flop(reader, name, cell),
         "TRELLIS_DPR16X4" => lut_ram(reader, name, cell),
         "DP16KD" => block_ram(reader, name, cell),
-        other => Err(Error::UnsupportedCell {
-            place: format!("the cell `{name}`"),
-            what: format!("`{other}`"),
-        }),
+        other => Err(unsupported(name, format!("`{other}`"))),
     }
 }
 
@@ -69,24 +66,14 @@ fn carry(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
 }
 
 fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
-    let unsupported = |parameter: &str, value: &str| Error::UnsupportedCell {
-        place: format!("the cell `{name}`"),
-        what: format!("`{parameter}` of `{value}`"),
+    let other = |parameter: &str, value: &str| {
+        Err(unsupported(name, format!("`{parameter}` of `{value}`")))
     };
-    let enable = match reader.text(name, cell, "CEMUX", "1")?.as_str() {
-        "1" => Signal::High,
-        "0" => Signal::Low,
-        "CE" => reader.input(name, cell, "CE")?,
-        "INV" => {
-            let input = reader.input(name, cell, "CE")?;
-            reader.gates.inverted(input)
-        }
-        other => return Err(unsupported("CEMUX", other)),
-    };
+    let enable = multiplexed(reader, name, cell, "CE", "1")?;
     let falling = match reader.text(name, cell, "CLKMUX", "CLK")?.as_str() {
         "CLK" => false,
         "INV" => true,
-        other => return Err(unsupported("CLKMUX", other)),
+        value => return other("CLKMUX", value),
     };
     let signal = match (
         reader.has(cell, "LSR"),
@@ -98,18 +85,18 @@ fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> 
             let input = reader.input(name, cell, "LSR")?;
             reader.gates.inverted(input)
         }
-        (true, other) => return Err(unsupported("LSRMUX", other)),
+        (true, value) => return other("LSRMUX", value),
     };
     let mode = reader.text(name, cell, "LSRMODE", "LSR")?;
     if mode != "LSR" {
-        return Err(unsupported("LSRMODE", &mode));
+        return other("LSRMODE", &mode);
     }
     let (asynchronous, over_enable) =
         match reader.text(name, cell, "SRMODE", "LSR_OVER_CE")?.as_str() {
             "LSR_OVER_CE" => (false, true),
             "CE_OVER_LSR" => (false, false),
             "ASYNC" => (true, true),
-            other => return Err(unsupported("SRMODE", other)),
+            value => return other("SRMODE", value),
         };
     let set = reader.text(name, cell, "REGSET", "RESET")? == "SET";
     let flip_flop = FlipFlop {
@@ -132,17 +119,34 @@ fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> 
     Ok(())
 }
 
+/// A pin with a multiplexer in front, which may also invert it or give a constant.
+fn multiplexed(
+    reader: &mut Reader,
+    name: &str,
+    cell: &Cell,
+    pin: &str,
+    default: &str,
+) -> Result<Signal, Error> {
+    let parameter = format!("{pin}MUX");
+    Ok(
+        match reader.text(name, cell, &parameter, default)?.as_str() {
+            "1" => Signal::High,
+            "0" => Signal::Low,
+            "INV" => {
+                let input = reader.input(name, cell, pin)?;
+                reader.gates.inverted(input)
+            }
+            own if own == pin => reader.input(name, cell, pin)?,
+            other => {
+                return Err(unsupported(name, format!("`{parameter}` of `{other}`")));
+            }
+        },
+    )
+}
+
 fn lut_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
     let falling = reader.text(name, cell, "WCKMUX", "WCK")? == "INV";
-    let write = match reader.text(name, cell, "WREMUX", "WRE")?.as_str() {
-        "1" => Signal::High,
-        "0" => Signal::Low,
-        "INV" => {
-            let input = reader.input(name, cell, "WRE")?;
-            reader.gates.inverted(input)
-        }
-        _ => reader.input(name, cell, "WRE")?,
-    };
+    let write = multiplexed(reader, name, cell, "WRE", "WRE")?;
     let words = reader.parameter(name, cell, "INITVAL", 64)?;
     let ram = LutRam {
         name: name.to_owned(),
@@ -164,10 +168,7 @@ fn lut_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
 /// A block RAM. Where the write port has 36 bits it is port A with the data of both, and port B
 /// reads; else each port has its own.
 fn block_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
-    let unsupported = |what: String| Error::UnsupportedCell {
-        place: format!("the cell `{name}`"),
-        what,
-    };
+    let unsupported = |what: String| unsupported(name, what);
     for (parameter, usual) in [
         ("REGMODE_A", "NOREG"),
         ("REGMODE_B", "NOREG"),

@@ -1,7 +1,7 @@
 //! Gowin's cells as Yosys names them.
 
-use super::netlist::{Cell, Reader};
-use super::{Edge, FlipFlop, LutRam, Net, Ram, RamPort, Reset, Signal, Table, WhileWriting};
+use super::netlist::{Cell, Reader, unsupported};
+use super::{Edge, FlipFlop, LutRam, Net, Ram, RamPort, Signal, Table, WhileWriting};
 use crate::error::Error;
 
 /// Units of eight or nine bits in a block RAM.
@@ -38,13 +38,6 @@ pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), E
         // the reset of the whole device is not used after configuration.
         "IBUF" | "VCC" | "GND" | "GSR" => Ok(()),
         _ => Err(unsupported(name, format!("`{kind}`"))),
-    }
-}
-
-fn unsupported(name: &str, what: String) -> Error {
-    Error::UnsupportedCell {
-        place: format!("the cell `{name}`"),
-        what,
     }
 }
 
@@ -128,15 +121,6 @@ fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell, variant: &str) -> Res
         "P" => Some(("PRESET", true, true)),
         _ => return Err(unsupported(name, format!("`{}`", cell.kind))),
     };
-    let reset = match reset {
-        None => None,
-        Some((pin, value, asynchronous)) => Some(Reset {
-            signal: reader.input(name, cell, pin)?,
-            value,
-            asynchronous,
-            over_enable: true,
-        }),
-    };
     let flip_flop = FlipFlop {
         edge: Edge {
             clock: reader.input(name, cell, "CLK")?,
@@ -147,8 +131,8 @@ fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell, variant: &str) -> Res
             false => Signal::High,
         },
         // The device powers up with what the reset would set.
-        initial: reset.is_some_and(|reset| reset.value),
-        reset,
+        initial: reset.is_some_and(|(_, value, _)| value),
+        reset: reader.reset(name, cell, reset, true)?,
         data: reader.input(name, cell, "D")?,
         output: reader.output(name, cell, "Q")?,
     };
@@ -262,14 +246,11 @@ fn block_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> 
         let pin = |what: &str| format!("{what}{}", side.suffix);
         let select = reader.inputs(name, cell, &pin("BLKSEL"), 3)?;
         if select.iter().any(|signal| *signal != Signal::Low) {
-            return Err(unsupported(name, "a selected block RAM".to_owned()));
+            return Err(unsupported(name, "a selected block RAM"));
         }
         let reset = reader.input(name, cell, &pin("RESET"))?;
         if reset != Signal::Low && asynchronous {
-            return Err(unsupported(
-                name,
-                "an asynchronous reset of a block RAM".into(),
-            ));
+            return Err(unsupported(name, "an asynchronous reset of a block RAM"));
         }
         let width = reader.parameter(name, cell, side.width, 32)?[0];
         let width = u8::try_from(width).unwrap_or(u8::MAX);

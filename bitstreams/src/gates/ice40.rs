@@ -1,7 +1,7 @@
 //! iCE40's cells as Yosys names them.
 
-use super::netlist::{Cell, FILE, Reader};
-use super::{BlockRam, Carry, Edge, FlipFlop, Reset, Signal, SinglePortRam, Table};
+use super::netlist::{Cell, FILE, Reader, unsupported};
+use super::{BlockRam, Carry, Edge, FlipFlop, Signal, SinglePortRam, Table};
 use crate::error::Error;
 
 pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
@@ -33,10 +33,7 @@ pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), E
             Ok(())
         }
         "SB_SPRAM256KA" => single_port_ram(reader, name, cell),
-        other => Err(Error::UnsupportedCell {
-            place: format!("the cell `{name}`"),
-            what: format!("`{other}`"),
-        }),
+        other => Err(unsupported(name, format!("`{other}`"))),
     }
 }
 
@@ -55,21 +52,7 @@ fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell, variant: &str) -> Res
         "S" => Some(("S", true, true)),
         "SR" => Some(("R", false, false)),
         "SS" => Some(("S", true, false)),
-        _ => {
-            return Err(Error::UnsupportedCell {
-                place: format!("the cell `{name}`"),
-                what: format!("`{}`", cell.kind),
-            });
-        }
-    };
-    let reset = match reset {
-        None => None,
-        Some((pin, value, asynchronous)) => Some(Reset {
-            signal: reader.input(name, cell, pin)?,
-            value,
-            asynchronous,
-            over_enable: false,
-        }),
+        _ => return Err(unsupported(name, format!("`{}`", cell.kind))),
     };
     let flip_flop = FlipFlop {
         edge: Edge {
@@ -80,7 +63,7 @@ fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell, variant: &str) -> Res
             true => reader.input(name, cell, "E")?,
             false => Signal::High,
         },
-        reset,
+        reset: reader.reset(name, cell, reset, false)?,
         initial: false,
         data: reader.input(name, cell, "D")?,
         output: reader.output(name, cell, "Q")?,
@@ -95,12 +78,7 @@ fn block_ram(reader: &mut Reader, name: &str, cell: &Cell, variant: &str) -> Res
         "NR" => (true, false),
         "NW" => (false, true),
         "NRNW" => (true, true),
-        _ => {
-            return Err(Error::UnsupportedCell {
-                place: format!("the cell `{name}`"),
-                what: format!("`{}`", cell.kind),
-            });
-        }
+        _ => return Err(unsupported(name, format!("`{}`", cell.kind))),
     };
     let mut contents = Vec::with_capacity(256);
     for block in 0..16 {
@@ -147,10 +125,10 @@ fn single_port_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), E
     ];
     for (pin, wanted) in awake {
         if reader.input(name, cell, pin)? != wanted {
-            return Err(Error::UnsupportedCell {
-                place: format!("the cell `{name}`"),
-                what: format!("the pin `{pin}` of a single-port RAM"),
-            });
+            return Err(unsupported(
+                name,
+                format!("the pin `{pin}` of a single-port RAM"),
+            ));
         }
     }
     let ram = SinglePortRam {

@@ -3,15 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::{Gates, Net, Signal, Table, ecp5, gowin, ice40};
+use super::{Gates, Net, Reset, Signal, Table, ecp5, gowin, ice40};
 use crate::error::Error;
 use crate::targets::Family;
-
-#[derive(Deserialize)]
-struct Netlist {
-    modules: BTreeMap<String, Module>,
-}
 
 #[derive(Deserialize)]
 struct Module {
@@ -49,17 +45,31 @@ pub(super) enum Bit {
     Constant(String),
 }
 
+/// A cell that cannot be read, and what of it.
+pub(super) fn unsupported(name: &str, what: impl Into<String>) -> Error {
+    Error::UnsupportedCell {
+        place: format!("the cell `{name}`"),
+        what: what.into(),
+    }
+}
+
+/// The module `top` of a design that Yosys or nextpnr wrote to a `file`.
+pub(crate) fn module<M: DeserializeOwned>(json: &str, top: &str, file: &str) -> Result<M, Error> {
+    #[derive(Deserialize)]
+    struct Design<M> {
+        modules: BTreeMap<String, M>,
+    }
+    let mut design: Design<M> =
+        serde_json::from_str(json).map_err(|error| Error::malformed(file, error))?;
+    let module = design.modules.remove(top);
+    module.ok_or_else(|| Error::malformed(file, format!("there is no module `{top}`")))
+}
+
 /// Counts the cells of a netlist by Yosys's own names.
 pub(crate) fn cells_by_type(json: &str, top: &str) -> Result<BTreeMap<String, u64>, Error> {
-    let netlist: Netlist =
-        serde_json::from_str(json).map_err(|error| Error::malformed(FILE, error))?;
+    let module: Module = module(json, top, FILE)?;
     let mut counts = BTreeMap::new();
-    for cell in netlist
-        .modules
-        .get(top)
-        .iter()
-        .flat_map(|m| m.cells.values())
-    {
+    for cell in module.cells.values() {
         if cell.kind != "$scopeinfo" {
             *counts.entry(cell.kind.clone()).or_insert(0) += 1;
         }
@@ -79,12 +89,7 @@ pub(super) const FILE: &str = "netlist.json";
 
 impl Reader {
     pub(super) fn read(json: &str, top: &str, family: Family) -> Result<Gates, Error> {
-        let mut netlist: Netlist =
-            serde_json::from_str(json).map_err(|error| Error::malformed(FILE, error))?;
-        let module = netlist
-            .modules
-            .remove(top)
-            .ok_or_else(|| Error::malformed(FILE, format!("there is no module `{top}`")))?;
+        let module: Module = module(json, top, FILE)?;
         let mut reader = Self {
             gates: Gates {
                 top: top.to_owned(),
@@ -366,6 +371,25 @@ impl Reader {
     ) -> Result<Vec<Signal>, Error> {
         let bits = self.pin(name, cell, pin)?;
         Ok(self.signals(bits))
+    }
+
+    /// The reset of a flip-flop that has one: its pin, what it sets, and whether at once.
+    pub(super) fn reset(
+        &mut self,
+        name: &str,
+        cell: &Cell,
+        pin: Option<(&str, bool, bool)>,
+        over_enable: bool,
+    ) -> Result<Option<Reset>, Error> {
+        let Some((pin, value, asynchronous)) = pin else {
+            return Ok(None);
+        };
+        Ok(Some(Reset {
+            signal: self.input(name, cell, pin)?,
+            value,
+            asynchronous,
+            over_enable,
+        }))
     }
 
     /// Four inputs of one pin.

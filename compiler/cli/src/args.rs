@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use spikeloom::convert::{Target, check, save};
 use spikeloom::data::aer::Sensor;
 use spikeloom::data::{self, DataSet};
 use spikeloom_bitstreams::ToolSource;
-use spikeloom_frontend::Choice;
+use spikeloom_frontend::{Choice, Remark};
 use spikeloom_ir::Network;
 
 /// What executes the network.
@@ -37,6 +38,60 @@ pub struct ToolArgs {
 
 fn source() -> impl TypedValueParser<Value = ToolSource> {
     PossibleValuesParser::new(["pypi", "apt"]).try_map(|name| name.parse::<ToolSource>())
+}
+
+/// Where a network goes.
+#[derive(Debug, clap::Args)]
+pub struct OutputArgs {
+    /// The file to write: `.nir`, or `.yaml` for a network in the native format.
+    #[arg(value_name = "OUTPUT")]
+    output: PathBuf,
+    /// Where the arrays of a network go: `.npz` or `.safetensors`; by default beside the `.yaml`
+    /// file, with its name and the extension `.npz`.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl OutputArgs {
+    /// The files, which can be written.
+    pub fn target(&self) -> miette::Result<Target> {
+        let target = Target::new(&self.output, self.weights.as_deref())?;
+        check(&target, self.force)?;
+        Ok(target)
+    }
+
+    /// Writes a network, shows what there is to show, and tells the rest.
+    pub fn deliver(
+        &self,
+        network: &Network,
+        target: &Target,
+        mut remarks: Vec<Remark>,
+        show: impl FnOnce(),
+    ) -> miette::Result<()> {
+        let (files, more) = save(network, target, self.force)?;
+        remarks.extend(more);
+        tell(&remarks);
+        show();
+        name(&files);
+        Ok(())
+    }
+}
+
+/// Tells remarks.
+pub fn tell(remarks: &[Remark]) {
+    for remark in remarks {
+        eprintln!("remark: {remark}");
+    }
+}
+
+/// Names files that were written.
+pub fn name(files: &[PathBuf]) {
+    for path in files {
+        eprintln!("wrote {}", path.display());
+    }
 }
 
 /// Samples to be run.

@@ -228,16 +228,20 @@ pub fn design_id(network_yaml: &str, quantized: &Quantized, layout_yaml: &str) -
     u64::from_le_bytes(first)
 }
 
-/// A digest of what was compiled, from the files of the model and the settings: other networks than the one that the design was made from are
-/// not to stand beside it.
+/// A digest of what was compiled, from the files of the model and the settings: other networks than
+/// the one that the design was made from are not to stand beside it.
 pub fn source_digest(model: &[Vec<u8>], project_yaml: &str) -> String {
     let mut hash = Sha256::new();
     for file in model {
         hash.update(file);
     }
     hash.update(project_yaml);
-    let digest = hash.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize())
+}
+
+/// Bytes as pairs of hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The array of a projection in the weights file.

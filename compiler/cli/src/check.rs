@@ -9,7 +9,7 @@ use spikeloom_boards::{Layout, LinkStatistics};
 use spikeloom_ladder::{Check, Divergence, Sampled, check_sample};
 
 use crate::board::AnySession;
-use crate::build::Build;
+use crate::build::{Build, hexadecimal};
 use crate::data::DataSet;
 use crate::error::Error;
 use crate::files::{self, Outputs};
@@ -303,8 +303,7 @@ fn digest(
     for &label in labels.into_iter().flatten() {
         hash.update((label as u64).to_le_bytes());
     }
-    let digest = hash.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize())
 }
 
 fn resume(path: &Path, digest: &str) -> Result<Tally, Error> {

@@ -1,10 +1,8 @@
 //! `spikeloom convert`.
 
-use std::path::PathBuf;
-
-use spikeloom::convert::{Target, convert};
 use spikeloom_frontend::ProjectFile;
 
+use crate::args::OutputArgs;
 use crate::model_args::{Loaded, ModelArgs};
 
 /// Writes a model in another format: a NIR file as a network in the native format, or the other way
@@ -16,29 +14,15 @@ use crate::model_args::{Loaded, ModelArgs};
 pub struct Convert {
     #[command(flatten)]
     model: ModelArgs,
-    /// The file to write: `.nir`, or `.yaml` for a network in the native format.
-    #[arg(value_name = "OUTPUT")]
-    output: PathBuf,
-    /// Where the arrays of a network go: `.npz` or `.safetensors`; by default beside the `.yaml`
-    /// file, with its name and the extension `.npz`.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-    /// Replace files that are there.
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl Convert {
     pub fn run(&self) -> miette::Result<()> {
-        let target = Target::new(&self.output, self.weights.as_deref())?;
+        let target = self.output.target()?;
         let Loaded { project, model, .. } = self.model.load(ProjectFile::default())?;
-        let converted = convert(&model, &project, &target, self.force)?;
-        for remark in &converted.remarks {
-            eprintln!("remark: {remark}");
-        }
-        for path in &converted.files {
-            eprintln!("wrote {}", path.display());
-        }
-        Ok(())
+        let (network, remarks) = model.load(&project)?;
+        self.output.deliver(&network, &target, remarks, || {})
     }
 }

@@ -9,7 +9,7 @@ use spikeloom::{Build, Error};
 use spikeloom_frontend::ProjectFile;
 use spikeloom_passes::normalise;
 
-use crate::args::{DataArgs, Engine, ToolArgs};
+use crate::args::{DataArgs, Engine, ToolArgs, name, tell};
 use crate::model_args::{Loaded, ModelOptions, QuantizeArgs};
 use crate::show::{bar, grouped, percent};
 
@@ -93,12 +93,8 @@ impl Learn {
         }
         if let Some(target) = &target {
             let (files, remarks) = save(&learned.network, target, self.force)?;
-            for remark in remarks {
-                eprintln!("remark: {remark}");
-            }
-            for path in files {
-                eprintln!("wrote {}", path.display());
-            }
+            tell(&remarks);
+            name(&files);
         }
         Ok(())
     }
@@ -123,9 +119,7 @@ impl Learn {
             ..project
         };
         let (network, remarks) = model.load(&project)?;
-        for remark in remarks {
-            eprintln!("remark: {remark}");
-        }
+        tell(&remarks);
         let normalised = normalise(&network);
         let quantised = quantise_on(&normalised, &project, calibration.as_ref())?;
         let learner = Learner {

@@ -1,12 +1,9 @@
 //! `spikeloom whiten`.
 
-use std::path::PathBuf;
-
 use spikeloom::Error;
-use spikeloom::convert::{Target, check, save};
 use spikeloom::fit::{WhitenOptions, WhitenReport, whiten};
 
-use crate::args::DataArgs;
+use crate::args::{DataArgs, OutputArgs};
 use crate::model_args::{Loaded, ModelArgs, QuantizeArgs};
 use crate::show::{grouped, percent};
 
@@ -20,16 +17,8 @@ use crate::show::{grouped, percent};
 pub struct Whiten {
     #[command(flatten)]
     model: ModelArgs,
-    /// The file to write: `.nir`, or `.yaml` for a network in the native format.
-    #[arg(value_name = "OUTPUT")]
-    output: PathBuf,
-    /// Where the arrays of a network go: `.npz` or `.safetensors`; by default beside the `.yaml`
-    /// file, with its name and the extension `.npz`.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-    /// Replace files that are there.
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     data: DataArgs,
     /// The population.
@@ -58,10 +47,9 @@ fn positive(text: &str) -> Result<f64, String> {
 
 impl Whiten {
     pub fn run(&self) -> miette::Result<()> {
-        let target = Target::new(&self.output, self.weights.as_deref())?;
-        check(&target, self.force)?;
+        let target = self.output.target()?;
         let Loaded { project, model, .. } = self.model.load(self.quantize.project())?;
-        let (network, mut remarks) = model.load(&project)?;
+        let (network, remarks) = model.load(&project)?;
         let data = self.data.read(&network)?.ok_or(Error::NoData)?;
         let options = WhitenOptions {
             population: self.population.clone(),
@@ -69,21 +57,16 @@ impl Whiten {
             taps: self.taps.clone(),
         };
         let whitened = whiten(&network, &project, &data, &options)?;
-        let (files, more) = save(&whitened.network, &target, self.force)?;
-        remarks.extend(more);
-        for remark in &remarks {
-            eprintln!("remark: {remark}");
-        }
-        if self.json {
-            let json = serde_json::to_string_pretty(&whitened.report);
-            println!("{}", json.expect("a report has string keys only"));
-        } else {
-            println!("{}", describe(&whitened.report));
-        }
-        for path in &files {
-            eprintln!("wrote {}", path.display());
-        }
-        Ok(())
+        let show = || {
+            if self.json {
+                let json = serde_json::to_string_pretty(&whitened.report);
+                println!("{}", json.expect("a report has string keys only"));
+            } else {
+                println!("{}", describe(&whitened.report));
+            }
+        };
+        self.output
+            .deliver(&whitened.network, &target, remarks, show)
     }
 }
 

@@ -261,14 +261,8 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             .map(|(t, v)| ((*t).to_owned(), (*v).to_owned()))
             .collect();
         let flow = Flow {
-            tools,
-            target: &target,
-            folder: staging.path().to_owned(),
-            top: "top".into(),
-            verilog: vec![file::TOP.into()],
-            replaceable: replaceable(&device_cfg),
             seed: request.project.seed.unwrap_or(1),
-            limit: TOOL_LIMIT,
+            ..flow(tools, &target, staging.path(), &device_cfg)
         };
         report.synthesis = Some(steps.run("synthesise (yosys)", || flow.synthesise())?);
         if request.stop_at == StopAt::Bitstream {
@@ -394,6 +388,25 @@ pub(crate) fn replaceable(device: &DeviceConfig) -> Vec<ImageShape> {
         .collect()
 }
 
+/// The tools at work on the design in a folder.
+pub fn flow<'a>(
+    tools: &'a Toolchain,
+    target: &'a Target,
+    folder: &Path,
+    device: &DeviceConfig,
+) -> Flow<'a> {
+    Flow {
+        tools,
+        target,
+        folder: folder.to_owned(),
+        top: "top".into(),
+        verilog: vec![file::TOP.into()],
+        replaceable: replaceable(device),
+        seed: 1,
+        limit: TOOL_LIMIT,
+    }
+}
+
 /// What placing needs to know of a target.
 pub fn limits(target: &Target) -> Limits {
     Limits {
@@ -404,8 +417,8 @@ pub fn limits(target: &Target) -> Limits {
         block_ram_shapes: target.limits.block_ram_shapes.clone(),
         single_port_rams: target.limits.single_port_rams,
         single_port_shape: target.limits.single_port_ram_shape,
-        block_rules: match target.family {
-            Family::Ice40 => BlockRules::Bits,
+        block_rules: match target.limits.block_ram_mask_bits {
+            1 => BlockRules::Bits,
             _ => BlockRules::Units,
         },
     }

@@ -4,13 +4,12 @@ use std::path::{Component, Path, PathBuf};
 
 use miette::Diagnostic;
 use spikeloom_frontend::arrays::ArchiveFormat;
-use spikeloom_frontend::{ProjectFile, Remark, native, nir};
+use spikeloom_frontend::{Remark, native, nir};
 use spikeloom_ir::Network;
 use thiserror::Error;
 
 use crate::error::Error as CommandError;
 use crate::files::Outputs;
-use crate::model::Model;
 
 /// What is to be written, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,32 +89,6 @@ impl Target {
             _ => Err(TargetError::Format { path }),
         }
     }
-}
-
-/// What was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Converted {
-    /// The files.
-    pub files: Vec<PathBuf>,
-    /// What was assumed on reading, and what changes on writing.
-    pub remarks: Vec<Remark>,
-}
-
-/// Reads a model and writes it as another. With `force`, files that are there are replaced.
-///
-/// # Errors
-/// If the model is wrong, if the other format cannot hold it, or if a file cannot be written; none
-/// is then left.
-pub fn convert(
-    model: &Model,
-    project: &ProjectFile,
-    target: &Target,
-    force: bool,
-) -> miette::Result<Converted> {
-    let (network, mut remarks) = model.load(project)?;
-    let (files, more) = save(&network, target, force)?;
-    remarks.extend(more);
-    Ok(Converted { files, remarks })
 }
 
 /// Whether [`save`] may write there.

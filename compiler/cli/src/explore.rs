@@ -21,6 +21,7 @@ use spikeloom_ir::quantized::{Encoder, Source};
 use spikeloom_ir::{Mapped, Network, Quantized};
 use spikeloom_passes::{map, normalise};
 
+use crate::build::hexadecimal;
 use crate::compile::{Request, compile, limits, map_config};
 use crate::data::DataSet;
 use crate::error::Error;
@@ -204,8 +205,7 @@ fn common_digest(what: &Exploration<'_>, network: &Network) -> miette::Result<St
         // All samples and labels, as they print.
         hash.update(format!("{data:?}"));
     }
-    let digest = hash.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&hash.finalize()))
 }
 
 /// Does something for each of many, several at a time; stops at the first error.

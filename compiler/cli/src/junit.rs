@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::error::Error;
 use crate::files::Outputs;
+use crate::page;
 
 /// What a test came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,12 +76,8 @@ pub fn to_xml(suite: &str, cases: &[TestCase]) -> String {
 /// Text as the value of an attribute.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in page::escaped(text).chars() {
         match c {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
             '\n' => escaped += "&#10;",
             '\t' => escaped += "&#9;",
             // XML has no way to write others below the space.

@@ -287,7 +287,7 @@ fn count(n: u64) -> String {
 }
 
 /// Text in which HTML finds no marks of its own.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

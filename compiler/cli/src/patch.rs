@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
-use spikeloom_bitstreams::{Flow, ToolSource, Toolchain};
+use spikeloom_bitstreams::{ToolSource, Toolchain};
 use spikeloom_boards::Layout;
 use spikeloom_calibrate::{Calibrated, CalibrationReport, calibrate, neurons};
 use spikeloom_frontend::arrays::{Archive, ArchiveFormat, Budget};
@@ -23,7 +23,7 @@ use spikeloom_passes::{
 };
 
 use crate::build::{Build, design_id, file, source_digest, write_weights};
-use crate::compile::{map_config, publish, replaceable, yaml};
+use crate::compile::{flow, map_config, publish, replaceable, yaml};
 use crate::data::DataSet;
 use crate::error::Error;
 use crate::files;
@@ -190,16 +190,7 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
     };
     let (mut replace_seconds, mut check_seconds) = (0.0, 0.0);
     if let Some(tools) = &tools {
-        let flow = Flow {
-            tools,
-            target: &target,
-            folder: staging.path().to_owned(),
-            top: "top".into(),
-            verilog: vec![file::TOP.into()],
-            replaceable: replaceable(&device),
-            seed: 1,
-            limit: TOOL_LIMIT,
-        };
+        let flow = flow(tools, &target, staging.path(), &device);
         flow.replace_contents()?;
         replace_seconds = lap();
         if build.report.stopped_at == StopAt::Bitstream {
@@ -235,9 +226,6 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
         check_seconds,
     })
 }
-
-/// How long one tool may take.
-const TOOL_LIMIT: Duration = Duration::from_secs(300);
 
 /// The new model.
 struct NewModel {

@@ -1,16 +1,5 @@
 // The receiver of frames, `FrameReceiver::new(2)`, beside the protocol as docs/link.md tells it:
 // bytes are counted from the sync on, and the checksum is computed bit by bit.
-function [15:0] bit_by_bit;
-    input [15:0] sum;
-    input [7:0] value;
-    integer i;
-    begin
-        bit_by_bit = sum ^ {value, 8'h00};
-        for (i = 0; i < 8; i = i + 1)
-            bit_by_bit = bit_by_bit[15] ? (bit_by_bit << 1) ^ 16'h1021 : bit_by_bit << 1;
-    end
-endfunction
-
 reg began = 0;
 reg inside_frame = 0;
 reg [8:0] n_bytes = 0;
