@@ -17,7 +17,7 @@ mod shape;
 mod widths;
 
 use check::check_features;
-use place::{Choice, Trial, place};
+use place::{Choice, Subject, Trial, place};
 use refusal::{does_not_fit, overflow};
 
 /// Choices of [`map`].
@@ -102,6 +102,7 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
         Folding::Always => vec![true],
         Folding::Never => vec![false],
     };
+    let subject = Subject::new(network);
     // Of all that do not fit the last is the smallest: as few lanes as can be, cores shared.
     let mut smallest = None;
     for folds in folds {
@@ -111,7 +112,7 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
                 compress: cfg.compress,
                 folds,
             };
-            let mapped = place(network, limits, choice);
+            let mapped = place(&subject, limits, choice);
             let Some(over) = overflow(&mapped) else {
                 return Ok(mapped);
             };

@@ -5,7 +5,7 @@ use spikeloom_ir::mapped::{
     BlockRules, Core, Estimate, Fold, LOGIC_ROWS, Learning, Limits, Mapped, Memory, MemoryKind,
     Port, TABLE_ROWS, Way,
 };
-use spikeloom_ir::quantized::{Encoder, Projection, Source};
+use spikeloom_ir::quantized::{Encoder, Population, Projection, Source};
 use spikeloom_ir::rows::SumLayout;
 use spikeloom_ir::{Op, PopulationId, Program, ProjectionId, Quantized};
 
@@ -22,8 +22,28 @@ use super::widths::{index_bits, lane_bits, score_bits, wide};
 /// A byte, or one more than the greatest.
 const LATENCY_BITS: usize = 9;
 
+/// What is placed, with what every trial needs to know of it.
+pub(super) struct Subject<'a> {
+    network: &'a Quantized,
+    /// The width of each population's sums.
+    lane_bits: Vec<usize>,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn new(network: &'a Quantized) -> Self {
+        let bits = |(at, population): (usize, &Population)| {
+            let projections = ordered(network, PopulationId(at)).into_iter();
+            lane_bits(network, projections.map(|(_, p)| p), population.n_neurons)
+        };
+        Self {
+            network,
+            lane_bits: network.populations.iter().enumerate().map(bits).collect(),
+        }
+    }
+}
+
 /// Places a network with so many lanes at most, in the way that fits, or else takes fewest blocks.
-pub(super) fn place(network: &Quantized, limits: &Limits, choice: Choice) -> Mapped {
+pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mapped {
     let Choice {
         most_lanes,
         compress,
@@ -56,7 +76,7 @@ pub(super) fn place(network: &Quantized, limits: &Limits, choice: Choice) -> Map
                 single_port_states,
                 small_in_logic,
             };
-            let mapped = place_with(network, limits, trial);
+            let mapped = place_with(subject, limits, trial);
             if overflow(&mapped).is_none() {
                 return mapped;
             }
@@ -188,6 +208,7 @@ impl<'a> Part<'a> {
 /// Places cores one after the other.
 struct Placer<'a> {
     network: &'a Quantized,
+    lane_bits: &'a [usize],
     limits: &'a Limits,
     trial: Trial,
     make: Maker<'a>,
@@ -196,9 +217,11 @@ struct Placer<'a> {
 }
 
 /// Places a network.
-fn place_with(network: &Quantized, limits: &Limits, trial: Trial) -> Mapped {
+fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
+    let network = subject.network;
     let mut placer = Placer {
         network,
+        lane_bits: &subject.lane_bits,
         limits,
         trial,
         make: Maker {
@@ -275,11 +298,8 @@ impl Placer<'_> {
         let lanes = parts[0].shape.lanes;
         let weight_bits = projections().map(|(_, p)| p.weight_bits.index());
         let weight_bits = weight_bits.max().unwrap_or(1);
-        let part_lane_bits = |part: &Part| {
-            let projections = part.projections.iter().map(|(_, p)| *p);
-            lane_bits(network, projections, part.n)
-        };
-        let lane_bits = parts.iter().map(part_lane_bits).max().unwrap_or(1);
+        let lane_bits = parts.iter().map(|part| self.lane_bits[part.id.0]);
+        let lane_bits = lane_bits.max().unwrap_or(1);
         // Where hardly any event arrives, a lane is wider than what it sums up to.
         let planes = projections().filter_map(|(_, p)| network.payload_bits(p.source));
         let planes = planes.max();

@@ -5,7 +5,7 @@ use spikeloom_ir::Quantized;
 use spikeloom_ir::mapped::{Limits, Mapped, MemoryKind, walks};
 use spikeloom_ir::quantized::Source;
 
-use super::place::{Choice, place};
+use super::place::{Choice, Subject, place};
 use super::{Folding, LANES_TRIED, MapConfig};
 use crate::Error;
 
@@ -85,6 +85,7 @@ fn advice(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> String {
         );
     }
     let lanes_that_fit = |candidate: &Quantized, folds: bool| {
+        let subject = Subject::new(candidate);
         let mut lanes = LANES_TRIED.into_iter();
         lanes.find(|&most_lanes| {
             let choice = Choice {
@@ -92,7 +93,7 @@ fn advice(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> String {
                 compress: cfg.compress,
                 folds,
             };
-            overflow(&place(candidate, limits, choice)).is_none()
+            overflow(&place(&subject, limits, choice)).is_none()
         })
     };
     let folds = cfg.fold != Folding::Never;
