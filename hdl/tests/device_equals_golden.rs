@@ -443,3 +443,36 @@ fn spikes_of_a_wide_population_wait_for_the_next_ones_turn() {
     assert!((0..3).any(|tick| spikes(tick) > 256), "{}", spikes(0));
     check_mapped(&quantized, &mapped, &[sample]);
 }
+
+/// A population in a loop of two delays runs ahead of the slower one that it feeds, by as many ticks
+/// as it is late itself; one that is fed by nothing in between runs ahead by what its input holds.
+#[test]
+fn spikes_of_a_faster_population_wait_for_a_slower_one() {
+    for is_loop in [true, false] {
+        let mut network = chain(&[4, 4, 200], Encoder::Events);
+        network.ticks = 30;
+        network.output = PopulationId(0);
+        // Every neuron spikes in every tick.
+        network.projections[1].bias = Some(vec![1.5; 200]);
+        let mut back = network.projections[1].clone();
+        back.source = Source::Population(back.target);
+        back.target = PopulationId(0);
+        back.name = "back".into();
+        (back.n_pre, back.n_post, back.bias) = (200, 4, None);
+        back.delay = 1;
+        if is_loop {
+            network.projections[1].delay = 6;
+        } else {
+            network.projections[1].source = Source::Input;
+        }
+        network.projections.push(back);
+        let (quantized, _) = quantize(&normalise(&network), &QuantizeConfig::default()).unwrap();
+        let cfg = MapConfig {
+            lanes: Some(1),
+            ..MapConfig::default()
+        };
+        let mapped = map(&quantized, &limits(), &cfg).unwrap();
+        let sample = vec![0b1010; quantized.sample_bytes()];
+        check_mapped(&quantized, &mapped, &[sample]);
+    }
+}

@@ -345,6 +345,29 @@ pub enum QuantizedError {
 }
 
 impl Quantized {
+    /// Ticks from a population's spike to the first tick of another that can depend on it, along the
+    /// quickest way; `None` where there is no way. To itself it is 0.
+    ///
+    /// Also how many ticks the other can be ahead, if each waits for all that it is fed by.
+    pub fn quickest_way(&self, from: PopulationId, to: PopulationId) -> Option<u32> {
+        let mut ways: Vec<Option<u32>> = vec![None; self.populations.len()];
+        *ways.get_mut(from.0)? = Some(0);
+        // The quickest way visits no population twice.
+        for _ in 0..self.populations.len() {
+            for p in &self.projections {
+                let Source::Population(source) = p.source else {
+                    continue;
+                };
+                if let Some(way) = ways[source.0] {
+                    let own = &mut ways[p.target.0];
+                    let found = way.saturating_add(p.delay);
+                    *own = Some(own.map_or(found, |known| known.min(found)));
+                }
+            }
+        }
+        *ways.get(to.0)?
+    }
+
     /// Checks shapes, ids, widths and programs; executors rely on it.
     pub fn check(&self) -> Result<(), QuantizedError> {
         for p in &self.populations {

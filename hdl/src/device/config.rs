@@ -256,7 +256,12 @@ fn ports(
             planes: core.planes,
             fifo_address_bits: port.fifo_address_bits,
             is_pace: port.is_pace,
-            is_loop: source > position,
+            is_loop: match port.source {
+                Source::Population(id) if id >= core.population => {
+                    network.quickest_way(core.population, id).is_some()
+                }
+                _ => false,
+            },
         };
         Ok((config, port.delay))
     };

@@ -15,6 +15,12 @@ pub(super) fn ports(
     projections: &[(ProjectionId, &Projection)],
     is_shared: bool,
 ) -> Vec<Port> {
+    // A population that this one feeds itself cannot wait for it: the queue takes all that it can be
+    // ahead by.
+    let lead = |source: Source| match source {
+        Source::Population(from) if from > id => network.quickest_way(id, from).unwrap_or(0),
+        Source::Population(_) | Source::Input => 0,
+    };
     let in_turns = |n_pre: usize, delay: u32| match is_shared {
         true => turn_address_bits(n_pre, delay),
         false => 0,
@@ -36,7 +42,10 @@ pub(super) fn ports(
         fifo_address_bits: match p.delay {
             0 => FIFO_ADDRESS_BITS.max(in_turns(p.n_pre, 0)),
             _ if p.source == Source::Population(id) => delay_address_bits(p.n_pre, p.delay, true),
-            _ => delay_address_bits(p.n_pre, p.delay, false).max(in_turns(p.n_pre, p.delay)),
+            _ => {
+                let ticks = p.delay.saturating_add(lead(p.source));
+                delay_address_bits(p.n_pre, ticks, false).max(in_turns(p.n_pre, ticks))
+            }
         },
         is_pace: false,
     });
