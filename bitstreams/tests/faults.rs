@@ -45,7 +45,7 @@ fn noticed(text: &str, built: &Built, tools: &Toolchain) -> bool {
         Err(_) => true,
         Ok(decoded) => {
             decoded.gates != built.decoded.gates
-                || decoded.check(&built.synthesised, &built.placed).is_err()
+                || decoded.check(&built.netlist, &built.placed).is_err()
         }
     }
 }
@@ -115,7 +115,7 @@ fn bitstream_of_another_build_is_told_apart() {
     let other = Built::new(&other, &tools, "icebreaker");
     let error = other
         .decoded
-        .check(&built.synthesised, &built.placed)
+        .check(&built.netlist, &built.placed)
         .unwrap_err();
     assert!(
         matches!(
@@ -130,7 +130,7 @@ fn bitstream_of_another_build_is_told_apart() {
     let changed = |change: &dyn Fn(&mut Decoded)| {
         let mut decoded = built.decoded.clone();
         change(&mut decoded);
-        decoded.check(&built.synthesised, &built.placed)
+        decoded.check(&built.netlist, &built.placed)
     };
     changed(&|_| {}).unwrap();
     assert!(changed(&|d| d.gates.flip_flops.truncate(1)).is_err());

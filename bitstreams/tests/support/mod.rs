@@ -90,7 +90,7 @@ impl Built {
         let netlist = Gates::from_netlist(&json, "top", target.family).unwrap();
         let decoded = decode(&bitstream, &target, tools).unwrap_or_else(|e| panic!("{e}"));
         decoded
-            .check(&synthesised, &placed)
+            .check(&netlist, &placed)
             .unwrap_or_else(|e| panic!("{e}"));
         Self {
             folder,

@@ -551,9 +551,8 @@ impl<'a> Ladder<'a> {
         }
         let path = self.build.folder.join(target.family.bitstream_file());
         let decoded = decode(&path, &target, self.tools())?;
-        let report = &self.build.report;
-        if let (Some(synthesis), Some(placed)) = (&report.synthesis, &report.place_and_route) {
-            decoded.check(synthesis, placed)?;
+        if let Some(placed) = &self.build.report.place_and_route {
+            decoded.check(&self.gates(Rung::Netlist)?, placed)?;
         }
         Ok(decoded.gates)
     }

@@ -112,6 +112,11 @@ fn patched_bitstream_is_the_one_compiled_with_the_weights() {
         std::fs::read(workshop.path("build/bitstream.bin")).unwrap(),
         original
     );
+    // Where all neurons are alike, columns of their parameters are 0 and leave no bit behind.
+    let alike = vec![first[0].clone(); first.len()];
+    workshop.write("alike.npz", weights(&alike));
+    workshop.succeeds("patch build --weights alike.npz -o alike");
+    workshop.json("verify alike --data data.npz --samples 2 --json");
     // The folder's model is in the native format now, and no longer says how to read others.
     let flags = SMALL_FLAGS.replace("--bits 8", "");
     workshop.succeeds(&format!("patch build --weights model.nir {flags}"));
