@@ -63,6 +63,8 @@ pub enum CoreState {
 /// | `count_event`, `count_active`, `count_stall` | out | strobes for counters |
 /// | `learn`, `goes_on`, `n_ticks`, `reward`, `reward_valid` | in | of a core that learns: whether it does, as
 ///   [`LearningEngine`] has the others |
+/// | `other_token_*`, `other_valid`, `other_index`, `other_word`, `other_held` | in, out | of a core whose rule
+///   reads another population: what that sends, its neurons as they finish a tick, and that it has to wait |
 /// | `host_reads`, `host_row`, `host_pre`, `host_post` | in | of a core that learns: nothing runs, and
 ///   the host wants to see this row of weights and tags, and these neurons' traces |
 /// | `row_weights`, `row_tags`, `pre_traces`, `post_traces` | out | that, one cycle later |
@@ -164,6 +166,19 @@ pub struct Core {
     pub pre_traces: Vec<DSignal<Out>>,
     /// The target's traces.
     pub post_traces: Vec<DSignal<Out>>,
+    /// The population that the rule reads beside its own sends; this and the next four are empty
+    /// where there is none.
+    pub other_token_valid: Vec<Signal<In, Bit>>,
+    /// What.
+    pub other_token_kind: Vec<DSignal<In>>,
+    /// One of its neurons has finished its tick.
+    pub other_valid: Vec<Signal<In, Bit>>,
+    /// Which.
+    pub other_index: Vec<DSignal<In>>,
+    /// What is read of it.
+    pub other_word: Vec<DSignal<In>>,
+    /// It must not go on to its next tick.
+    pub other_held: Vec<Signal<Out, Bit>>,
     /// It learns.
     pub learning: Vec<Signal<Out, Bit>>,
     /// A row of weights learns.
@@ -288,6 +303,7 @@ pub struct Core {
     _n_alone: usize,
     _out_bits: usize,
     _n_engines: usize,
+    _n_others: usize,
     _n_tags: usize,
     _n_pre_traces: usize,
     _n_post_traces: usize,
@@ -364,6 +380,14 @@ impl Core {
         let rows_of_engine = |get: fn(&LearningEngine) -> &[DSignal<Out>]| {
             let rows = engine.iter().flat_map(|engine| get(engine).iter());
             DSignal::row(&rows.map(DSignal::signal_type).collect::<Vec<_>>())
+        };
+        let n_others = engine.iter().map(|e| e.other_valid.len()).sum();
+        let bits_of_others = || (0..n_others).map(|_| Signal::default()).collect();
+        let kinds = vec![SignalType::unsigned(KIND_BITS); n_others];
+        let types_of_others = |get: fn(&LearningEngine) -> &[DSignal<In>]| {
+            let ports = engine.iter().flat_map(|engine| get(engine).iter());
+            let types: Vec<SignalType> = ports.map(DSignal::signal_type).collect();
+            DSignal::row(&types)
         };
         let bits_of_engine = || engine.iter().map(|_| Signal::default()).collect();
         let row_weights = match engine.is_empty() {
@@ -463,6 +487,13 @@ impl Core {
             post_traces: rows_of_engine(|e| &e.post_traces),
             learning: bits_of_engine(),
             count_learn: bits_of_engine(),
+            other_token_valid: bits_of_others(),
+            other_token_kind: DSignal::row(&kinds),
+            other_valid: bits_of_others(),
+            other_index: types_of_others(|e| &e.other_index),
+            other_word: types_of_others(|e| &e.other_word),
+            other_held: (0..n_others).map(|_| Signal::default()).collect(),
+            _n_others: n_others,
             _n_engines: engine.len(),
             _n_tags: engine.iter().map(|e| e.tags.len()).sum(),
             _n_pre_traces: engine.iter().map(|e| e.pre_traces.len()).sum(),
@@ -994,6 +1025,16 @@ impl Logic for Core {
             self.learning[i].next = (self.state.q.val() == CoreState::Learn)
                 | ((self.state.q.val() == CoreState::Token) & self.learn[i].val());
             self.count_learn[i].next = self.engine[i].row_en.val();
+        }
+
+        for i in 0..self._n_others {
+            self.engine[i].other_passed[i].next = self.other_token_valid[i].val()
+                & (self.other_token_kind[i].val() == self.kind_tick.val())
+                & self.learn[i].val();
+            self.engine[i].other_valid[i].next = self.other_valid[i].val();
+            self.engine[i].other_index[i].next = self.other_index[i].val();
+            self.engine[i].other_word[i].next = self.other_word[i].val();
+            self.other_held[i].next = self.engine[i].other_held[i].val();
         }
 
         // For people and counters.

@@ -79,8 +79,15 @@ pub struct Device {
     sent_valid: BitWires,
     sent_kind: Wires,
     sent_index: Wires,
-    /// From the queues to the encoder and the stages.
+    /// From the queues to the encoder and the stages, and from stages that learn to those that their
+    /// rules read.
     full: BitWires,
+    /// From stages that rules read to those that learn; empty where there are none.
+    other_token_valid: Vec<BitWires>,
+    other_token_kind: Vec<Wires>,
+    other_valid: Vec<BitWires>,
+    other_index: Vec<Wires>,
+    other_word: Vec<Wires>,
     /// From the queues and merges to the merges and stages.
     offered_valid: BitWires,
     offered_kind: Wires,
@@ -144,6 +151,9 @@ pub struct Device {
     _n_scored: usize,
     _n_unhurried: usize,
     _n_learning: usize,
+    _n_following: usize,
+    _first_holding: usize,
+    _first_holding_end: usize,
     _input_bits: usize,
     _score_index_bits: usize,
 }
@@ -197,6 +207,17 @@ impl Device {
             let bits = wires.outputs.iter().map(DSignal::width);
             bits.map(DSignal::new).collect()
         };
+        let (mut other_token_valid, mut other_valid) = (Vec::new(), Vec::new());
+        let (mut other_token_kind, mut other_index) = (Vec::new(), Vec::new());
+        let mut other_word = Vec::new();
+        let first_holding = net.ports.len() + 1;
+        if let Some(others) = net.others {
+            other_token_valid.push(others.token_valid);
+            other_token_kind.push(others.token_kind);
+            other_valid.push(others.valid);
+            other_index.push(others.index);
+            other_word.push(others.word);
+        }
         Ok(Self {
             clock: Signal::default(),
             rx_valid: Signal::default(),
@@ -245,6 +266,12 @@ impl Device {
             sent_kind: net.sent_kind,
             sent_index: net.sent_index,
             full: net.full,
+            _n_following: other_valid.len(),
+            other_token_valid,
+            other_token_kind,
+            other_valid,
+            other_index,
+            other_word,
             offered_valid: net.offered_valid,
             offered_kind: net.offered_kind,
             offered_index: net.offered_index,
@@ -255,6 +282,8 @@ impl Device {
             _n_unhurried: 1 - n_scored,
             scored: (0..n_scored).map(|_| BitRegister::default()).collect(),
             _n_learning: usize::from(learns),
+            _first_holding: first_holding,
+            _first_holding_end: first_holding + 1,
             idle: (0..=stages.len()).map(|_| Signal::default()).collect(),
             late_done: (0..=net.late.len()).map(|_| Signal::default()).collect(),
             late: net.late,
@@ -432,6 +461,27 @@ impl Logic for Device {
             self.full.inputs[i + 1].next = self.ports[i].nearly_full.val();
         }
         self.full.inputs[0].next = self.scores.nearly_full.val();
+
+        // From the stages that rules read to those that learn, and back that they have to wait.
+        for offset in self._first_holding..self._first_holding_end {
+            for j in 0..self._n_following {
+                for i in 0..self._n_stages {
+                    self.other_token_valid[j].inputs[i].next = self.stages[i].event_out_valid.val();
+                    self.other_token_kind[j].inputs[i].next = self.stages[i].event_out_kind.val();
+                    self.other_valid[j].inputs[i].next = self.stages[i].trace_valid.val();
+                    self.other_index[j].inputs[i].next = self.stages[i].trace_index.val();
+                    self.other_word[j].inputs[i].next = self.stages[i].trace_word.val();
+                    self.stages[i].other_token_valid[j].next =
+                        self.other_token_valid[j].outputs[i].val();
+                    self.stages[i].other_token_kind[j].next =
+                        self.other_token_kind[j].outputs[i].val();
+                    self.stages[i].other_valid[j].next = self.other_valid[j].outputs[i].val();
+                    self.stages[i].other_index[j].next = self.other_index[j].outputs[i].val();
+                    self.stages[i].other_word[j].next = self.other_word[j].outputs[i].val();
+                    self.full.inputs[i + offset].next = self.stages[i].other_held[j].val();
+                }
+            }
+        }
 
         // From the queues to the cores, where there are several through merges.
         for i in 0..self._n_ports {

@@ -242,8 +242,8 @@ pub enum Error {
         most: u32,
     },
 
-    /// A rule reads what is not in its core.
-    #[error("a rule that reads another population than its target has no circuit")]
+    /// A rule reads a population that its engine does not follow.
+    #[error("a rule that reads two other populations than its target has no circuit")]
     #[diagnostic(
         code(spikeloom::hdl::other_state),
         help("compile the weights as they are, with `--frozen`")

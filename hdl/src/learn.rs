@@ -17,6 +17,7 @@ mod config;
 mod fields;
 mod gates;
 mod moments;
+mod other_side;
 mod post_side;
 mod random_words;
 mod rule_lane;
@@ -27,6 +28,7 @@ pub use config::LearningConfig;
 pub use fields::{Field, Fields};
 pub use gates::{GatePlan, Gates};
 pub use moments::{Moment, Moments};
+pub use other_side::{OtherConfig, OtherSide};
 pub use post_side::{PostPlan, PostSide};
 pub use random_words::RandomWords;
 pub use rule_lane::{LanePlan, RuleLane};
@@ -60,6 +62,8 @@ pub enum LearnState {
 /// | `reward`, `reward_valid` | in, signed | the reward; a sample's last tick waits for it |
 /// | `event_en`, `event_index` | in | an event arrives, with the core's number of its source |
 /// | `post_valid`, `post_index`, `post_spikes`, `post_states` | in | a neuron has finished its tick |
+/// | `other_passed`, `other_valid`, `other_index`, `other_word`, `other_held` | in, out | where the rule reads
+///   another population: as [`OtherSide`] has them |
 /// | `weight_address`, `weights` | out, in | a row of weights, one cycle later |
 /// | `write_en`, `write_address`, `new_weights` | out | a row as it becomes |
 /// | `row_en` | out | a row is being read: counts the work |
@@ -101,6 +105,17 @@ pub struct LearningEngine {
     pub post_spikes: DSignal<In>,
     /// Its state.
     pub post_states: Vec<DSignal<In>>,
+    /// The other population that the rule reads has passed its tick on; this and what follows is
+    /// empty where there is none.
+    pub other_passed: Vec<Signal<In, Bit>>,
+    /// One of its neurons has finished its tick.
+    pub other_valid: Vec<Signal<In, Bit>>,
+    /// Which.
+    pub other_index: Vec<DSignal<In>>,
+    /// Its state.
+    pub other_word: Vec<DSignal<In>>,
+    /// It must not go on.
+    pub other_held: Vec<Signal<Out, Bit>>,
     /// Row of weights that is wanted.
     pub weight_address: DSignal<Out>,
     /// That row, one cycle later.
@@ -130,6 +145,9 @@ pub struct LearningEngine {
     scan: SourceScan,
     post: PostSide,
     columns: ColumnMemory,
+    other: Vec<OtherSide>,
+    /// The target's column beside the other population's, a lane each.
+    joined: Vec<Pack>,
     tag_memory: RowMemory,
     random: RandomWords,
     lanes: Vec<RuleLane>,
@@ -154,6 +172,7 @@ pub struct LearningEngine {
 
     take: Signal<Local, Bit>,
     row_last: Signal<Local, Bit>,
+    is_settled: Signal<Local, Bit>,
     is_ready: Signal<Local, Bit>,
     is_end: Signal<Local, Bit>,
     start: Signal<Local, Bit>,
@@ -182,6 +201,9 @@ pub struct LearningEngine {
     _n_tags: usize,
     _n_untagged: usize,
     _n_untagged_lanes: usize,
+    _n_others: usize,
+    _n_single: usize,
+    _n_joined: usize,
     _n_pre_traces: usize,
     _n_post_traces: usize,
     _group_bits: usize,
@@ -211,8 +233,22 @@ impl LearningEngine {
             plans.post.column_bits(),
             cfg.column_memory,
         );
+        let other = cfg.other.iter();
+        let other: Vec<OtherSide> = other
+            .map(|other| OtherSide::new(other, cfg.n_post, cfg.lanes))
+            .collect();
+        let of_other = |get: fn(&OtherSide) -> SignalType| {
+            let types: Vec<SignalType> = other.iter().map(get).collect();
+            DSignal::row(&types)
+        };
         let lanes = (0..cfg.lanes).map(|_| RuleLane::new(&plans.lane));
         let lanes: Vec<RuleLane> = lanes.collect::<Result<_, Error>>()?;
+        let joined = |side: &OtherSide| {
+            let words = [plans.post.column_bits(), side.word.width()];
+            let words = words.map(SignalType::unsigned);
+            (0..cfg.lanes).map(|_| Pack::new(&words)).collect()
+        };
+        let joined: Vec<Pack> = other.first().map(joined).unwrap_or_default();
         let latency = lanes.first().map_or(0, RuleLane::latency);
         let tag_bits = plans.lane.state_bits.get(1).copied();
         let tag_type = SignalType::signed(tag_bits.unwrap_or(1));
@@ -254,6 +290,11 @@ impl LearningEngine {
             post_index: DSignal::new(post.index.width()),
             post_spikes: DSignal::new(cfg.post_spike_bits),
             post_states: DSignal::row(&states),
+            other_passed: other.iter().map(|_| Signal::default()).collect(),
+            other_valid: other.iter().map(|_| Signal::default()).collect(),
+            other_index: of_other(|side| side.index.signal_type()),
+            other_word: of_other(|side| side.word.signal_type()),
+            other_held: other.iter().map(|_| Signal::default()).collect(),
             weight_address: DSignal::new(row_bits),
             weights: DSignal::row(&vec![weight; cfg.lanes]),
             write_en: Signal::default(),
@@ -294,6 +335,7 @@ impl LearningEngine {
             pre1: Register::new(pre_bits),
             take: Signal::default(),
             row_last: Signal::default(),
+            is_settled: Signal::default(),
             is_ready: Signal::default(),
             is_end: Signal::default(),
             start: Signal::default(),
@@ -322,6 +364,11 @@ impl LearningEngine {
             _n_tags: tag_bits.map_or(0, |_| cfg.lanes),
             _n_untagged: usize::from(tag_bits.is_none()),
             _n_untagged_lanes: tag_bits.map_or(cfg.lanes, |_| 0),
+            _n_others: other.len(),
+            _n_single: if other.is_empty() { cfg.lanes } else { 0 },
+            _n_joined: joined.len(),
+            joined,
+            other,
             _n_pre_traces: pre_traces.len(),
             _n_post_traces: post_traces.len(),
             _group_bits: group_bits,
@@ -394,10 +441,22 @@ impl Logic for LearningEngine {
         }
 
         // What waits.
-        self.is_ready.next = self.waited.q.val() == self.settle_last.val();
+        self.is_settled.next = self.waited.q.val() == self.settle_last.val();
+        for i in 0..self._n_others {
+            self.other[i].clock.next = self.clock.val();
+            self.other[i].valid.next = self.other_valid[i].val();
+            self.other[i].index.next = self.other_index[i].val();
+            self.other[i].word.next = self.other_word[i].val();
+            self.other[i].passed.next = self.other_passed[i].val();
+            self.other[i].read_row.next = self.group.q.val();
+            self.other_held[i].next = self.other[i].held.val();
+            self.is_settled.next =
+                (self.waited.q.val() == self.settle_last.val()) & self.other[i].held.val();
+        }
+        self.is_ready.next = self.is_settled.val();
         for _i in 0..self._n_rewarded {
-            self.is_ready.next = (self.waited.q.val() == self.settle_last.val())
-                & (self.reward_valid.val() | !self.is_end.val());
+            self.is_ready.next =
+                self.is_settled.val() & (self.reward_valid.val() | !self.is_end.val());
         }
         self.start.next = false;
         self.ends.next = false;
@@ -432,6 +491,9 @@ impl Logic for LearningEngine {
             }
         }
         self.finished.next = self.ends.val();
+        for i in 0..self._n_others {
+            self.other[i].finished.next = self.ends.val();
+        }
         self.scan.start.next = self.start.val();
         if self.ends.val() {
             self.tick.d.next = self.next_tick.val();
@@ -484,10 +546,19 @@ impl Logic for LearningEngine {
         for i in 0..self._lanes {
             self.lanes[i].clock.next = self.clock.val();
             self.lanes[i].common.next = self.common.word.val();
-            self.lanes[i].column.next = self.columns.read_data[i].val();
             self.lanes[i].random.next = self.random.words[i].val();
             self.lanes[i].weight.next = self.weights[i].val();
             self.new_weights[i].next = self.lanes[i].new_weight.val();
+        }
+        for i in 0..self._n_single {
+            self.lanes[i].column.next = self.columns.read_data[i].val();
+        }
+        for offset in 0..self._n_others {
+            for i in 0..self._n_joined {
+                self.joined[i].lanes[0].next = self.columns.read_data[i].val();
+                self.joined[i].lanes[1].next = self.other[offset].columns[i].val();
+                self.lanes[i].column.next = self.joined[i].word.val();
+            }
         }
         self.write_valid.d.next = bit_cast(self.row1_valid.q.val(), 1);
         self.write_row.d.next = self.row1.q.val();

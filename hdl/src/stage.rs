@@ -51,6 +51,7 @@ pub const COUNTERS: usize = 3;
 /// | `bus_hit` | out | the address is this stage's |
 /// | `bus_read_data` | out | the byte at the address, 0 where it is not this stage's |
 /// | `learn`, `goes_on`, `n_ticks`, `reward`, `reward_valid` | in | in a design that learns, as the core's |
+/// | `other_*` | in, out | in a design in which a rule reads another population: as the core's |
 /// | `bus_idle` | in | in a design that learns: nothing runs, so the host may read |
 /// | `learning` | out | in a design that learns: this stage does |
 /// | `score_en`, `score_value` | out | what the decoder sums, for the neuron `trace_index` |
@@ -120,6 +121,19 @@ pub struct Stage {
     pub reward_valid: Vec<Signal<In, Bit>>,
     /// Nothing runs.
     pub bus_idle: Vec<Signal<In, Bit>>,
+    /// The population that a rule reads sends; this and the next five are empty in a design without
+    /// such a rule, and lead nowhere in a stage without one.
+    pub other_token_valid: Vec<Signal<In, Bit>>,
+    /// What.
+    pub other_token_kind: Vec<DSignal<In>>,
+    /// One of its neurons has finished its tick.
+    pub other_valid: Vec<Signal<In, Bit>>,
+    /// Which.
+    pub other_index: Vec<DSignal<In>>,
+    /// What is read of it.
+    pub other_word: Vec<DSignal<In>>,
+    /// It must not go on to its next tick.
+    pub other_held: Vec<Signal<Out, Bit>>,
     /// This stage learns.
     pub learning: Vec<Signal<Out, Bit>>,
 
@@ -177,6 +191,8 @@ pub struct Stage {
     _score_state_end: usize,
     _n_engines: usize,
     _n_idle_learners: usize,
+    _n_others: usize,
+    _n_idle_others: usize,
     _lanes: usize,
     _n_tags: usize,
     _n_pre_traces: usize,
@@ -235,6 +251,14 @@ impl Stage {
         };
         let ports = usize::from(cfg.is_learning_design);
         let n_engines = core.learn.len();
+        let followed = usize::from(cfg.is_following_design);
+        let of_followed = || (0..followed).map(|_| Signal::default()).collect();
+        let types_of_followed = |ports: &[DSignal<In>]| {
+            let own = ports.iter().map(DSignal::signal_type);
+            let types = own.chain(std::iter::repeat(SignalType::unsigned(1)));
+            let types: Vec<SignalType> = types.take(followed).collect();
+            DSignal::row(&types)
+        };
         let bits = || (0..ports).map(|_| Signal::default()).collect();
         let types = |ports: &[DSignal<Out>]| -> Vec<SignalType> {
             ports.iter().map(DSignal::signal_type).collect()
@@ -261,6 +285,14 @@ impl Stage {
             reward: DSignal::row(&vec![SignalType::signed(REWARD_BITS); ports]),
             reward_valid: bits(),
             bus_idle: bits(),
+            other_token_valid: of_followed(),
+            other_token_kind: DSignal::row(&vec![SignalType::unsigned(KIND_BITS); followed]),
+            other_valid: of_followed(),
+            other_index: types_of_followed(&core.other_index),
+            other_word: types_of_followed(&core.other_word),
+            other_held: (0..followed).map(|_| Signal::default()).collect(),
+            _n_others: core.other_valid.len(),
+            _n_idle_others: followed - core.other_valid.len(),
             learning: (0..ports).map(|_| Signal::default()).collect(),
             reader,
             learn_counter: (0..n_engines).map(|_| Counter::default()).collect(),
@@ -490,6 +522,17 @@ impl Logic for Stage {
         }
         for i in 0..self._n_idle_learners {
             self.learning[i].next = false;
+        }
+        for i in 0..self._n_others {
+            self.core.other_token_valid[i].next = self.other_token_valid[i].val();
+            self.core.other_token_kind[i].next = self.other_token_kind[i].val();
+            self.core.other_valid[i].next = self.other_valid[i].val();
+            self.core.other_index[i].next = self.other_index[i].val();
+            self.core.other_word[i].next = self.other_word[i].val();
+            self.other_held[i].next = self.core.other_held[i].val();
+        }
+        for i in 0..self._n_idle_others {
+            self.other_held[i].next = false;
         }
 
         self.bus_read_data.next = self.zero_byte.val();

@@ -12,9 +12,10 @@ use spikeloom_frontend::{ProjectFile, native};
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::{DeviceConfig, DeviceSimulation};
 use spikeloom_ir::mapped::Limits;
+use spikeloom_ir::quantized::Projection;
 use spikeloom_ir::{Hertz, Quantized};
 use spikeloom_passes::{MapConfig, QuantizeConfig, map, normalise, quantize};
-use spikeloom_tests::learning::random_plastic;
+use spikeloom_tests::learning::{random_followers, random_plastic};
 use spikeloom_tests::networks::Random;
 
 const CLOCK_HZ: u32 = 12_000_000;
@@ -143,6 +144,33 @@ fn designs_learn_what_the_golden_model_does() {
         n_run += 1;
     }
     assert!(n_changed > 20, "{n_changed} of {n_run} learnt");
+}
+
+/// Rules that read another population, which then waits for them: behind it, before it, and each
+/// other's.
+#[test]
+fn designs_whose_rules_read_other_populations_learn_what_the_golden_model_does() {
+    let (mut n_changed, mut n_run) = (0, 0);
+    for seed in 1..19 {
+        let text = random_followers(seed);
+        let network = integers(&text);
+        let read = |p: &Projection| p.plasticity.iter().flat_map(|rule| rule.others()).count();
+        assert!(network.projections.iter().any(|p| read(p) > 0), "{text}");
+        // What a rule reads of a neuron may be too wide.
+        if map(&network, &limits(), &MapConfig::default()).is_err() {
+            continue;
+        }
+        let lanes = [4, 1, 2, 8, 16][(seed % 5) as usize];
+        match std::panic::catch_unwind(|| compare(&network, lanes, seed, 3)) {
+            Ok(learnt) => n_changed += usize::from(learnt.changed > 0),
+            Err(cause) => {
+                eprintln!("the network that fails:\n{text}");
+                std::panic::resume_unwind(cause);
+            }
+        }
+        n_run += 1;
+    }
+    assert!(n_changed > 9 && n_run > 12, "{n_changed} of {n_run} learnt");
 }
 
 /// Rows follow each other without a gap, from one source to the next.

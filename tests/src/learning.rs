@@ -47,12 +47,16 @@ pub fn random_rule(r: &mut Random, has_tag: bool) -> String {
 
 /// The lines of a `learning:` whose keys stand so far in. All projections into a target take the
 /// same step.
-fn random_learning(r: &mut Random, indent: &str, phases: u64) -> String {
+fn random_learning(r: &mut Random, indent: &str, phases: u64, third: &str) -> String {
     let has_tag = r.below(3) == 0;
+    let read = match third {
+        "v_mem" => "",
+        _ => " + 2^-9 * e0 * x0",
+    };
     let mut lines = vec![
         "step: 0.015625".to_owned(),
-        format!("rule: {}", random_rule(r, has_tag)),
-        "e0: v_mem".to_owned(),
+        format!("rule: {}{read}", random_rule(r, has_tag)),
+        format!("e0: {third}"),
         "h1: {v_mem: {from: 0.1, below: 0.4}, y1: {from: 2}}".to_owned(),
     ];
     if has_tag {
@@ -135,7 +139,7 @@ pub fn random_plastic(seed: u64) -> String {
         ));
         if learns {
             text.push_str("    learning:\n");
-            text.push_str(&random_learning(r, "      ", phases));
+            text.push_str(&random_learning(r, "      ", phases, "v_mem"));
         }
     };
     let before = if has_hidden { "hidden" } else { "input" };
@@ -162,5 +166,72 @@ pub fn random_plastic(seed: u64) -> String {
         project(r, "out", "out", 1, loop_learns && out_learns);
     }
     text.push_str(&format!("output: out\ndecoder: {decoder}\n"));
+    text
+}
+
+/// A network of three populations, of which one, two or all learn by what they read of another one: the
+/// last of a chain, the first, or one beside it that feeds nothing; which comes first is chance.
+pub fn random_followers(seed: u64) -> String {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let r = &mut random;
+    let phases = 1 + r.below(3) / 2;
+    let (n_in, n) = (2 + r.below(7), 3 + r.below(12));
+    let mut text = format!(
+        "format: spikeloom-network/1\nticks: {}\nphases: {phases}\ninput: {{shape: {}, encoding: \
+         events, teacher: {n}}}\npopulations:\n",
+        3 + r.below(7),
+        n_in + n
+    );
+    let names = [
+        ["hidden", "error", "out"],
+        ["error", "hidden", "out"],
+        ["hidden", "out", "error"],
+    ];
+    let order = names[index(r, names.len())];
+    let place = |name: &str| order.iter().position(|other| *other == name);
+    let error_fires = r.below(2) == 0;
+    for name in order {
+        let firing = match name == "error" && !error_fires {
+            true => "",
+            false => ", v_threshold: 0.5, reset: subtract",
+        };
+        let decay = pick(r, &["0.9", "1", "0.5"]);
+        text.push_str(&format!(
+            "  {name}: {{shape: {n}, decay_mem: {decay}{firing}}}\n"
+        ));
+    }
+    text.push_str("projections:\n");
+    let learners = 1 + r.below(7);
+    let mut project = |r: &mut Random, from: &str, to: &str, learner: u64| {
+        // What comes later in the file comes a tick later.
+        let least = u64::from(place(from).is_some_and(|from| Some(from) >= place(to)));
+        text.push_str(&format!(
+            "  - from: {from}\n    to: {to}\n    delay: {}\n    weights: {{random: {}, scale: 0.5}}\n",
+            least + r.below(3) / 2,
+            1 + r.below(1000)
+        ));
+        if learners >> learner & 1 == 1 {
+            let others = order.iter().filter(|other| **other != to);
+            let others: Vec<String> = others.map(|other| format!("{other}.v_mem")).collect();
+            let third = &others[index(r, others.len())];
+            text.push_str("    learning:\n");
+            text.push_str(&random_learning(r, "      ", phases, third));
+        }
+    };
+    const FIXED: u64 = 3;
+    project(r, "input", "hidden", 0);
+    project(r, "hidden", "out", 1);
+    project(r, "teacher", "error", FIXED);
+    project(r, "out", "error", 2);
+    if r.below(2) == 0 {
+        project(r, "input", "error", FIXED);
+    }
+    // Nothing else may read it.
+    if error_fires && (learners == 2 || r.below(2) == 0) {
+        project(r, "error", "hidden", FIXED);
+    } else if error_fires {
+        project(r, "error", "out", FIXED);
+    }
+    text.push_str("output: out\ndecoder: spike-count\n");
     text
 }

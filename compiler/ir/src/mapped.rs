@@ -148,6 +148,18 @@ pub struct Learning {
     pub column_memory: MemoryKind,
     /// Where the targets' traces are.
     pub post_memory: MemoryKind,
+    /// The other population that the rule reads, where it reads one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<Other>,
+}
+
+/// Another population that a learning engine reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Other {
+    /// Which.
+    pub population: PopulationId,
+    /// Where what is read of its neurons is, a memory for each lane.
+    pub memory: MemoryKind,
 }
 
 /// A queue in front of a core.

@@ -4,6 +4,8 @@
 //! a program that runs once for every synapse of a source that is not passed over; its state
 //! variables are the weight and the tag. So what executes neurons executes learning too.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use spikeloom_fixed::BitWidth;
 
@@ -243,6 +245,17 @@ impl Plasticity {
     /// Width of the tag, where synapses have one.
     pub fn tag_bits(&self) -> Option<BitWidth> {
         self.rule.states.get(1).map(|state| state.bits)
+    }
+
+    /// The other populations whose state variables the rule reads, each with those, in order.
+    pub fn others(&self) -> BTreeMap<PopulationId, BTreeSet<usize>> {
+        let mut others: BTreeMap<PopulationId, BTreeSet<usize>> = BTreeMap::new();
+        for input in &self.inputs {
+            if let RuleInput::OtherState(id, n) = *input {
+                others.entry(id).or_default().insert(n);
+            }
+        }
+        others
     }
 
     /// Whether anything is rounded at random.

@@ -368,6 +368,15 @@ impl Quantized {
         *ways.get(to.0)?
     }
 
+    /// Whether the rule of a projection into another population reads this one's states.
+    pub fn is_followed(&self, id: PopulationId) -> bool {
+        let mut rules = self
+            .projections
+            .iter()
+            .filter_map(|p| p.plasticity.as_ref());
+        rules.any(|rule| rule.others().contains_key(&id))
+    }
+
     /// Checks shapes, ids, widths and programs; executors rely on it.
     pub fn check(&self) -> Result<(), QuantizedError> {
         for p in &self.populations {

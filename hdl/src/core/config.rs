@@ -55,6 +55,8 @@ pub struct CoreConfig {
     pub learning: Option<LearningConfig>,
     /// Some core of the design learns: all have the ports for it.
     pub is_learning_design: bool,
+    /// Some rule of the design reads another population than its target: all have the ports for it.
+    pub is_following_design: bool,
 }
 
 /// One of several populations that share a core.

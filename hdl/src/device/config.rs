@@ -11,7 +11,7 @@ use crate::delay_line::delay_image;
 use crate::encoder::EncoderConfig;
 use crate::error::Error;
 use crate::image::MemoryImage;
-use crate::learn::LearningConfig;
+use crate::learn::{LearningConfig, OtherConfig};
 use crate::port::PortConfig;
 use crate::way::WayPlan;
 use crate::width::SignalType;
@@ -64,6 +64,8 @@ impl DeviceConfig {
         let circuits = mapped.circuits();
         let programs = mapped.programs(network);
         let is_learning_design = mapped.learns();
+        let learning = || mapped.cores.iter().filter_map(|core| core.learning);
+        let is_following_design = learning().any(|learning| learning.other.is_some());
         let cores = circuits
             .iter()
             .zip(&programs)
@@ -71,6 +73,7 @@ impl DeviceConfig {
             .map(|(position, (circuit, program))| {
                 Ok(CoreConfig {
                     is_learning_design,
+                    is_following_design,
                     ..core_config(network, position, circuit, program)?
                 })
             })
@@ -159,6 +162,17 @@ fn learning(network: &Quantized, core: &mapped::Core) -> Option<LearningConfig> 
             .collect(),
         column_memory: learning.column_memory,
         post_memory: learning.post_memory,
+        other: learning.other.map(|other| {
+            let program = &network.populations[other.population.0].program;
+            let states = p.plasticity.iter().flat_map(|rule| rule.others());
+            let states = states.filter(|(id, _)| *id == other.population);
+            OtherConfig {
+                population: other.population.0,
+                states: states.flat_map(|(_, states)| states).collect(),
+                state_bits: program.states.iter().map(|s| s.bits.index()).collect(),
+                memory: other.memory,
+            }
+        }),
     })
 }
 
@@ -227,6 +241,7 @@ fn core_config(
         turns: if is_shared { all } else { vec![] },
         learning: learning(network, core),
         is_learning_design: false,
+        is_following_design: false,
     })
 }
 

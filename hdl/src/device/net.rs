@@ -5,11 +5,12 @@ use spikeloom_ir::quantized::{Encoder, SERIES_BITS};
 use super::DeviceConfig;
 use super::config::Seat;
 use crate::control::TICK_BITS;
-use crate::core::index_bits;
+use crate::core::{CoreConfig, index_bits};
 use crate::encoder::IN_FLIGHT;
 use crate::error::Error;
 use crate::event::KIND_BITS;
 use crate::leaf::{BitWires, TurnGates, Wire, Wires};
+use crate::learn::OtherConfig;
 use crate::merge::{Merge, Planes};
 use crate::port::{Port, PortConfig};
 use crate::stage::Stage;
@@ -32,11 +33,56 @@ pub(super) struct Net {
     pub(super) offered_kind: Wires,
     pub(super) offered_index: Wires,
     pub(super) taken: BitWires,
+    /// Where rules read other populations, from those to the stages that learn.
+    pub(super) others: Option<Others>,
     /// From the stages to the trace ports of their populations.
     pub(super) trace_valid: BitWires,
     pub(super) trace_index: Wires,
     pub(super) trace_spikes: Wires,
     pub(super) trace_word: Wires,
+}
+
+/// What each stage gets of the population that its rule reads; those without one get something that
+/// they pass over.
+pub(super) struct Others {
+    pub(super) token_valid: BitWires,
+    pub(super) token_kind: Wires,
+    pub(super) valid: BitWires,
+    pub(super) index: Wires,
+    pub(super) word: Wires,
+}
+
+impl Others {
+    fn new(cfg: &DeviceConfig, stages: &[Stage]) -> Option<Self> {
+        let followed = || cfg.cores.iter().map(followed);
+        followed().flatten().next()?;
+        let width =
+            |width: fn(&Stage) -> usize| -> Vec<usize> { stages.iter().map(width).collect() };
+        // A population that is followed has its core alone.
+        let stage = |other: &OtherConfig| cfg.seats[other.population].core;
+        let whole = || followed().map(|other| other.map_or(0, stage)).collect();
+        let bits = || {
+            let from = followed().map(|other| other.map(stage).into_iter().collect());
+            BitWires::new(stages.len(), from.collect())
+        };
+        let nothing = || Wire::part(0, vec![(0, 1)]);
+        let index =
+            followed().map(|other| vec![other.map_or_else(nothing, |o| Wire::new(stage(o)))]);
+        let word = followed()
+            .map(|other| vec![other.map_or_else(nothing, |o| Wire::part(stage(o), o.parts()))]);
+        Some(Self {
+            token_valid: bits(),
+            token_kind: Wires::new(&vec![KIND_BITS; stages.len()], whole()),
+            valid: bits(),
+            index: Wires::gated(&width(|s| s.trace_index.width()), 0, index.collect()),
+            word: Wires::gated(&width(|s| s.trace_word.width()), 0, word.collect()),
+        })
+    }
+}
+
+/// The population that the rule of a core reads beside its own.
+fn followed(core: &CoreConfig) -> Option<&OtherConfig> {
+    core.learning.as_ref()?.other.as_ref()
 }
 
 impl Net {
@@ -166,7 +212,13 @@ impl Net {
                     let waits = own == from && !all[at].is_loop;
                     waits.then_some(Wire::gated(at + 1, gate))
                 });
-                decoder.into_iter().chain(ports).collect()
+                // It waits for those who learn from its tick, too.
+                let is_followed =
+                    |other: &OtherConfig| 1 + cfg.seats[other.population].core == from;
+                let learners = cfg.cores.iter().enumerate();
+                let learners = learners.filter(|(_, core)| followed(core).is_some_and(is_followed));
+                let learners = learners.map(|(stage, _)| Wire::new(n_ports + 1 + stage));
+                decoder.into_iter().chain(ports).chain(learners).collect()
             })
             .collect();
         let taken = (0..n_ports + n_merges)
@@ -179,6 +231,8 @@ impl Net {
                 wires.collect()
             })
             .collect();
+        let others = Others::new(cfg, stages);
+        let n_holding = others.as_ref().map_or(0, |_| stages.len());
         let kinds = |n: usize| vec![KIND_BITS; n];
         let n_sources = stages.len() + 1;
         let n_streams = n_ports + n_merges;
@@ -198,7 +252,8 @@ impl Net {
             sent_kind: Wires::gated(&kinds(n_sources), 0, sent_kind),
             sent_index: Wires::gated(&index_widths, 0, sent_index),
             late: late.iter().map(|_| TickCount::new(TICK_BITS)).collect(),
-            full: BitWires::gated(n_ports + 1, n_gates, full),
+            full: BitWires::gated(n_ports + 1 + n_holding, n_gates, full),
+            others,
             offered_valid: BitWires::gated(n_streams, n_gates, streams_of.clone()),
             offered_kind: Wires::gated(&kinds(n_streams), n_gates, streams_of.clone()),
             offered_index: Wires::gated(&stream_widths, n_gates, streams_of),

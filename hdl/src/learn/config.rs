@@ -7,6 +7,7 @@ use spikeloom_ir::{Init, Op, Program, StateVariable, Step, ValueId};
 use super::fields::Field;
 use super::gates::GatePlan;
 use super::moments::Moment;
+use super::other_side::OtherConfig;
 use super::post_side::PostPlan;
 use super::rule_lane::LanePlan;
 use super::source_scan::ScanPlan;
@@ -47,6 +48,8 @@ pub struct LearningConfig {
     pub column_memory: MemoryKind,
     /// Where the targets' traces are.
     pub post_memory: MemoryKind,
+    /// The other population that the rule reads, where it reads one.
+    pub other: Option<OtherConfig>,
 }
 
 /// The parts' plans.
@@ -178,7 +181,13 @@ impl LearningConfig {
                     (1, low, self.state_bits[n], true)
                 }
                 RuleInput::Random(bits) => (2, bits.first as usize, bits.n_bits as usize, false),
-                RuleInput::OtherState(..) => return Err(Error::OtherState),
+                RuleInput::OtherState(id, n) => {
+                    let other = self.other.as_ref();
+                    let other = other.filter(|other| other.population == id.0);
+                    let other = other.ok_or(Error::OtherState)?;
+                    let low = post.column_bits() + other.low(n);
+                    (1, low, other.state_bits[n], true)
+                }
             };
             Ok(Field {
                 word,
@@ -194,7 +203,7 @@ impl LearningConfig {
             inputs,
             word_bits: [
                 scan.pre_bits() + moment_bits + REWARD_BITS,
-                post.column_bits(),
+                post.column_bits() + self.other.as_ref().map_or(0, OtherConfig::width),
             ],
             weight_bits: self.weight_bits,
             state_bits: rule.states.iter().map(|s| s.bits.index()).collect(),

@@ -1,5 +1,6 @@
 //! `spikeloom learn`: weights that change, come back, and compile.
 
+use spikeloom_tests::learning::{random_followers, random_plastic};
 use spikeloom_tests::{Workshop, folder, tools};
 
 pub fn digits() -> Workshop {
@@ -131,6 +132,46 @@ fn presets_learn_in_the_netlist() {
     }
 }
 
+/// The presets whose third factor is an error or a label behind fixed random weights, which another
+/// population integrates: in Verilog, and predictive coding's also in the netlist.
+#[test]
+fn presets_that_read_errors_learn_in_circuits() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = crate::workshop();
+    nine_pixels(&workshop);
+    for name in ["e-prop", "dfa", "drtp", "pc"] {
+        workshop.write(
+            "net.yaml",
+            format!(
+                "format: spikeloom-network/1\nticks: 12\n\
+                 input: {{shape: 12, encoding: rate, teacher: 3}}\npopulations:\n  \
+                 hidden: {{shape: 7, decay_mem: 0.9, v_threshold: 0.5, reset: subtract}}\n  \
+                 out: {{shape: 3, v_threshold: 1, reset: subtract}}\n  \
+                 error: {{shape: 7}}\nprojections:\n  \
+                 - from: input\n    to: hidden\n    weights: {{random: 3, scale: 0.5}}\n    \
+                 learning: {{preset: {name}, e0: error.v_mem, step: 0.015625}}\n  \
+                 - {{from: hidden, to: out, weights: {{random: 4}}}}\n  \
+                 - {{from: out, to: error, weights: {{random: 5, scale: 4}}}}\n  \
+                 - {{from: teacher, to: error, weights: {{random: 5, scale: -4}}}}\noutput: out\n"
+            ),
+        );
+        let to = if name == "pc" { "netlist" } else { "verilog" };
+        workshop.succeeds(&format!("compile net.yaml --stop-at {to} -o {name}"));
+        let lines = workshop.json(&format!("verify {name} --data data.npz --json"));
+        let rungs = lines.as_array().unwrap();
+        assert!(
+            rungs[2..]
+                .iter()
+                .all(|line| line["learnt"].as_u64() > Some(0))
+        );
+        let learn = format!("learn {name} --engine verilator --data data.npz --json");
+        let epoch = workshop.json(&learn);
+        assert!(epoch[0]["changes"].as_u64() > Some(0), "{name}: {epoch}");
+    }
+}
+
 /// Rules by chance, in the Verilog.
 #[test]
 fn random_rules_are_what_they_say_in_verilog() {
@@ -138,11 +179,12 @@ fn random_rules_are_what_they_say_in_verilog() {
         return;
     }
     let workshop = crate::workshop();
-    for seed in [101, 102, 103, 104, 105, 106] {
-        let text = spikeloom_tests::learning::random_plastic(seed);
+    let own = (101..107).map(|seed| (seed, random_plastic(seed)));
+    let others = (203..206).map(|seed| (seed, random_followers(seed)));
+    for (seed, text) in own.chain(others) {
         workshop.write("net.yaml", &text);
         workshop.succeeds(&format!(
-            "compile net.yaml --target hx8k --stop-at verilog -o {seed}"
+            "compile net.yaml --target ulx3s --stop-at verilog -o {seed}"
         ));
         let lines = workshop.json(&format!("verify {seed} --samples 12 --json"));
         assert_eq!(lines[3]["learnt"], 12, "{lines}\n{text}");

@@ -2,11 +2,10 @@
 
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Grid};
 use spikeloom_ir::mapped::MAX_SCORE_BITS;
-use spikeloom_ir::plasticity::RuleInput;
 use spikeloom_ir::quantized::{Decoder, Projection, Source};
 use spikeloom_ir::{PopulationId, Quantized};
 
-use super::learning::{MAX_COLUMN_BITS, column_bits};
+use super::learning::{MAX_COLUMN_BITS, column_bits, other_bits};
 use super::widths::score_bits;
 use crate::Error;
 
@@ -23,10 +22,8 @@ pub(super) fn check_features(network: &Quantized) -> Result<(), Error> {
             );
         }
         let own = Source::Population(id);
-        let is_read = network
-            .projections
-            .iter()
-            .any(|p| p.source == own && p.target != id);
+        let feeds = |p: &Projection| p.source == own && p.target != id;
+        let is_read = network.projections.iter().any(feeds) || network.is_followed(id);
         if !is_read && network.output != id {
             return refuse(
                 format!("population {}, which feeds nothing,", population.name),
@@ -107,24 +104,28 @@ pub(super) fn check_features(network: &Quantized) -> Result<(), Error> {
                 "`--frozen` compiles the weights as they are",
             );
         }
-        let reads_others = |p: &&Projection| {
-            p.plasticity.as_ref().is_some_and(|plasticity| {
-                let reads = |input: &RuleInput| matches!(input, RuleInput::OtherState(..));
-                let follows = plasticity.pre_of.or(plasticity.post_of).is_some();
-                follows || plasticity.inputs.iter().any(reads)
-            })
-        };
-        if let Some(p) = plastic().find(reads_others) {
-            return refuse(
-                format!(
-                    "learning in projection {}, which follows another population,",
-                    p.name
-                ),
-                "`--frozen` compiles the weights as they are; `spikeloom learn` learns them",
-            );
+        for (p, rule) in plastic().filter_map(|p| Some((p, p.plasticity.as_ref()?))) {
+            if rule.pre_of.or(rule.post_of).is_some() {
+                return refuse(
+                    format!(
+                        "learning in projection {}, whose traces follow another population,",
+                        p.name
+                    ),
+                    "`--frozen` compiles the weights as they are; `spikeloom learn` learns them",
+                );
+            }
+            if rule.others().len() > 1 {
+                return refuse(
+                    format!(
+                        "learning in projection {}, whose rule reads two other populations,",
+                        p.name
+                    ),
+                    "`--frozen` compiles the weights as they are; `spikeloom learn` learns them",
+                );
+            }
         }
         let wide = plastic().find_map(|p| {
-            let bits = column_bits(network, p)?;
+            let bits = column_bits(network, p)? + other_bits(network, p).unwrap_or(0);
             (bits > MAX_COLUMN_BITS).then_some((p, bits))
         });
         if let Some((p, bits)) = wide {

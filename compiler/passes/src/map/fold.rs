@@ -93,6 +93,9 @@ fn obstacle(network: &Quantized, id: PopulationId, trial: &Trial) -> Option<&'st
     if incoming().any(|p| p.plasticity.is_some()) {
         return Some("learns");
     }
+    if network.is_followed(id) {
+        return Some("is read by a rule");
+    }
     if incoming().any(walks) {
         return Some("has a convolution or pooling in front");
     }

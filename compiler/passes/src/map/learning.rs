@@ -15,6 +15,17 @@ pub(super) fn trace_bits(traces: &Traces) -> usize {
     states.map(|s| s.bits.index()).sum()
 }
 
+/// Bits that the rule of a projection reads of a neuron of another population; `None` where it reads
+/// none.
+pub(super) fn other_bits(network: &Quantized, p: &Projection) -> Option<usize> {
+    let others = p.plasticity.as_ref()?.others();
+    let bits = others.iter().flat_map(|(id, states)| {
+        let program = &network.populations[id.0].program;
+        states.iter().map(|&n| program.states[n].bits.index())
+    });
+    (!others.is_empty()).then(|| bits.sum())
+}
+
 /// Bits that the rule of a projection reads of a target: spikes, traces and state variables; `None`
 /// where it does not learn.
 pub(super) fn column_bits(network: &Quantized, p: &Projection) -> Option<usize> {

@@ -3,7 +3,7 @@
 use spikeloom_ir::fold::fold;
 use spikeloom_ir::mapped::{
     BlockRules, Core, Estimate, Fold, LOGIC_ROWS, Learning, Limits, Mapped, Memory, MemoryKind,
-    Port, TABLE_ROWS, Way,
+    Other, Port, TABLE_ROWS, Way,
 };
 use spikeloom_ir::quantized::{Encoder, Population, Projection, Source};
 use spikeloom_ir::rows::SumLayout;
@@ -12,7 +12,7 @@ use spikeloom_ir::{Op, PopulationId, Program, ProjectionId, Quantized};
 use super::Compress;
 use super::estimate::{event_cycles, idle_tick_cycles, logic_cells, memory_cells};
 use super::fold::groups;
-use super::learning::{column_bits, trace_bits};
+use super::learning::{column_bits, other_bits, trace_bits};
 use super::memories::{Maker, in_logic, single_port_blocks};
 use super::ports::ports;
 use super::refusal::overflow;
@@ -465,17 +465,27 @@ impl Placer<'_> {
         };
         let column_bits = column_bits(network, p)?;
         let columns = make.store(name("columns"), part.n.div_ceil(lanes), column_bits);
+        let rows = part.n.div_ceil(lanes);
+        let others = plasticity.others();
+        let other = others.keys().next().zip(other_bits(network, p));
+        let other = other.map(|(&id, bits)| (id, make.store(name("others"), rows, bits)));
         let learning = Learning {
             projection,
             column_memory: columns.kind,
             post_memory: post.kind,
+            other: other.as_ref().map(|(population, memory)| Other {
+                population: *population,
+                memory: memory.kind,
+            }),
         };
-        let columns = Memory {
-            blocks: columns.blocks * wide(lanes),
-            row_bits: columns.row_bits * wide(lanes),
-            ..columns
+        let of_lanes = |memory: Memory| Memory {
+            blocks: memory.blocks * wide(lanes),
+            row_bits: memory.row_bits * wide(lanes),
+            ..memory
         };
-        self.memories.extend([pre, post, columns]);
+        self.memories.extend([pre, post, of_lanes(columns)]);
+        self.memories
+            .extend(other.map(|(_, memory)| of_lanes(memory)));
         if let Some(bits) = plasticity.tag_bits() {
             let rows = p.n_pre * part.row_stride(is_spaced);
             let tags = make.block(name("tags"), rows, lanes * bits.index());
