@@ -70,7 +70,7 @@ def main():
     print("| model | target | tables | block RAMs | samples in Verilator | netlist | bitstream | verdict |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     # Some tools cannot see the system's folder for what is temporary.
-    with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+    with tempfile.TemporaryDirectory(dir=".") as folder:
         for name, flags, data, most in CASES:
             if wanted and name not in wanted:
                 continue
