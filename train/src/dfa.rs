@@ -18,10 +18,13 @@
 //! Biases learn as the weights of a state that is always 1.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 
+use crate::labelled::batches;
 use crate::method::Method;
-use crate::sequences::{Sequence, Wanted};
+use crate::random::real;
+use crate::sequences::{Score, Sequence, Wanted, score};
+use crate::softmax::cross_entropy;
 use crate::stack::{Activity, Stack};
 
 /// How a stack is trained.
@@ -162,15 +165,11 @@ impl Dfa {
 }
 
 impl Method for Dfa {
+    type Data = [Sequence];
+
     fn epoch(&mut self) -> f64 {
-        let mut order: Vec<usize> = (0..self.data.len()).collect();
-        for last in (1..order.len()).rev() {
-            let below = last as u64 + 1;
-            let chosen = (u64::from(self.random.next_u32()) * below) >> 32;
-            order.swap(last, chosen as usize);
-        }
         let mut loss = 0.0;
-        for batch in order.chunks(self.cfg.batch.max(1)) {
+        for batch in batches(self.data.len(), self.cfg.batch.max(1), &mut self.random) {
             let learns = |at: usize| at + 1 == self.stack.projections.len();
             let mut steps: Vec<Step> = self
                 .stack
@@ -189,7 +188,7 @@ impl Method for Dfa {
                     },
                 })
                 .collect();
-            for &at in batch {
+            for &at in &batch {
                 loss += self.add(at, &mut steps);
             }
             let n_projections = steps.len();
@@ -209,13 +208,11 @@ impl Method for Dfa {
         loss / self.data.len().max(1) as f64
     }
 
-    fn n_outputs(&self) -> usize {
-        self.stack.n_outputs()
-    }
-
-    fn outputs(&self, sequence: &Sequence) -> Vec<f64> {
-        let mut activity = self.stack.run(&sequence.inputs);
-        activity.values.pop().unwrap_or_default()
+    fn score(&self, data: &[Sequence]) -> Option<Score> {
+        score(data, self.stack.n_outputs(), |sequence| {
+            let mut activity = self.stack.run(&sequence.inputs);
+            activity.values.pop().unwrap_or_default()
+        })
     }
 }
 
@@ -230,12 +227,7 @@ fn errors(outputs: &[f64], n_outputs: usize, wanted: &Wanted) -> (Vec<f64>, f64)
                     *sum += value / n_ticks as f64;
                 }
             }
-            let most = average.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let powers: Vec<f64> = average.iter().map(|v| (v - most).exp()).collect();
-            let sum: f64 = powers.iter().sum();
-            let mut error: Vec<f64> = powers.iter().map(|p| p / sum).collect();
-            let loss = -error[*class].ln();
-            error[*class] -= 1.0;
+            let (loss, error) = cross_entropy(&average, *class);
             let a_tick: Vec<f64> = error.iter().map(|e| e / n_ticks as f64).collect();
             (a_tick.repeat(n_ticks), loss)
         }
@@ -254,9 +246,4 @@ fn errors(outputs: &[f64], n_outputs: usize, wanted: &Wanted) -> (Vec<f64>, f64)
             (errors.collect(), loss)
         }
     }
-}
-
-/// In [0, 1).
-fn real(random: &mut ChaCha8Rng) -> f64 {
-    f64::from(random.next_u32()) / 4_294_967_296.0
 }

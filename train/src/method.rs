@@ -1,33 +1,30 @@
 //! What all methods of training have in common.
 
-use crate::sequences::{Score, Sequence, score};
+use crate::sequences::Score;
 
-/// A method at work: a model, the sequences that it is trained on, and how.
+/// A method at work: a model, the data that it is trained on, and how.
 ///
 /// A method draws whatever it needs by chance from a seed of its own, so the same seed gives the same
 /// model.
 pub trait Method {
-    /// One pass over all sequences. Returns the mean loss, each sequence's before it changed
+    /// What it is trained and scored on.
+    type Data: ?Sized;
+
+    /// One pass over all training data. Returns the mean loss, each sample's before it changed
     /// anything; it is not finite where training has diverged.
     fn epoch(&mut self) -> f64;
 
-    /// Number of the model's outputs.
-    fn n_outputs(&self) -> usize;
+    /// How well the model does on data; `None` without any.
+    fn score(&self, data: &Self::Data) -> Option<Score>;
 
-    /// The model's outputs for a sequence, `[tick][output]`.
-    fn outputs(&self, sequence: &Sequence) -> Vec<f64>;
-
-    /// How well the model does on sequences; `None` without any.
-    fn score(&self, data: &[Sequence]) -> Option<Score> {
-        score(data, self.n_outputs(), |sequence| self.outputs(sequence))
-    }
-
-    /// So many passes, or until one diverges. Returns each one's loss.
-    fn run(&mut self, epochs: usize) -> Vec<f64> {
+    /// So many passes, or until one diverges; `passed` is told the number and the loss of each.
+    /// Returns each one's loss.
+    fn run(&mut self, epochs: usize, passed: &mut dyn FnMut(usize, f64)) -> Vec<f64> {
         let mut losses = Vec::with_capacity(epochs);
-        for _ in 0..epochs {
+        for pass in 1..=epochs {
             let loss = self.epoch();
             losses.push(loss);
+            passed(pass, loss);
             if !loss.is_finite() {
                 break;
             }

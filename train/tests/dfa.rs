@@ -199,7 +199,7 @@ fn what_is_learnt_is_scored() {
     let data: Vec<Sequence> = (0..20).map(sequence).collect();
     let mut method = Dfa::new(own, data.clone(), cfg(0.5, 0.5));
     assert_eq!(method.score(&data), Some(Score::Accuracy(0.5)));
-    let losses = method.run(40);
+    let losses = method.run(40, &mut |_, _| ());
     assert!(losses[39] < 0.5 * losses[0], "{losses:?}");
     assert_eq!(method.score(&data), Some(Score::Accuracy(1.0)));
     assert_eq!(method.score(&[]), None);
@@ -208,7 +208,7 @@ fn what_is_learnt_is_scored() {
 #[test]
 fn steps_that_are_too_large_are_told() {
     let mut method = Dfa::new(stack(), vec![values()], cfg(1e6, 1e6));
-    let losses = method.run(1000);
+    let losses = method.run(1000, &mut |_, _| ());
     assert!(losses.len() < 1000);
     assert!(!losses[losses.len() - 1].is_finite());
 }

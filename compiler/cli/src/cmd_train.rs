@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use miette::IntoDiagnostic;
 use spikeloom::convert::{Target, check, save};
-use spikeloom::experiment::Experiment;
+use spikeloom::experiment::{Backprop, Experiment, FORMAT, Gradient, MethodName};
 use spikeloom::files::Outputs;
-use spikeloom::train::{NetworkResults, Results, Scores, train};
+use spikeloom::train::{Entry, Table, train};
 
-use crate::model_args::QuantizeArgs;
+use crate::model_args::{ModelOptions, QuantizeArgs};
 use crate::show::{bar, percent};
 
 /// The file of results.
@@ -21,19 +21,23 @@ const BAR: u64 = 1000;
 ///
 /// An experiment names the method, networks, data and steps to choose from (docs/training.md). Steps
 /// are chosen on a part of the training data; the test data are scored once a trial. Trained
-/// networks go beside the results, in the native format.
+/// networks go beside the results, in the native format. With `--method`, a model takes the place of
+/// the experiment.
 #[derive(Debug, clap::Args)]
 pub struct Train {
-    /// The experiment, a YAML file.
-    #[arg(value_name = "EXPERIMENT")]
+    /// The experiment, a YAML file; with `--method` a model, or a project file that names one.
+    #[arg(value_name = "EXPERIMENT|MODEL")]
     experiment: PathBuf,
-    /// The folder for `results.json` and for the networks of the first trial, one for each in the
-    /// experiment.
+    /// The folder for `results.json`, pictures and the networks of the first trial.
     #[arg(short, long, value_name = "FOLDER")]
     output: PathBuf,
     /// Replace files that are there.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    flags: Flags,
+    #[command(flatten)]
+    model: ModelOptions,
     #[command(flatten)]
     quantize: QuantizeArgs,
     /// Print the results as JSON to standard output.
@@ -41,17 +45,98 @@ pub struct Train {
     json: bool,
 }
 
+/// An experiment without a file.
+#[derive(Debug, clap::Args)]
+struct Flags {
+    /// Train a model by that method, for weights of `--bits`.
+    #[arg(long, value_name = "NAME", requires = "train", requires = "test")]
+    method: Option<ModelMethod>,
+    /// Samples to train on, as other commands take `--data`, in place of those of the experiment.
+    #[arg(long, value_name = "PATH")]
+    train: Option<PathBuf>,
+    /// Samples that are scored once, at the end, in place of those of the experiment.
+    #[arg(long, value_name = "PATH")]
+    test: Option<PathBuf>,
+    /// With `--method`: passes over the training samples.
+    #[arg(long, value_name = "N", requires = "method", default_value_t = 10)]
+    epochs: usize,
+    /// With `--method`: first steps to choose from, such as `3e-4,1e-3`.
+    #[arg(
+        long,
+        value_name = "STEPS",
+        requires = "method",
+        value_delimiter = ',',
+        default_value = "1e-3"
+    )]
+    rate: Vec<f64>,
+    /// With `--method`: how many trials are made, with other seeds each.
+    #[arg(long, value_name = "N", requires = "method", default_value_t = 1)]
+    trials: u32,
+}
+
+/// A method that trains a model by itself.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ModelMethod {
+    /// Backpropagation through time, with surrogates for the slopes of spikes.
+    Bptt,
+    /// The same through the integers that weights become.
+    Qat,
+}
+
+impl Flags {
+    /// The experiment with a model.
+    fn experiment(
+        &self,
+        method: ModelMethod,
+        model: &Path,
+        bits: Option<u32>,
+    ) -> miette::Result<Experiment> {
+        let keys = Backprop {
+            format: FORMAT.to_owned(),
+            method: match method {
+                ModelMethod::Bptt => MethodName::Bptt,
+                ModelMethod::Qat => MethodName::Qat,
+            },
+            networks: vec![model.to_owned()],
+            train: self.train.clone().unwrap_or_default(),
+            test: self.test.clone().unwrap_or_default(),
+            trials: self.trials,
+            validation: 0.2,
+            epochs: self.epochs,
+            rate: self.rate.clone(),
+            bits: vec![bits.unwrap_or(8)],
+            gradient: Gradient::default(),
+        };
+        Ok(Experiment::of_flags(keys)?)
+    }
+}
+
 impl Train {
     pub fn run(&self) -> miette::Result<()> {
-        let experiment = Experiment::read(&self.experiment)?;
+        let project = self.model.project(self.quantize.project());
+        let experiment = match self.flags.method {
+            None => {
+                let mut read = Experiment::read(&self.experiment)?;
+                read.set_data(self.flags.train.clone(), self.flags.test.clone());
+                read
+            }
+            Some(method) => {
+                let bits = project.bits.all;
+                self.flags.experiment(method, &self.experiment, bits)?
+            }
+        };
         let results = self.output.join(RESULTS);
         Outputs::new(self.force).check(&results)?;
-        let targets = experiment.networks.iter().map(|path| self.target(path));
-        let targets = targets.collect::<miette::Result<Vec<_>>>()?;
+        for name in experiment.pictures() {
+            Outputs::new(self.force).check(&self.output.join(name))?;
+        }
+        for name in experiment.networks() {
+            check(&self.target(&name)?, self.force)?;
+        }
         let bar = bar("training");
         bar.set_length(BAR);
         let done = |share: f64| bar.set_position((share * BAR as f64) as u64);
-        let trained = train(&experiment, &self.quantize.project(), &done)?;
+        let trained = train(&experiment, &project, &done)?;
         bar.finish_and_clear();
 
         std::fs::create_dir_all(&self.output).into_diagnostic()?;
@@ -59,15 +144,25 @@ impl Train {
         let json = json.expect("results have string keys only") + "\n";
         let mut outputs = Outputs::new(self.force);
         outputs.add(&results, json.as_bytes())?;
+        for (name, picture) in &trained.pictures {
+            outputs.add(&self.output.join(name), picture.as_bytes())?;
+        }
         outputs.publish()?;
         if self.json {
             print!("{json}");
         } else {
-            print!("{}", describe(&trained.results));
+            let tables: Vec<String> = trained.results.tables().iter().map(describe).collect();
+            print!("{}", tables.join("\n"));
         }
-        eprintln!("wrote {}", results.display());
-        for (network, target) in trained.networks.iter().zip(&targets) {
-            for path in save(network, target, self.force)?.0 {
+        let pictures = trained
+            .pictures
+            .iter()
+            .map(|(name, _)| self.output.join(name));
+        for path in std::iter::once(results).chain(pictures) {
+            eprintln!("wrote {}", path.display());
+        }
+        for (name, network) in &trained.networks {
+            for path in save(network, &self.target(name)?, self.force)?.0 {
                 eprintln!("wrote {}", path.display());
             }
         }
@@ -75,55 +170,36 @@ impl Train {
     }
 
     /// Where a trained network goes.
-    fn target(&self, path: &Path) -> miette::Result<Target> {
-        let name = path.file_name().unwrap_or_default();
-        let target = Target::new(&self.output.join(name), None)?;
-        check(&target, self.force)?;
-        Ok(target)
+    fn target(&self, name: &Path) -> miette::Result<Target> {
+        Ok(Target::new(&self.output.join(name), None)?)
     }
 }
 
 /// For a person.
-fn describe(results: &Results) -> String {
-    let mut text = format!(
-        "training samples: {}, test samples: {}; mean and standard deviation of the trials\n\n{:<24}",
-        results.train_samples, results.test_samples, "network"
-    );
-    const COLUMNS: [&str; 5] = [
-        "learned",
-        "frozen",
-        "learned, ridge",
-        "frozen, ridge",
-        "all, ridge",
-    ];
-    for column in COLUMNS {
+fn describe(table: &Table) -> String {
+    let mut text = format!("{}\n\n{:<24}", table.title, table.rows_are);
+    for column in &table.columns {
         text += &format!(" {column:>16}");
     }
     text += "\n";
-    for network in &results.networks {
-        text += &format!("{:<24}", network.network);
-        let columns = values(&network.mean).into_iter();
-        for (mean, deviation) in columns.zip(values(&network.deviation)) {
-            text += &format!(" {:>16}", cell(network, mean, deviation));
+    for (name, cells) in &table.rows {
+        text += &format!("{name:<24}");
+        for cell in cells {
+            text += &format!(" {:>16}", show(cell));
         }
         text += "\n";
     }
     text
 }
 
-fn values(scores: &Scores) -> [f64; 5] {
-    [
-        scores.learned,
-        scores.frozen,
-        scores.learned_ridge,
-        scores.frozen_ridge,
-        scores.concatenated_ridge,
-    ]
-}
-
-fn cell(network: &NetworkResults, mean: f64, deviation: f64) -> String {
-    match network.score {
-        "accuracy" => format!("{} ({:.2})", percent(mean), 100.0 * deviation),
-        _ => format!("{mean:.4} ({deviation:.4})"),
+fn show(entry: &Entry) -> String {
+    match entry {
+        Entry::Share(mean, None) => percent(*mean),
+        Entry::Share(mean, Some(deviation)) => {
+            format!("{} ({:.2})", percent(*mean), 100.0 * deviation)
+        }
+        Entry::Number(mean, None) => format!("{mean:.4}"),
+        Entry::Number(mean, Some(deviation)) => format!("{mean:.4} ({deviation:.4})"),
+        Entry::Text(text) => text.clone(),
     }
 }

@@ -470,12 +470,16 @@ fn read_folder(path: &Path, taken: &Taken) -> Result<DataSet, DataError> {
             path: path.to_owned(),
         });
     };
-    let labels = path.join(images.replace("images", "labels").replace("idx3", "idx1"));
-    read(
-        &path.join(images),
-        labels.exists().then_some(labels.as_path()),
-        taken,
-    )
+    let images = path.join(images);
+    read(&images, labels_beside(&images).as_deref(), taken)
+}
+
+/// The labels of an IDX file of images, where they stand beside it under the usual name.
+pub fn labels_beside(images: &Path) -> Option<PathBuf> {
+    let name = images.file_name()?.to_str()?;
+    let labels = name.replace("images", "labels").replace("idx3", "idx1");
+    let path = images.with_file_name(&labels);
+    (labels != name && path.is_file()).then_some(path)
 }
 
 /// Longest file of data.

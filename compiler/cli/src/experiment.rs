@@ -1,53 +1,38 @@
-//! Experiments in training as users write them: which networks, on which data, by which method.
+//! Experiments in training as users write them: a method, its keys, and the data.
 
+mod backprop;
+mod bean;
+mod deep_reservoir;
+mod gradient;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spikeloom_frontend::MAX_TEXT_BYTES;
 use thiserror::Error;
 
 use crate::files;
+pub use backprop::Backprop;
+pub use bean::{Bean, Variant};
+pub use deep_reservoir::{DeepReservoir, Window};
+pub use gradient::{Gradient, OptimiserName, ShiftKeys};
 
 /// What the first line of an experiment says.
 pub const FORMAT: &str = "spikeloom-experiment/1";
 
-/// An experiment. Paths are as written, until [`Experiment::read`] makes them relative to the
-/// current folder.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Experiment {
-    /// [`FORMAT`].
-    pub format: String,
-    /// How networks are trained.
-    pub method: MethodName,
-    /// Networks in the native format; each is trained and scored by itself.
-    pub networks: Vec<PathBuf>,
-    /// Samples to train on.
-    pub train: PathBuf,
-    /// Samples that are scored once, at the end.
-    pub test: PathBuf,
-    /// How many trials are made, with other seeds each.
-    #[serde(default = "five")]
-    pub trials: u32,
-    /// The share of the training samples on which steps are chosen.
-    #[serde(default = "a_fifth")]
-    pub validation: f64,
-    /// Passes over the training samples.
-    pub epochs: usize,
-    /// Sequences whose changes are made at once.
-    #[serde(default = "ten")]
-    pub batch: usize,
-    /// Steps of the readout to choose from.
-    pub rate: Vec<f64>,
-    /// Steps of the projections between reservoirs to choose from.
-    pub hidden_rate: Vec<f64>,
-    /// Largest weight of the fixed random feedback.
-    #[serde(default = "one")]
-    pub feedback: f64,
-    /// How series with a `target` are cut into sequences for training; whole by default.
-    #[serde(default)]
-    pub window: Option<Window>,
+/// An experiment, by its method. Paths are as written, until [`Experiment::read`] makes them relative
+/// to the current folder.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Experiment {
+    /// Stacked reservoirs.
+    DeepReservoir(DeepReservoir),
+    /// Chains of dense layers.
+    Backprop(Backprop),
+    /// Multilayer networks whose neurons form assemblies.
+    Bean(Bean),
 }
 
 /// A method of training.
@@ -56,16 +41,12 @@ pub struct Experiment {
 pub enum MethodName {
     /// Stacked reservoirs with learned projections between them, by direct feedback alignment.
     DeepReservoir,
-}
-
-/// How a series is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    /// Ticks of a sequence.
-    pub ticks: usize,
-    /// Of them, those whose outputs do not count; sequences overlap by them.
-    pub warmup: usize,
+    /// Backpropagation through time.
+    Bptt,
+    /// The same through the integers that weights become.
+    Qat,
+    /// Assemblies of neurons, by a penalty.
+    Bean,
 }
 
 /// An experiment that cannot be made.
@@ -101,6 +82,185 @@ pub enum ExperimentError {
     },
 }
 
+/// The keys of one method.
+trait Keys: DeserializeOwned {
+    /// The first value that cannot be used.
+    fn fault(&self) -> Option<Fault>;
+
+    /// All paths.
+    fn paths(&mut self) -> Vec<&mut PathBuf>;
+}
+
+/// A value that cannot be used.
+struct Fault {
+    key: &'static str,
+    found: String,
+    wanted: &'static str,
+}
+
+/// What every experiment begins with.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    method: MethodName,
+}
+
+impl Experiment {
+    /// Reads an experiment, and makes its paths, which are relative to it, relative to the current
+    /// folder.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no experiment, or asks for what cannot be.
+    pub fn read(path: &Path) -> miette::Result<Self> {
+        let text = files::read_text(path, MAX_TEXT_BYTES)?;
+        let head: Head = parse(&text, path)?;
+        if head.format != FORMAT {
+            return Err(ExperimentError::Format {
+                path: path.to_owned(),
+                reason: format!("its `format` is `{}`", head.format),
+            }
+            .into());
+        }
+        Ok(match head.method {
+            MethodName::DeepReservoir => Self::DeepReservoir(keys(&text, path)?),
+            MethodName::Bptt | MethodName::Qat => Self::Backprop(keys(&text, path)?),
+            MethodName::Bean => Self::Bean(keys(&text, path)?),
+        })
+    }
+
+    /// The experiment that a command line asks for, without a file.
+    ///
+    /// # Errors
+    /// If it asks for what cannot be.
+    pub fn of_flags(keys: Backprop) -> Result<Self, ExperimentError> {
+        check(&keys, Path::new("the command line"))?;
+        Ok(Self::Backprop(keys))
+    }
+
+    /// The files that trained networks are named after.
+    pub fn networks(&self) -> Vec<PathBuf> {
+        match self {
+            Self::DeepReservoir(keys) => names(&keys.networks),
+            Self::Backprop(keys) => keys.names(),
+            Self::Bean(keys) => keys.names(),
+        }
+    }
+
+    /// The files of pictures that are drawn.
+    pub fn pictures(&self) -> Vec<PathBuf> {
+        match self {
+            Self::DeepReservoir(_) | Self::Backprop(_) => Vec::new(),
+            Self::Bean(keys) => keys.pictures(),
+        }
+    }
+
+    /// Takes other data.
+    pub fn set_data(&mut self, train: Option<PathBuf>, test: Option<PathBuf>) {
+        let own = match self {
+            Self::DeepReservoir(keys) => [&mut keys.train, &mut keys.test],
+            Self::Backprop(keys) => [&mut keys.train, &mut keys.test],
+            Self::Bean(keys) => [&mut keys.train, &mut keys.test],
+        };
+        for (own, other) in own.into_iter().zip([train, test]) {
+            if let Some(other) = other {
+                *own = other;
+            }
+        }
+    }
+}
+
+/// Fails at the first value that cannot be used.
+fn check<K: Keys>(keys: &K, path: &Path) -> Result<(), ExperimentError> {
+    match keys.fault() {
+        None => Ok(()),
+        Some(Fault { key, found, wanted }) => Err(ExperimentError::Value {
+            path: path.to_owned(),
+            key,
+            found,
+            wanted,
+        }),
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ExperimentError> {
+    serde_yaml::from_str(text).map_err(|error| ExperimentError::Format {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn keys<K: Keys>(text: &str, path: &Path) -> Result<K, ExperimentError> {
+    let mut keys: K = parse(text, path)?;
+    check(&keys, path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for file in keys.paths() {
+        *file = folder.join(&*file);
+    }
+    Ok(keys)
+}
+
+/// The names of files, without their folders.
+fn names(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().into();
+    paths.iter().map(name).collect()
+}
+
+/// A fault unless a value is as it should be.
+fn unless(
+    is_good: bool,
+    key: &'static str,
+    found: &dyn fmt::Debug,
+    wanted: &'static str,
+) -> Option<Fault> {
+    (!is_good).then(|| Fault {
+        key,
+        found: format!("{found:?}"),
+        wanted,
+    })
+}
+
+/// A fault unless these are networks with names of their own.
+fn networks_fault(networks: &[PathBuf]) -> Option<Fault> {
+    let names: Vec<_> = networks.iter().map(|path| path.file_stem()).collect();
+    let repeats = (1..names.len()).any(|at| names[..at].contains(&names[at]));
+    let key = "networks";
+    unless(!names.is_empty(), key, &networks, "one network at least").or_else(|| {
+        let wanted = "files with names of their own, which trained networks keep";
+        unless(!repeats, key, &networks, wanted)
+    })
+}
+
+fn trials_fault(trials: u32) -> Option<Fault> {
+    let is_good = (1..=1000).contains(&trials);
+    unless(is_good, "trials", &trials, "a number from 1 to 1000")
+}
+
+fn validation_fault(share: f64) -> Option<Fault> {
+    let is_good = share > 0.0 && share < 1.0;
+    let wanted = "a share above 0 and below 1";
+    unless(is_good, "validation", &share, wanted)
+}
+
+/// A fault unless a number is from 1 to a million.
+fn number_fault(key: &'static str, number: usize) -> Option<Fault> {
+    let is_good = (1..=1_000_000).contains(&number);
+    unless(is_good, key, &number, "a number from 1 to 1000000")
+}
+
+fn positive_fault(key: &'static str, value: f64) -> Option<Fault> {
+    unless(is_positive(value), key, &value, "a number above 0")
+}
+
+/// A fault unless there are steps to choose from.
+fn steps_fault(key: &'static str, steps: &[f64]) -> Option<Fault> {
+    let is_good = !steps.is_empty() && steps.iter().all(|&s| is_positive(s));
+    unless(is_good, key, &steps, "a list of numbers above 0")
+}
+
+fn is_positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
 fn five() -> u32 {
     5
 }
@@ -115,119 +275,4 @@ fn one() -> f64 {
 
 fn a_fifth() -> f64 {
     0.2
-}
-
-impl Experiment {
-    /// Reads an experiment, and makes its paths, which are relative to it, relative to the current
-    /// folder.
-    ///
-    /// # Errors
-    /// If the file cannot be read, is no experiment, or asks for what cannot be.
-    pub fn read(path: &Path) -> miette::Result<Self> {
-        let text = files::read_text(path, MAX_TEXT_BYTES)?;
-        let mut experiment: Self =
-            serde_yaml::from_str(&text).map_err(|error| ExperimentError::Format {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            })?;
-        experiment.check(path)?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let own = experiment.networks.iter_mut();
-        for file in own.chain([&mut experiment.train, &mut experiment.test]) {
-            *file = folder.join(&*file);
-        }
-        Ok(experiment)
-    }
-
-    fn repeats_a_name(&self) -> bool {
-        let names: Vec<_> = self.networks.iter().map(|p| p.file_name()).collect();
-        (1..names.len()).any(|at| names[..at].contains(&names[at]))
-    }
-
-    fn check(&self, path: &Path) -> Result<(), ExperimentError> {
-        if self.format != FORMAT {
-            return Err(ExperimentError::Format {
-                path: path.to_owned(),
-                reason: format!("its `format` is `{}`", self.format),
-            });
-        }
-        let steps = |steps: &[f64]| !steps.is_empty() && steps.iter().all(|s| is_positive(*s));
-        let few = |n: usize| (1..=1_000_000).contains(&n);
-        let window = |w: Window| w.warmup < w.ticks;
-        let faults = [
-            (
-                self.networks.is_empty(),
-                "networks",
-                "[]".to_owned(),
-                "one network at least",
-            ),
-            (
-                self.repeats_a_name(),
-                "networks",
-                format!("{:?}", self.networks),
-                "files with names of their own, which trained networks keep",
-            ),
-            (
-                !(1..=1000).contains(&self.trials),
-                "trials",
-                self.trials.to_string(),
-                "a number from 1 to 1000",
-            ),
-            (
-                !(self.validation > 0.0 && self.validation < 1.0),
-                "validation",
-                self.validation.to_string(),
-                "a share above 0 and below 1",
-            ),
-            (
-                !few(self.epochs),
-                "epochs",
-                self.epochs.to_string(),
-                "a number from 1 to 1000000",
-            ),
-            (
-                !few(self.batch),
-                "batch",
-                self.batch.to_string(),
-                "a number from 1 to 1000000",
-            ),
-            (
-                !steps(&self.rate),
-                "rate",
-                format!("{:?}", self.rate),
-                "a list of numbers above 0",
-            ),
-            (
-                !steps(&self.hidden_rate),
-                "hidden_rate",
-                format!("{:?}", self.hidden_rate),
-                "a list of numbers above 0",
-            ),
-            (
-                !is_positive(self.feedback),
-                "feedback",
-                self.feedback.to_string(),
-                "a number above 0",
-            ),
-            (
-                !self.window.is_none_or(window),
-                "window",
-                format!("{:?}", self.window),
-                "more `ticks` than `warmup`",
-            ),
-        ];
-        match faults.into_iter().find(|(is_wrong, ..)| *is_wrong) {
-            None => Ok(()),
-            Some((_, key, found, wanted)) => Err(ExperimentError::Value {
-                path: path.to_owned(),
-                key,
-                found,
-                wanted,
-            }),
-        }
-    }
-}
-
-fn is_positive(value: f64) -> bool {
-    value.is_finite() && value > 0.0
 }

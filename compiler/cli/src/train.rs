@@ -1,102 +1,50 @@
-//! Experiments in training: steps are chosen on a part of the training data, then each network is
-//! trained on all of it in several trials, and the test data are scored once a trial.
+//! Experiments in training: whatever is to be chosen is chosen on a part of the training data, then
+//! the test data are scored once a trial.
 //!
-//! Beside what learned stand what did not, with all else alike: the same stack with its projections
-//! as they were drawn, and a ridge readout of all reservoirs. Readouts by ridge are fitted to, and
-//! scored on, the integer network in the golden model.
+//! Each method has a module of its own, with its results; here is what they share.
 
-mod chain;
-mod sequences;
+mod backprop;
+mod bean;
+mod deep_reservoir;
+mod dense;
+mod picture;
+mod statistics;
 
-use std::path::Path;
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 use serde::Serialize;
 use spikeloom_frontend::ProjectFile;
 use spikeloom_ir::Network;
-use spikeloom_passes::{normalise, quantize};
-use spikeloom_train::{Dfa, DfaConfig, Method, Score, Sequence, Stack};
+use spikeloom_passes::{QuantizeConfig, normalise, quantize};
+use spikeloom_train::backprop::{BackpropConfig, Grid};
+use spikeloom_train::labelled::split;
+use spikeloom_train::{Backprop, Chain, Method, Stimuli};
 use thiserror::Error;
 
+use crate::compile::run_float;
 use crate::data::{self, DataSet, aer};
-use crate::experiment::{Experiment, MethodName};
-use crate::fit::{FitMethod, FitOptions, fit_readout};
-use crate::model::Model;
-use crate::quantised;
-use crate::simulate::{Subject, simulate_golden};
-use chain::Chain;
-pub use chain::NoStack;
+use crate::experiment::{Experiment, ShiftKeys};
+use crate::model::Given;
+use crate::simulate::{self, Summary, accuracy, simulate_golden};
+pub use backprop::BackpropResults;
+pub use bean::BeanResults;
+pub use deep_reservoir::{DeepReservoirResults, NoStack};
+use dense::Dense;
+pub use dense::NoChain;
+pub use statistics::{Entry, Table};
 
-/// What an experiment came to.
+/// What an experiment came to, by its method.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Results {
-    /// The method.
-    pub method: MethodName,
-    /// Training samples.
-    pub train_samples: usize,
-    /// Test samples.
-    pub test_samples: usize,
-    /// One entry a network.
-    pub networks: Vec<NetworkResults>,
-}
-
-/// What one network came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NetworkResults {
-    /// Its name.
-    pub network: String,
-    /// Neurons of each reservoir.
-    pub reservoirs: Vec<usize>,
-    /// Neurons between them.
-    pub widths: Vec<usize>,
-    /// What scores are: `accuracy`, or `nrmse`, of which less is better.
-    pub score: &'static str,
-    /// Pairs of steps that were tried, with their scores on the validation part, mean over the trials.
-    pub tried: Vec<Tried>,
-    /// The steps with which projections learned.
-    pub learned: Steps,
-    /// The step of the readout of projections that did not.
-    pub frozen: Steps,
-    /// Scores of the test data, one entry a trial.
-    pub trials: Vec<Scores>,
-    /// Their means.
-    pub mean: Scores,
-    /// Their standard deviations.
-    pub deviation: Scores,
-}
-
-/// Steps of training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Steps {
-    /// The readout's.
-    pub rate: f64,
-    /// That of the projections between reservoirs; 0 where they are frozen.
-    pub hidden_rate: f64,
-}
-
-/// Steps on the validation part.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Tried {
-    /// The steps.
-    #[serde(flatten)]
-    pub steps: Steps,
-    /// The mean score; `None` where a trial diverged.
-    pub score: Option<f64>,
-}
-
-/// Scores of the test data.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Scores {
-    /// Projections learned, the readout with them; real numbers.
-    pub learned: f64,
-    /// Projections as drawn, the readout learned in the same way; real numbers.
-    pub frozen: f64,
-    /// Projections learned, the readout by ridge regression; integers.
-    pub learned_ridge: f64,
-    /// Projections as drawn, the readout by ridge regression; integers.
-    pub frozen_ridge: f64,
-    /// Projections as drawn, a readout of all reservoirs by ridge regression; integers.
-    pub concatenated_ridge: f64,
+#[serde(untagged)]
+pub enum Results {
+    /// Stacked reservoirs.
+    DeepReservoir(DeepReservoirResults),
+    /// Chains trained by gradients.
+    Backprop(BackpropResults),
+    /// Assemblies.
+    Bean(BeanResults),
 }
 
 /// Results together with trained networks.
@@ -104,22 +52,46 @@ pub struct Scores {
 pub struct Trained {
     /// What it came to.
     pub results: Results,
-    /// Of each network the one of the first trial: projections that learned, a readout by ridge
-    /// regression.
-    pub networks: Vec<Network>,
+    /// The networks of the first trial, each with the name of its file: [`Experiment::networks`].
+    pub networks: Vec<(PathBuf, Network)>,
+    /// Pictures as SVG, each with the name of its file: [`Experiment::pictures`].
+    pub pictures: Vec<(PathBuf, String)>,
 }
 
 /// Training that comes to nothing.
 #[derive(Debug, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// Every pair of steps diverged.
+    /// Every choice of steps diverged.
     #[error("training {network} diverged with all steps")]
-    #[diagnostic(
-        code(spikeloom::train::diverged),
-        help("give smaller ones as `rate` and `hidden_rate`")
-    )]
+    #[diagnostic(code(spikeloom::train::diverged), help("give smaller ones as {keys}"))]
     Diverged {
+        /// The network.
+        network: String,
+        /// The keys of the steps.
+        keys: &'static str,
+    },
+    /// Pictures of another size.
+    #[error("pictures of {} x {} do not make up the {inputs} inputs of {network}", size[0], size[1])]
+    #[diagnostic(
+        code(spikeloom::train::picture),
+        help("give rows and columns as `size` of `shift`")
+    )]
+    Picture {
+        /// The network.
+        network: String,
+        /// Rows and columns that were given.
+        size: [usize; 2],
+        /// Inputs that there are.
+        inputs: usize,
+    },
+    /// There are no assemblies where nothing is hidden.
+    #[error("{network} has no population between its input and its output")]
+    #[diagnostic(
+        code(spikeloom::train::nothing_hidden),
+        help("give a network with one at least")
+    )]
+    NothingHidden {
         /// The network.
         network: String,
     },
@@ -135,308 +107,193 @@ pub enum TrainError {
     },
 }
 
-/// One network in one trial.
-struct Trial {
-    project: ProjectFile,
-    network: Network,
-    chain: Chain,
-    stack: Stack,
-    seed: u64,
-}
-
-/// A network's data as sequences.
-struct Parts {
-    fit: Vec<Sequence>,
-    held: Vec<Sequence>,
-    all: Vec<Sequence>,
-    test: Vec<Sequence>,
-}
-
 /// Makes an experiment. `project` says how networks are quantised; `done` is told the share of all
-/// runs that are finished.
+/// work that is finished.
 ///
 /// # Errors
-/// If a network is no stack, the data do not fit it, or training diverges with all steps.
+/// If a network is none that the method trains, the data do not fit it, or training diverges.
 pub fn train(
     experiment: &Experiment,
     project: &ProjectFile,
     done: &dyn Fn(f64),
 ) -> miette::Result<Trained> {
-    let mut results = Results {
-        method: experiment.method,
-        train_samples: 0,
-        test_samples: 0,
-        networks: Vec::new(),
-    };
-    let mut networks = Vec::new();
-    let n_networks = experiment.networks.len();
-    for (at, path) in experiment.networks.iter().enumerate() {
-        let own = |share: f64| done((at as f64 + share) / n_networks as f64);
-        let trials = (0..experiment.trials).map(|trial| Trial::load(path, project, trial));
-        let trials = trials.collect::<miette::Result<Vec<_>>>()?;
-        let network = &trials[0].network;
-        let train = read(network, &experiment.train)?;
-        let test = read(network, &experiment.test)?;
-        let parts = Parts::new(experiment, network, &train, &test)?;
-        let (own_results, trained) = one(experiment, &trials, &parts, [&train, &test], &own)?;
-        results.train_samples = train.samples.len();
-        results.test_samples = test.samples.len();
-        results.networks.push(own_results);
-        networks.push(trained);
-    }
-    Ok(Trained { results, networks })
-}
-
-/// Trains and scores one network.
-fn one(
-    experiment: &Experiment,
-    trials: &[Trial],
-    parts: &Parts,
-    [train, test]: [&DataSet; 2],
-    done: &dyn Fn(f64),
-) -> miette::Result<(NetworkResults, Network)> {
-    let first = &trials[0];
-    let name = &first.network.name;
-    let candidates = candidates(experiment);
-    // A ridge regression takes about as long as a run.
-    let n_runs = candidates.len() * trials.len() + 5 * trials.len();
-    let mut n_done = 0;
-    let mut step = |n: usize| {
-        n_done += n;
-        done(n_done as f64 / n_runs as f64);
-    };
-
-    let mut tried = Vec::new();
-    let mut kind = None;
-    for steps in candidates {
-        let mut sum = Some(0.0);
-        for trial in trials {
-            let method = trial.run(experiment, &parts.fit, steps);
-            let score = match method.and_then(|method| method.score(&parts.held)) {
-                Some(score) => {
-                    kind.get_or_insert(score);
-                    Some(score.goodness()).filter(|g| g.is_finite())
-                }
-                None => None,
-            };
-            sum = sum.zip(score).map(|(sum, score)| sum + score);
-            step(1);
+    let (results, networks, pictures) = match experiment {
+        Experiment::DeepReservoir(keys) => {
+            let (results, networks) = deep_reservoir::train(keys, project, done)?;
+            (Results::DeepReservoir(results), networks, Vec::new())
         }
-        let goodness = sum.map(|sum| sum / trials.len() as f64);
-        tried.push((steps, goodness));
-    }
-    let nothing = || TrainError::NothingToScore {
-        network: name.clone(),
+        Experiment::Backprop(keys) => {
+            let (results, networks) = backprop::train(keys, project, done)?;
+            (Results::Backprop(results), networks, Vec::new())
+        }
+        Experiment::Bean(keys) => {
+            let (results, networks, pictures) = bean::train(keys, project, done)?;
+            (Results::Bean(results), networks, pictures)
+        }
     };
-    let is_accuracy = match kind {
-        Some(Score::Accuracy(_)) => true,
-        Some(Score::Nrmse(_)) => false,
-        None if parts.held.is_empty() => return Err(nothing().into()),
-        None => return Err(diverged(name).into()),
-    };
-    let learned = best(&tried, |s| s.hidden_rate > 0.0).ok_or_else(|| diverged(name))?;
-    let frozen = best(&tried, |s| s.hidden_rate == 0.0).ok_or_else(|| diverged(name))?;
-
-    let mut scores = Vec::new();
-    let mut kept = None;
-    for trial in trials {
-        let score = |method: &Dfa| method.score(&parts.test).ok_or_else(nothing);
-        let run = |steps| {
-            let method = trial.run(experiment, &parts.all, steps);
-            method.ok_or_else(|| diverged(name))
-        };
-        let (with, without) = (run(learned)?, run(frozen)?);
-        step(2);
-        let ridge = |network: &Network| -> miette::Result<(Network, f64)> {
-            trial.ridge(network, experiment, train, test, is_accuracy)
-        };
-        let network = trial.chain.with(&trial.network, with.stack());
-        let (network, learned_ridge) = ridge(&network)?;
-        step(1);
-        let (_, frozen_ridge) = ridge(&trial.network)?;
-        step(1);
-        let (_, concatenated_ridge) = ridge(&trial.chain.concatenated(&trial.network))?;
-        step(1);
-        scores.push(Scores {
-            learned: score(&with)?.value(),
-            frozen: score(&without)?.value(),
-            learned_ridge,
-            frozen_ridge,
-            concatenated_ridge,
-        });
-        kept.get_or_insert(network);
-    }
-    let (mean, deviation) = statistics(&scores);
-    let sign = if is_accuracy { 1.0 } else { -1.0 };
-    let tried = tried.into_iter().map(|(steps, goodness)| Tried {
-        steps,
-        score: goodness.map(|g| sign * g),
-    });
-    let results = NetworkResults {
-        network: name.clone(),
-        reservoirs: first.chain.neurons(&first.network),
-        widths: first.chain.widths(&first.network),
-        score: if is_accuracy { "accuracy" } else { "nrmse" },
-        tried: tried.collect(),
-        learned,
-        frozen,
-        trials: scores,
-        mean,
-        deviation,
-    };
-    let network = kept.expect("there is a trial, as the experiment was checked");
-    Ok((results, network))
+    let networks = experiment.networks().into_iter().zip(networks);
+    let pictures = experiment.pictures().into_iter().zip(pictures);
+    Ok(Trained {
+        results,
+        networks: networks.collect(),
+        pictures: pictures.collect(),
+    })
 }
 
-impl Trial {
-    fn load(path: &Path, project: &ProjectFile, trial: u32) -> miette::Result<Self> {
-        let project = ProjectFile {
+impl Results {
+    /// The same as tables.
+    pub fn tables(&self) -> Vec<Table> {
+        match self {
+            Self::DeepReservoir(results) => vec![results.table()],
+            Self::Backprop(results) => vec![results.table()],
+            Self::Bean(results) => results.tables(),
+        }
+    }
+}
+
+/// A network with its weights of one trial.
+struct Subject {
+    /// Normalised.
+    network: Network,
+    dense: Dense,
+    chain: Chain,
+}
+
+/// What a network is trained and scored on, apart from the test data.
+struct Parts {
+    /// To train on while something is chosen.
+    fit: Stimuli,
+    /// To choose on.
+    held: Stimuli,
+    /// Both.
+    all: Stimuli,
+}
+
+impl Subject {
+    /// A chain, and its settings, which may come from its project file.
+    fn load(path: &Path, flags: &ProjectFile, trial: u32) -> miette::Result<(Self, ProjectFile)> {
+        let flags = ProjectFile {
             trial,
-            ..project.clone()
+            ..flags.clone()
         };
-        let (network, _) = Model::read(path)?.load(&project)?;
-        let chain = Chain::of(&network)?;
-        let stack = chain.stack(&network);
-        Ok(Self {
-            project,
+        let Given { model, project } = Given::read(path, flags)?;
+        let (network, _) = model.load(&project)?;
+        let network = normalise(&network);
+        let dense = Dense::of(&network)?;
+        let chain = dense.chain(&network);
+        let own = Self {
             network,
+            dense,
             chain,
-            stack,
-            seed: trial.into(),
-        })
-    }
-
-    /// The stack after all passes; `None` where it diverged.
-    fn run(&self, experiment: &Experiment, data: &[Sequence], steps: Steps) -> Option<Dfa> {
-        let MethodName::DeepReservoir = experiment.method;
-        let cfg = DfaConfig {
-            rate: steps.rate,
-            hidden_rate: steps.hidden_rate,
-            feedback: experiment.feedback,
-            batch: experiment.batch,
-            seed: self.seed,
         };
-        let mut method = Dfa::new(self.stack.clone(), data.to_vec(), cfg);
-        let losses = method.run(experiment.epochs);
-        losses.iter().all(|l| l.is_finite()).then_some(method)
+        Ok((own, project))
     }
 
-    /// The network with a readout by ridge regression, and its score as integers.
-    fn ridge(
+    /// The chain after all passes; `None` where it diverged.
+    fn train(
         &self,
-        network: &Network,
-        experiment: &Experiment,
-        train: &DataSet,
-        test: &DataSet,
-        is_accuracy: bool,
-    ) -> miette::Result<(Network, f64)> {
-        let options = FitOptions {
-            method: FitMethod::Ridge,
-            taps: Vec::new(),
-            ridges: Vec::new(),
-            validation: experiment.validation,
-        };
-        let fitted = fit_readout(network, &self.project, train, &options)?.network;
-        let normal = normalise(&fitted);
-        let (quantized, report) = quantize(&normal, &quantised::config(&normal, &self.project))?;
-        let subject = Subject {
-            network: &normal,
-            quantized: &quantized,
-            report: &report,
-        };
-        let summary = simulate_golden(subject, test, None)?;
-        let score = match is_accuracy {
-            true => summary.accuracy,
-            false => summary.series.and_then(|s| s.nrmse),
-        };
-        let score = score.ok_or_else(|| TrainError::NothingToScore {
-            network: network.name.clone(),
-        })?;
-        Ok((fitted, score))
+        data: &Stimuli,
+        cfg: BackpropConfig,
+        grid: Option<Grid<'_>>,
+        passed: &dyn Fn(),
+    ) -> Option<Chain> {
+        let mut method = Backprop::new(self.chain.clone(), data, cfg, grid);
+        let losses = method.run(cfg.epochs, &mut |_, _| passed());
+        if losses.iter().any(|loss| !loss.is_finite()) {
+            return None;
+        }
+        let chain = method.executed()?;
+        // Networks have single precision.
+        let fits = |w: &f64| w.abs() <= f64::from(f32::MAX);
+        let mut weights = chain.layers.iter().flat_map(|layer| layer.weights.iter());
+        weights.all(fits).then_some(chain)
+    }
+
+    fn diverged(&self) -> TrainError {
+        TrainError::Diverged {
+            network: self.network.name.clone(),
+            keys: "`rate`",
+        }
     }
 }
 
 impl Parts {
-    fn new(
-        experiment: &Experiment,
+    /// Training data in parts, and test data.
+    fn read(
         network: &Network,
-        train: &DataSet,
-        test: &DataSet,
-    ) -> miette::Result<Self> {
-        let n_channels: usize = network.input.shape.iter().product();
-        let all = sequences::sequences(network, train)?;
-        let (fit, held) = sequences::split(&all, n_channels, experiment.validation);
-        let cut = |part: Vec<Sequence>| match experiment.window {
-            Some(window) => sequences::windows(&part, n_channels, window),
-            None => part,
+        [train, test]: [&Path; 2],
+        validation: f64,
+        shift: Option<ShiftKeys>,
+    ) -> miette::Result<(Self, DataSet)> {
+        let inputs: usize = network.input.shape.iter().product();
+        if let Some(shift) = shift
+            && !inputs.is_multiple_of(shift.size[0] * shift.size[1])
+        {
+            return Err(TrainError::Picture {
+                network: network.name.clone(),
+                size: shift.size,
+                inputs,
+            }
+            .into());
+        }
+        let all = dense::stimuli(network, &read(network, train)?)?;
+        let test = read(network, test)?;
+        dense::stimuli(network, &test)?;
+        let (fit, held) = split(all.len(), validation);
+        if fit.is_empty() || held.is_empty() {
+            return Err(TrainError::NothingToScore {
+                network: network.name.clone(),
+            }
+            .into());
+        }
+        let parts = Self {
+            fit: all.part(&fit),
+            held: all.part(&held),
+            all,
         };
-        Ok(Self {
-            fit: cut(fit),
-            held,
-            all: cut(all),
-            test: sequences::sequences(network, test)?,
-        })
+        Ok((parts, test))
     }
 }
 
+/// Tells `done` the share of so many passes at every call of what it returns.
+fn counter(all_passes: usize, done: &dyn Fn(f64)) -> impl Fn() + '_ {
+    let n_passes = Cell::new(0_usize);
+    move || {
+        n_passes.set(n_passes.get() + 1);
+        done(n_passes.get() as f64 / all_passes.max(1) as f64);
+    }
+}
+
+/// Samples for a network.
 fn read(network: &Network, path: &Path) -> miette::Result<DataSet> {
-    let sensor = aer::Sensor {
-        size: None,
-        tick_us: None,
-    };
-    let data = data::read_for(network, path, None, &sensor)?;
+    let labels = data::labels_beside(path);
+    let sensor = aer::Sensor::default();
+    let data = data::read_for(network, path, labels.as_deref(), &sensor)?;
     data.samples.check(&network.input, network.ticks, path)?;
     Ok(data)
 }
 
-fn diverged(network: &str) -> TrainError {
-    TrainError::Diverged {
-        network: network.to_owned(),
-    }
-}
-
-/// All pairs of steps, those without learning between reservoirs first.
-fn candidates(experiment: &Experiment) -> Vec<Steps> {
-    let hidden = [0.0].into_iter().chain(experiment.hidden_rate.clone());
-    let pairs = hidden.flat_map(|hidden_rate| {
-        let rates = experiment.rate.iter();
-        rates.map(move |&rate| Steps { rate, hidden_rate })
-    });
-    pairs.collect()
-}
-
-/// The steps with the best score, the first of several.
-fn best(tried: &[(Steps, Option<f64>)], counts: impl Fn(Steps) -> bool) -> Option<Steps> {
-    let mut best: Option<(Steps, f64)> = None;
-    for &(steps, goodness) in tried.iter().filter(|(steps, _)| counts(*steps)) {
-        if let Some(goodness) = goodness
-            && best.is_none_or(|(_, most)| goodness > most)
-        {
-            best = Some((steps, goodness));
-        }
-    }
-    best.map(|(steps, _)| steps)
-}
-
-/// Mean and standard deviation (of the sample) of each score.
-fn statistics(scores: &[Scores]) -> (Scores, Scores) {
-    let n = scores.len() as f64;
-    let mean = |of: fn(&Scores) -> f64| scores.iter().map(of).sum::<f64>() / n;
-    let deviation = |of: fn(&Scores) -> f64| {
-        let mean = mean(of);
-        let squares: f64 = scores.iter().map(|s| (of(s) - mean).powi(2)).sum();
-        (squares / (n - 1.0).max(1.0)).sqrt()
+/// What integers come to in the golden model. `network` is normalised.
+fn golden(network: &Network, cfg: &QuantizeConfig, data: &DataSet) -> miette::Result<Summary> {
+    let (quantized, report) = quantize(network, cfg)?;
+    let subject = simulate::Subject {
+        network,
+        quantized: &quantized,
+        report: &report,
     };
-    (each(mean), each(deviation))
+    simulate_golden(subject, data, None)
 }
 
-/// A number for each score.
-fn each(number: impl Fn(fn(&Scores) -> f64) -> f64) -> Scores {
-    Scores {
-        learned: number(|s| s.learned),
-        frozen: number(|s| s.frozen),
-        learned_ridge: number(|s| s.learned_ridge),
-        frozen_ridge: number(|s| s.frozen_ridge),
-        concatenated_ridge: number(|s| s.concatenated_ridge),
-    }
+/// The share of samples that the real-valued network puts into their class.
+fn float_accuracy(network: &Network, data: &DataSet) -> miette::Result<f64> {
+    let classes = (0..data.samples.len()).map(|k| Ok(run_float(network, &data.samples, k)?.class));
+    let classes = classes.collect::<miette::Result<Vec<usize>>>()?;
+    let found = accuracy(&classes, data.labels.as_deref());
+    Ok(found.expect("the data have labels"))
+}
+
+fn samples_title(train: usize, test: usize) -> String {
+    format!(
+        "training samples: {train}, test samples: {test}; mean and standard deviation of the trials"
+    )
 }

@@ -26,6 +26,7 @@ mod reservoir;
 mod simulate;
 mod tools;
 mod train;
+mod train_gradients;
 
 use std::sync::LazyLock;
 

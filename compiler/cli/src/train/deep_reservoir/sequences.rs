@@ -2,7 +2,7 @@
 
 use spikeloom_ir::Network;
 use spikeloom_ir::network::Encoder;
-use spikeloom_train::{Sequence, Wanted};
+use spikeloom_train::{Sequence, Wanted, labelled};
 
 use crate::Error;
 use crate::data::{DataSet, Samples};
@@ -69,10 +69,8 @@ pub(super) fn split(
             vec![part(one, n_channels, first..n_ticks)],
         );
     }
-    let before = |k: usize| (k as f64 * share).floor();
-    let is_held = |k: usize| before(k + 1) > before(k);
-    let (held, rest): (Vec<_>, Vec<_>) = all.iter().enumerate().partition(|(k, _)| is_held(*k));
-    let own = |part: Vec<(usize, &Sequence)>| part.into_iter().map(|(_, s)| s.clone()).collect();
+    let (rest, held) = labelled::split(all.len(), share);
+    let own = |part: Vec<usize>| part.into_iter().map(|at| all[at].clone()).collect();
     (own(rest), own(held))
 }
 

@@ -1,0 +1,295 @@
+//! Chains of dense layers trained by gradients, as real numbers or as the integers they become.
+//!
+//! The first step is chosen on a part of the training data, in the first trial; then each trial trains
+//! on all of it, and the test data are scored as real numbers and, in the golden model, as integers.
+
+use std::path::Path;
+
+use serde::Serialize;
+use spikeloom_frontend::{Bits, ProjectFile};
+use spikeloom_ir::Network;
+use spikeloom_passes::{QuantizeConfig, quantize};
+use spikeloom_train::backprop::{Grid, accuracy};
+use spikeloom_train::{Chain, Stimuli};
+
+use super::statistics::{Entry, Table, statistics};
+use super::{Parts, Subject, counter, float_accuracy, golden};
+use crate::data::DataSet;
+use crate::experiment::{self, MethodName};
+use crate::quantised;
+
+/// What an experiment came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BackpropResults {
+    /// The method.
+    pub method: MethodName,
+    /// Training samples.
+    pub train_samples: usize,
+    /// Test samples.
+    pub test_samples: usize,
+    /// One entry a network and number of bits.
+    pub networks: Vec<BackpropNetwork>,
+}
+
+/// What one network came to, as integers of one width.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BackpropNetwork {
+    /// Its name.
+    pub network: String,
+    /// Channels of the input, then neurons of each population.
+    pub shape: Vec<usize>,
+    /// Bits of a weight.
+    pub bits: u32,
+    /// First steps that were tried, with their accuracy on the validation part.
+    pub tried: Vec<TriedRate>,
+    /// The step that was taken.
+    pub rate: f64,
+    /// The test data before any training.
+    pub before: Accuracies,
+    /// The test data, one entry a trial.
+    pub trials: Vec<Accuracies>,
+    /// Their means.
+    pub mean: Accuracies,
+    /// Their standard deviations.
+    pub deviation: Accuracies,
+}
+
+/// A first step on the validation part.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TriedRate {
+    /// The step.
+    pub rate: f64,
+    /// The accuracy; `None` where training diverged.
+    pub accuracy: Option<f64>,
+}
+
+/// Accuracies of one network.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Accuracies {
+    /// As real numbers.
+    pub float: f64,
+    /// As integers, in the golden model.
+    pub integers: f64,
+}
+
+/// A network and all it takes to train and score it.
+struct Task<'a> {
+    keys: &'a experiment::Backprop,
+    path: &'a Path,
+    /// What was said of the network before its project file was read.
+    flags: &'a ProjectFile,
+    project: ProjectFile,
+    /// Of the first trial.
+    first: Subject,
+    parts: Parts,
+    test: DataSet,
+    /// Told after every pass.
+    passed: &'a dyn Fn(),
+}
+
+/// Makes an experiment; the networks of the first trial come back, in the order of their names.
+///
+/// # Errors
+/// If a network is no chain of dense layers, the data do not fit it, or training diverges with all
+/// steps.
+pub(super) fn train(
+    keys: &experiment::Backprop,
+    project: &ProjectFile,
+    done: &dyn Fn(f64),
+) -> miette::Result<(BackpropResults, Vec<Network>)> {
+    let mut results = BackpropResults {
+        method: keys.method,
+        train_samples: 0,
+        test_samples: 0,
+        networks: Vec::new(),
+    };
+    // What is trained for no width in particular serves all of them.
+    let together = match keys.method {
+        MethodName::Qat => 1,
+        _ => keys.bits.len(),
+    };
+    let n_trainings = keys.networks.len() * keys.bits.chunks(together).len();
+    let n_runs = keys.rate.len() + keys.trials as usize;
+    let passed = counter(n_trainings * n_runs * keys.epochs, done);
+    let mut networks = Vec::new();
+    for path in &keys.networks {
+        let task = Task::load(keys, path, project, &passed)?;
+        results.train_samples = task.parts.all.len();
+        results.test_samples = task.test.samples.len();
+        for bits in keys.bits.chunks(together) {
+            let cfg = task.config(bits[0]);
+            let tried = task.tried(&cfg);
+            let rate = best(&tried).ok_or_else(|| task.first.diverged())?;
+            let trained = task.trials(&cfg, rate)?;
+            for &bits in bits {
+                let own = task.results(bits, (&tried, rate), &trained)?;
+                results.networks.push(own);
+            }
+            networks.extend(trained.into_iter().next());
+        }
+    }
+    Ok((results, networks))
+}
+
+impl<'a> Task<'a> {
+    fn load(
+        keys: &'a experiment::Backprop,
+        path: &'a Path,
+        flags: &'a ProjectFile,
+        passed: &'a dyn Fn(),
+    ) -> miette::Result<Self> {
+        let (first, project) = Subject::load(path, flags, 0)?;
+        let (parts, test) = Parts::read(
+            &first.network,
+            [&keys.train, &keys.test],
+            keys.validation,
+            keys.gradient.shift,
+        )?;
+        let task = Self {
+            keys,
+            path,
+            flags,
+            project,
+            parts,
+            test,
+            first,
+            passed,
+        };
+        // What cannot be quantised is told before the long work starts.
+        for &bits in &keys.bits {
+            quantize(&task.first.network, &task.config(bits))?;
+        }
+        Ok(task)
+    }
+
+    fn config(&self, bits: u32) -> QuantizeConfig {
+        let project = ProjectFile {
+            bits: Bits {
+                all: Some(bits),
+                of: self.project.bits.of.clone(),
+            },
+            ..self.project.clone()
+        };
+        quantised::config(&self.first.network, &project)
+    }
+
+    /// What training with each first step comes to on the part that is held back.
+    fn tried(&self, cfg: &QuantizeConfig) -> Vec<TriedRate> {
+        let one = |&rate: &f64| {
+            let chain = self.run(&self.first, cfg, &self.parts.fit, (rate, 0));
+            TriedRate {
+                rate,
+                accuracy: chain.and_then(|chain| accuracy(&chain, &self.parts.held)),
+            }
+        };
+        self.keys.rate.iter().map(one).collect()
+    }
+
+    /// The network of each trial, trained on all data.
+    fn trials(&self, cfg: &QuantizeConfig, rate: f64) -> miette::Result<Vec<Network>> {
+        let one = |trial| {
+            let (own, _) = Subject::load(self.path, self.flags, trial)?;
+            let chain = self.run(&own, cfg, &self.parts.all, (rate, trial.into()));
+            let chain = chain.ok_or_else(|| self.first.diverged())?;
+            Ok(own.dense.with(&own.network, &chain))
+        };
+        (0..self.keys.trials).map(one).collect()
+    }
+
+    /// The chain after all passes; `None` where it diverged.
+    fn run(
+        &self,
+        subject: &Subject,
+        cfg: &QuantizeConfig,
+        data: &Stimuli,
+        (rate, seed): (f64, u64),
+    ) -> Option<Chain> {
+        let on_grid = |chain: &Chain| subject.dense.on_grid(&subject.network, cfg, chain);
+        let grid: Option<Grid<'_>> = match self.keys.method {
+            MethodName::Qat => Some(&on_grid),
+            _ => None,
+        };
+        let cfg = self.keys.gradient.config(rate, self.keys.epochs, seed);
+        subject.train(data, cfg, grid, self.passed)
+    }
+
+    fn results(
+        &self,
+        bits: u32,
+        (tried, rate): (&[TriedRate], f64),
+        trained: &[Network],
+    ) -> miette::Result<BackpropNetwork> {
+        let cfg = self.config(bits);
+        let score = |network: &Network| -> miette::Result<Accuracies> {
+            let integers = golden(network, &cfg, &self.test)?.accuracy;
+            Ok(Accuracies {
+                float: float_accuracy(network, &self.test)?,
+                integers: integers.expect("the data have labels"),
+            })
+        };
+        let trials = trained.iter().map(score);
+        let trials = trials.collect::<miette::Result<Vec<Accuracies>>>()?;
+        let float = statistics(trials.iter().map(|t| t.float));
+        let integers = statistics(trials.iter().map(|t| t.integers));
+        Ok(BackpropNetwork {
+            network: self.first.network.name.clone(),
+            shape: self.first.dense.shape(&self.first.network),
+            bits,
+            tried: tried.to_vec(),
+            rate,
+            before: score(&self.first.network)?,
+            trials,
+            mean: Accuracies {
+                float: float.0,
+                integers: integers.0,
+            },
+            deviation: Accuracies {
+                float: float.1,
+                integers: integers.1,
+            },
+        })
+    }
+}
+
+impl BackpropResults {
+    /// Accuracies, a row a network and width.
+    pub(super) fn table(&self) -> Table {
+        const COLUMNS: [&str; 5] = [
+            "bits",
+            "before, float",
+            "before, integers",
+            "float",
+            "integers",
+        ];
+        let row = |own: &BackpropNetwork| {
+            let (before, mean, deviation) = (own.before, own.mean, own.deviation);
+            let cells = vec![
+                Entry::Text(own.bits.to_string()),
+                Entry::Share(before.float, None),
+                Entry::Share(before.integers, None),
+                Entry::Share(mean.float, Some(deviation.float)),
+                Entry::Share(mean.integers, Some(deviation.integers)),
+            ];
+            (own.network.clone(), cells)
+        };
+        Table {
+            title: super::samples_title(self.train_samples, self.test_samples),
+            rows_are: "network",
+            columns: COLUMNS.map(str::to_owned).to_vec(),
+            rows: self.networks.iter().map(row).collect(),
+        }
+    }
+}
+
+/// The step with the best accuracy, the first of several.
+fn best(tried: &[TriedRate]) -> Option<f64> {
+    let mut best: Option<(f64, f64)> = None;
+    for one in tried {
+        if let Some(accuracy) = one.accuracy
+            && best.is_none_or(|(most, _)| accuracy > most)
+        {
+            best = Some((accuracy, one.rate));
+        }
+    }
+    best.map(|(_, rate)| rate)
+}

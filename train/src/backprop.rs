@@ -1,0 +1,366 @@
+//! Backpropagation through time with surrogate slopes, in mini-batches.
+//!
+//! After Neftci, Mostafa and Zenke, "Surrogate gradient learning in spiking neural networks", IEEE
+//! Signal Processing Magazine 36(6), 2019. The loss is the cross-entropy of the outputs, summed over
+//! the ticks and divided by a temperature; to it come what [`BackpropConfig`] asks for.
+//!
+//! With a grid, as in Hubara et al., "Quantized neural networks", JMLR 18, 2018: outputs and gradients
+//! are those of the chain that the grid makes of the one that learns, and are followed as if the grid
+//! were not there (straight-through estimator).
+
+use nalgebra::DMatrix;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
+
+use crate::bean::Bean;
+use crate::chain::{Activity, Chain, Drive, Gradients, over_ticks};
+use crate::labelled::{Labelled, batches};
+use crate::method::Method;
+use crate::optimiser::{Optimiser, Rule};
+use crate::random::real;
+use crate::sequences::Score;
+use crate::softmax::cross_entropy;
+
+/// Samples whose gradients are computed together; part of the result, as sums are rounded.
+const SHARD: usize = 32;
+/// Samples that are run together where there is nothing to sum.
+const RUN: usize = 256;
+
+/// How a chain is trained.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BackpropConfig {
+    /// How weights follow their gradients.
+    pub rule: Rule,
+    /// The first step, above 0; steps fall to 0 along half a cosine over `epochs`.
+    pub rate: f64,
+    /// Passes over which they fall, at least 1.
+    pub epochs: usize,
+    /// Samples of a batch, at least 1.
+    pub batch: usize,
+    /// What summed outputs are divided by, above 0.
+    pub temperature: f64,
+    /// Of the surrogate, above 0.
+    pub slope: f64,
+    /// What weights are worth when they are squared and halved.
+    pub weight_decay: f64,
+    /// What the weights' magnitudes are worth.
+    pub l1: f64,
+    /// The share of hidden units that are silent in a sample, in [0, 1).
+    pub dropout: f64,
+    /// Wiring and activity of the sources of every layer but the first, made alike.
+    pub bean: Option<Bean>,
+    /// Whether that holds for the first too, whose sources are the inputs.
+    pub bean_of_inputs: bool,
+    /// Largest shift of a picture, where samples are pictures.
+    pub shift: Option<Shift>,
+    /// Of the order of samples and of all that is drawn.
+    pub seed: u64,
+}
+
+/// Pictures that are shown shifted by up to so many pixels in both directions, by chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shift {
+    /// Rows and columns of a picture; any further axes come in front.
+    pub size: [usize; 2],
+    /// The most.
+    pub pixels: usize,
+}
+
+/// Samples as a chain takes them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stimuli {
+    /// Values that stay for all ticks.
+    Held(Labelled),
+    /// In every tick each input spikes with the probability that is its value.
+    Rate(Labelled),
+    /// The inputs that spike, `[sample][tick]`, and each sample's class.
+    Events(Vec<Vec<Vec<u32>>>, Vec<usize>),
+}
+
+/// Makes the chain that is executed from the one that learns; `None` where it cannot.
+pub type Grid<'a> = &'a (dyn Fn(&Chain) -> Option<Chain> + Sync);
+
+/// A chain that learns.
+pub struct Backprop<'a> {
+    chain: Chain,
+    cfg: BackpropConfig,
+    data: &'a Stimuli,
+    grid: Option<Grid<'a>>,
+    optimiser: Optimiser,
+    random: ChaCha8Rng,
+    n_steps: usize,
+}
+
+impl Stimuli {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Held(data) | Self::Rate(data) => data.len(),
+            Self::Events(_, labels) => labels.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The class of a sample.
+    pub fn label(&self, sample: usize) -> usize {
+        match self {
+            Self::Held(data) | Self::Rate(data) => data.label(sample),
+            Self::Events(_, labels) => labels[sample],
+        }
+    }
+
+    /// Some samples, in the order of their numbers in `samples`.
+    pub fn part(&self, samples: &[usize]) -> Self {
+        match self {
+            Self::Held(data) => Self::Held(data.part(samples)),
+            Self::Rate(data) => Self::Rate(data.part(samples)),
+            Self::Events(trains, labels) => Self::Events(
+                samples.iter().map(|&s| trains[s].clone()).collect(),
+                samples.iter().map(|&s| labels[s]).collect(),
+            ),
+        }
+    }
+
+    /// What comes in for some samples.
+    fn drive(
+        &self,
+        samples: &[usize],
+        ticks: usize,
+        shift: Option<Shift>,
+        random: &mut ChaCha8Rng,
+    ) -> Drive {
+        match self {
+            Self::Held(data) => Drive::Held(shifted(data.columns(samples), shift, random)),
+            Self::Rate(data) => {
+                let values = shifted(data.columns(samples), shift, random);
+                let columns = (0..ticks).flat_map(|_| values.column_iter());
+                let draw = |(channel, &p): (u32, &f64)| (real(random) < p).then_some(channel);
+                let mut draw = draw;
+                let events =
+                    columns.map(|values| (0..).zip(values.iter()).filter_map(&mut draw).collect());
+                Drive::Events(events.collect())
+            }
+            Self::Events(trains, _) => {
+                let tick = |tick: usize| {
+                    let own = move |&s: &usize| trains[s].get(tick).cloned().unwrap_or_default();
+                    samples.iter().map(own)
+                };
+                Drive::Events((0..ticks).flat_map(tick).collect())
+            }
+        }
+    }
+}
+
+/// Pictures `[pixel][sample]`, each shifted by chance; what comes in is 0.
+fn shifted(pictures: DMatrix<f64>, shift: Option<Shift>, random: &mut ChaCha8Rng) -> DMatrix<f64> {
+    let Some(Shift { size, pixels }) = shift else {
+        return pictures;
+    };
+    let [height, width] = size;
+    let mut moved = DMatrix::zeros(pictures.nrows(), pictures.ncols());
+    for (from, mut to) in pictures.column_iter().zip(moved.column_iter_mut()) {
+        let mut draw = || (real(random) * (2 * pixels + 1) as f64) as usize;
+        let (down, right) = (draw(), draw());
+        for at in 0..from.len() {
+            let (row, column) = (at / width % height, at % width);
+            // Where the pixel was, with `pixels` added to both.
+            let (row, column) = (row + down, column + right);
+            let inside = |at: usize, n: usize| (pixels..pixels + n).contains(&at);
+            if inside(row, height) && inside(column, width) {
+                let plane = at / (height * width) * (height * width);
+                to[at] = from[plane + (row - pixels) * width + column - pixels];
+            }
+        }
+    }
+    moved
+}
+
+impl<'a> Backprop<'a> {
+    /// A chain before its first pass over `data`.
+    pub fn new(
+        chain: Chain,
+        data: &'a Stimuli,
+        cfg: BackpropConfig,
+        grid: Option<Grid<'a>>,
+    ) -> Self {
+        Self {
+            optimiser: Optimiser::new(cfg.rule, cfg.weight_decay),
+            random: ChaCha8Rng::seed_from_u64(cfg.seed),
+            chain,
+            cfg,
+            data,
+            grid,
+            n_steps: 0,
+        }
+    }
+
+    /// The chain that learns, which no grid has changed.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The chain that is executed; `None` where the grid cannot make it.
+    pub fn executed(&self) -> Option<Chain> {
+        match self.grid {
+            Some(grid) => grid(&self.chain),
+            None => Some(self.chain.clone()),
+        }
+    }
+
+    /// Summed loss and gradients of some samples.
+    fn shard(&self, chain: &Chain, samples: &[usize], seed: u64) -> (f64, Gradients) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let drive = self
+            .data
+            .drive(samples, chain.ticks, self.cfg.shift, &mut random);
+        let masks = self.masks(chain, samples.len(), &mut random);
+        let activities = chain.run(&drive, &masks);
+        let mut errors = chain.outputs(&activities) / self.cfg.temperature;
+        let mut loss = 0.0;
+        for (mut outputs, &sample) in errors.column_iter_mut().zip(samples) {
+            let (own, gradient) = cross_entropy(outputs.as_slice(), self.data.label(sample));
+            loss += own;
+            outputs.copy_from_slice(&gradient);
+        }
+        errors /= self.cfg.temperature;
+        let n = samples.len() as f64;
+        let ticks = chain.ticks as f64;
+        let mut more = vec![DMatrix::zeros(0, 0); chain.layers.len()];
+        let mut of_weights = Vec::new();
+        for (at, layer) in chain.layers.iter().enumerate() {
+            let Some(bean) = self.cfg.bean else { break };
+            let h = match at.checked_sub(1) {
+                Some(before) => over_ticks(&activities[before].sent, samples.len()) / ticks,
+                None if self.cfg.bean_of_inputs => drive.means(layer.weights.ncols(), chain.ticks),
+                None => continue,
+            };
+            let penalty = bean.penalty(&layer.weights, &h);
+            loss += n * penalty.loss;
+            of_weights.push((at, penalty.weights * n));
+            if let Some(before) = at.checked_sub(1) {
+                more[before] = penalty.activities * (n / ticks);
+            }
+        }
+        let mut gradients =
+            chain.gradients(&drive, &activities, &masks, &errors, &more, self.cfg.slope);
+        for (at, more) in of_weights {
+            gradients.weights[at] += more;
+        }
+        (loss, gradients)
+    }
+
+    /// Factors on what hidden units send: 0 for some of them, more than 1 for the others.
+    fn masks(&self, chain: &Chain, n_samples: usize, random: &mut ChaCha8Rng) -> Vec<DMatrix<f64>> {
+        let dropout = self.cfg.dropout;
+        if dropout == 0.0 {
+            return Vec::new();
+        }
+        let hidden = &chain.layers[..chain.layers.len().saturating_sub(1)];
+        let mut draw = || match real(random) < dropout {
+            true => 0.0,
+            false => 1.0 / (1.0 - dropout),
+        };
+        let masks = hidden
+            .iter()
+            .map(|layer| DMatrix::from_fn(layer.weights.nrows(), n_samples, |_, _| draw()));
+        masks.collect()
+    }
+}
+
+impl Method for Backprop<'_> {
+    type Data = Stimuli;
+
+    fn epoch(&mut self) -> f64 {
+        let n = self.data.len();
+        let batches = batches(n, self.cfg.batch, &mut self.random);
+        let all_steps = (self.cfg.epochs * batches.len()) as f64;
+        let mut loss = 0.0;
+        for batch in batches {
+            let Some(chain) = self.executed() else {
+                return f64::NAN;
+            };
+            let shards = batch.chunks(SHARD);
+            let shards: Vec<_> = shards.map(|s| (s, self.random.next_u64())).collect();
+            let shards: Vec<(f64, Gradients)> = shards
+                .into_par_iter()
+                .map(|(samples, seed)| self.shard(&chain, samples, seed))
+                .collect();
+            let mut sums: Option<Gradients> = None;
+            for (own, gradients) in shards {
+                loss += own;
+                match &mut sums {
+                    None => sums = Some(gradients),
+                    Some(sums) => sums.add(&gradients),
+                }
+            }
+            let Some(mut gradients) = sums else { continue };
+            gradients.scale(1.0 / batch.len() as f64);
+            if self.cfg.l1 > 0.0 {
+                for (sum, layer) in gradients.weights.iter_mut().zip(&self.chain.layers) {
+                    for (sum, &w) in sum.iter_mut().zip(&layer.weights) {
+                        *sum += self.cfg.l1 * if w == 0.0 { 0.0 } else { w.signum() };
+                    }
+                }
+            }
+            let done = (self.n_steps as f64 / all_steps).min(1.0);
+            let rate = self.cfg.rate * (1.0 + (std::f64::consts::PI * done).cos()) / 2.0;
+            let mut tensors = Vec::new();
+            for (at, layer) in self.chain.layers.iter_mut().enumerate() {
+                let weights = layer.weights.as_mut_slice();
+                tensors.push((weights, gradients.weights[at].as_slice()));
+                if let Some(bias) = &mut layer.bias {
+                    tensors.push((bias.as_mut_slice(), gradients.biases[at].as_slice()));
+                }
+            }
+            self.optimiser.step(rate, tensors);
+            self.n_steps += 1;
+        }
+        loss / n.max(1) as f64
+    }
+
+    fn score(&self, data: &Stimuli) -> Option<Score> {
+        let chain = self.executed()?;
+        accuracy(&chain, data).map(Score::Accuracy)
+    }
+}
+
+/// The share of samples whose class is the largest output, the first of several; `None` without any.
+pub fn accuracy(chain: &Chain, data: &Stimuli) -> Option<f64> {
+    let right = |samples: &[usize]| {
+        let outputs = chain.outputs(&run(chain, data, samples));
+        let classes = outputs.column_iter().zip(samples);
+        let right = classes.filter(|(outputs, s)| outputs.argmax().0 == data.label(**s));
+        right.count()
+    };
+    let samples: Vec<usize> = (0..data.len()).collect();
+    let n_right: usize = samples.par_chunks(RUN).map(right).sum();
+    (!samples.is_empty()).then(|| n_right as f64 / samples.len() as f64)
+}
+
+/// What the units of a layer send in a tick, as a mean, `[unit][sample]`.
+///
+/// # Panics
+/// If there is no such layer.
+pub fn activities(chain: &Chain, data: &Stimuli, layer: usize) -> DMatrix<f64> {
+    let own = |samples: &[usize]| {
+        let sent = &run(chain, data, samples)[layer].sent;
+        over_ticks(sent, samples.len()) / chain.ticks as f64
+    };
+    let samples: Vec<usize> = (0..data.len()).collect();
+    let parts: Vec<DMatrix<f64>> = samples.par_chunks(RUN).map(own).collect();
+    let columns = parts.iter().flat_map(|part| part.iter().copied());
+    DMatrix::from_iterator(chain.layers[layer].weights.nrows(), samples.len(), columns)
+}
+
+/// What a chain does with some samples; what is drawn is drawn from the first one's number.
+fn run(chain: &Chain, data: &Stimuli, samples: &[usize]) -> Vec<Activity> {
+    let seed = samples.first().map_or(0, |&first| first as u64);
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let drive = data.drive(samples, chain.ticks, None, &mut random);
+    chain.run(&drive, &[])
+}
