@@ -5,23 +5,29 @@
 //! methods of training in passes have in common, and [`dfa`] trains stacked reservoirs. Methods that
 //! follow a gradient share [`labelled`] data in batches, the loss of [`softmax`] and the
 //! [`optimiser`]; [`backprop`] trains a [`chain`] of layers, spiking or not, also with [`bean`]'s
-//! penalty, which [`mod@prune`] and [`assembly`] then look at. Nothing here knows networks or files: numbers come in, weights go out.
+//! penalty, which [`mod@prune`] and [`assembly`] then look at, [`predictive`] chains of [`dense`]
+//! layers, and [`rsbp`] populations of [`spiking`] neurons. Nothing here knows networks or files:
+//! numbers come in, weights go out.
 
 pub mod assembly;
 pub mod backprop;
 pub mod bean;
 pub mod chain;
 pub mod components;
+pub mod dense;
 pub mod dfa;
 pub mod labelled;
 pub mod method;
 pub mod optimiser;
+pub mod predictive;
 pub mod prune;
 mod random;
 pub mod ridge;
 pub mod rls;
+pub mod rsbp;
 pub mod sequences;
 pub mod softmax;
+pub mod spiking;
 pub mod stack;
 
 pub use backprop::{Backprop, BackpropConfig, Shift, Stimuli};

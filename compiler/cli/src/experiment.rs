@@ -4,6 +4,8 @@ mod backprop;
 mod bean;
 mod deep_reservoir;
 mod gradient;
+mod predictive_coding;
+mod st_rsbp;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,9 +18,13 @@ use thiserror::Error;
 
 use crate::files;
 pub use backprop::Backprop;
-pub use bean::{Bean, Variant};
+pub use bean::{Bean, Twin};
 pub use deep_reservoir::{DeepReservoir, Window};
 pub use gradient::{Gradient, OptimiserName, ShiftKeys};
+pub use predictive_coding::{
+    BACKPROPAGATION, Compare, ErrorsName, LossName, PredictiveCoding, Variant,
+};
+pub use st_rsbp::{RecurrenceName, StRsbp};
 
 /// What the first line of an experiment says.
 pub const FORMAT: &str = "spikeloom-experiment/1";
@@ -33,6 +39,10 @@ pub enum Experiment {
     Backprop(Backprop),
     /// Multilayer networks whose neurons form assemblies.
     Bean(Bean),
+    /// Predictive coding.
+    PredictiveCoding(PredictiveCoding),
+    /// Recurrent spiking networks.
+    StRsbp(StRsbp),
 }
 
 /// A method of training.
@@ -47,6 +57,10 @@ pub enum MethodName {
     Qat,
     /// Assemblies of neurons, by a penalty.
     Bean,
+    /// Chains of dense layers by predictive coding, beside backpropagation.
+    PredictiveCoding,
+    /// Recurrent spiking networks at the level of spike trains.
+    StRsbp,
 }
 
 /// An experiment that cannot be made.
@@ -125,6 +139,8 @@ impl Experiment {
             MethodName::DeepReservoir => Self::DeepReservoir(keys(&text, path)?),
             MethodName::Bptt | MethodName::Qat => Self::Backprop(keys(&text, path)?),
             MethodName::Bean => Self::Bean(keys(&text, path)?),
+            MethodName::PredictiveCoding => Self::PredictiveCoding(keys(&text, path)?),
+            MethodName::StRsbp => Self::StRsbp(keys(&text, path)?),
         })
     }
 
@@ -143,13 +159,18 @@ impl Experiment {
             Self::DeepReservoir(keys) => names(&keys.networks),
             Self::Backprop(keys) => keys.names(),
             Self::Bean(keys) => keys.names(),
+            Self::PredictiveCoding(keys) => keys.names(),
+            Self::StRsbp(keys) => names(&keys.networks),
         }
     }
 
     /// The files of pictures that are drawn.
     pub fn pictures(&self) -> Vec<PathBuf> {
         match self {
-            Self::DeepReservoir(_) | Self::Backprop(_) => Vec::new(),
+            Self::DeepReservoir(_)
+            | Self::Backprop(_)
+            | Self::PredictiveCoding(_)
+            | Self::StRsbp(_) => Vec::new(),
             Self::Bean(keys) => keys.pictures(),
         }
     }
@@ -160,6 +181,8 @@ impl Experiment {
             Self::DeepReservoir(keys) => [&mut keys.train, &mut keys.test],
             Self::Backprop(keys) => [&mut keys.train, &mut keys.test],
             Self::Bean(keys) => [&mut keys.train, &mut keys.test],
+            Self::PredictiveCoding(keys) => [&mut keys.train, &mut keys.test],
+            Self::StRsbp(keys) => [&mut keys.train, &mut keys.test],
         };
         for (own, other) in own.into_iter().zip([train, test]) {
             if let Some(other) = other {

@@ -8,6 +8,8 @@ mod bean;
 mod deep_reservoir;
 mod dense;
 mod picture;
+mod predictive_coding;
+mod st_rsbp;
 mod statistics;
 
 use std::cell::Cell;
@@ -33,6 +35,8 @@ pub use bean::BeanResults;
 pub use deep_reservoir::{DeepReservoirResults, NoStack};
 use dense::Dense;
 pub use dense::NoChain;
+pub use predictive_coding::PredictiveResults;
+pub use st_rsbp::{NoPopulations, StRsbpResults};
 pub use statistics::{Entry, Table};
 
 /// What an experiment came to, by its method.
@@ -45,6 +49,10 @@ pub enum Results {
     Backprop(BackpropResults),
     /// Assemblies.
     Bean(BeanResults),
+    /// Predictive coding.
+    PredictiveCoding(PredictiveResults),
+    /// Recurrent spiking networks.
+    StRsbp(StRsbpResults),
 }
 
 /// Results together with trained networks.
@@ -130,6 +138,14 @@ pub fn train(
             let (results, networks, pictures) = bean::train(keys, project, done)?;
             (Results::Bean(results), networks, pictures)
         }
+        Experiment::PredictiveCoding(keys) => {
+            let (results, networks) = predictive_coding::train(keys, project, done)?;
+            (Results::PredictiveCoding(results), networks, Vec::new())
+        }
+        Experiment::StRsbp(keys) => {
+            let (results, networks) = st_rsbp::train(keys, project, done)?;
+            (Results::StRsbp(results), networks, Vec::new())
+        }
     };
     let networks = experiment.networks().into_iter().zip(networks);
     let pictures = experiment.pictures().into_iter().zip(pictures);
@@ -147,6 +163,8 @@ impl Results {
             Self::DeepReservoir(results) => vec![results.table()],
             Self::Backprop(results) => vec![results.table()],
             Self::Bean(results) => results.tables(),
+            Self::PredictiveCoding(results) => results.tables(),
+            Self::StRsbp(results) => vec![results.table()],
         }
     }
 }

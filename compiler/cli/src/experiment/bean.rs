@@ -68,7 +68,7 @@ pub struct Bean {
 /// What is added to the loss, or done to units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Variant {
+pub enum Twin {
     /// Nothing.
     Plain,
     /// BEAN of order 1.
@@ -93,7 +93,7 @@ fn half_a_point() -> f64 {
     0.005
 }
 
-impl Variant {
+impl Twin {
     /// As keys and files call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -109,19 +109,19 @@ impl Variant {
 
 impl Bean {
     /// The variants that are made, with the strengths to choose from; the plain one first.
-    pub(crate) fn variants(&self) -> Vec<(Variant, Vec<f64>)> {
+    pub(crate) fn variants(&self) -> Vec<(Twin, Vec<f64>)> {
         let all = [
-            (Variant::Bean1, &self.bean_1),
-            (Variant::Bean2, &self.bean_2),
-            (Variant::L1, &self.l1),
-            (Variant::WeightDecay, &self.weight_decay),
-            (Variant::Dropout, &self.dropout),
+            (Twin::Bean1, &self.bean_1),
+            (Twin::Bean2, &self.bean_2),
+            (Twin::L1, &self.l1),
+            (Twin::WeightDecay, &self.weight_decay),
+            (Twin::Dropout, &self.dropout),
         ];
         let asked = all
             .into_iter()
             .filter(|(_, strengths)| !strengths.is_empty());
         let asked = asked.map(|(variant, strengths)| (variant, strengths.clone()));
-        std::iter::once((Variant::Plain, vec![0.0]))
+        std::iter::once((Twin::Plain, vec![0.0]))
             .chain(asked)
             .collect()
     }
@@ -130,7 +130,7 @@ impl Bean {
     fn files(&self, prefix: &str, ending: &str) -> Vec<PathBuf> {
         let files = self.networks.iter().flat_map(|network| {
             let stem = network.file_stem().unwrap_or_default().to_string_lossy();
-            let file = |(variant, _): (Variant, _)| {
+            let file = |(variant, _): (Twin, _)| {
                 PathBuf::from(format!("{prefix}{stem}-{}.{ending}", variant.name()))
             };
             self.variants().into_iter().map(file).collect::<Vec<_>>()

@@ -20,7 +20,7 @@ use spikeloom_train::{Chain, Stimuli};
 use super::statistics::{Entry, Table, statistics};
 use super::{Parts, Subject, counter, dense, golden, picture};
 use crate::data::DataSet;
-use crate::experiment::{Bean, MethodName, Variant};
+use crate::experiment::{Bean, MethodName, Twin};
 use crate::quantised;
 
 /// What an experiment came to.
@@ -53,7 +53,7 @@ pub struct BeanNetwork {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BeanVariant {
     /// What is added to the loss, or done to units.
-    pub variant: Variant,
+    pub variant: Twin,
     /// How strongly; 0 of the plain one.
     pub strength: f64,
     /// Strengths that were tried, on the validation part.
@@ -243,7 +243,7 @@ impl Task<'_> {
     }
 
     /// One trial; `None` where it diverged.
-    fn run(&self, variant: Variant, strength: f64, trial: usize) -> Option<Run> {
+    fn run(&self, variant: Twin, strength: f64, trial: usize) -> Option<Run> {
         let keys = self.keys;
         let mut cfg = keys.gradient.config(keys.rate, keys.epochs, trial as u64);
         let bean = |order| bean::Bean {
@@ -252,12 +252,12 @@ impl Task<'_> {
             gamma: keys.gamma,
         };
         match variant {
-            Variant::Plain => {}
-            Variant::Bean1 => cfg.bean = Some(bean(Order::First)),
-            Variant::Bean2 => cfg.bean = Some(bean(Order::Second)),
-            Variant::L1 => cfg.l1 = strength,
-            Variant::WeightDecay => cfg.weight_decay += strength,
-            Variant::Dropout => cfg.dropout = strength,
+            Twin::Plain => {}
+            Twin::Bean1 => cfg.bean = Some(bean(Order::First)),
+            Twin::Bean2 => cfg.bean = Some(bean(Order::Second)),
+            Twin::L1 => cfg.l1 = strength,
+            Twin::WeightDecay => cfg.weight_decay += strength,
+            Twin::Dropout => cfg.dropout = strength,
         }
         let cfg = BackpropConfig {
             bean_of_inputs: keys.inputs,
@@ -272,7 +272,7 @@ impl Task<'_> {
     /// variant, unless this is it.
     fn variant(
         &self,
-        variant: Variant,
+        variant: Twin,
         strengths: &[f64],
         plain: Option<&BeanVariant>,
     ) -> miette::Result<(BeanVariant, Network, String)> {

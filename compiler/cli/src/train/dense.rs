@@ -10,6 +10,7 @@ use spikeloom_passes::{QuantizeConfig, quantize};
 use spikeloom_train::Labelled;
 use spikeloom_train::backprop::Stimuli;
 use spikeloom_train::chain::{self, Chain, Layer, Spiking, Unit};
+use spikeloom_train::dense::{Activation as StaticActivation, Dense as StaticLayer};
 use thiserror::Error;
 
 use crate::data::{DataSet, Samples};
@@ -115,6 +116,53 @@ impl Dense {
             layers: self.layers(network).map(layer).collect(),
             ticks: network.ticks as usize,
         }
+    }
+
+    /// The layers of units that remember nothing: rectified ones, and the output's sums.
+    ///
+    /// # Errors
+    /// If a layer is of others, or samples are no values that are held.
+    pub(super) fn static_layers(
+        &self,
+        network: &Network,
+    ) -> Result<Vec<StaticLayer<f64>>, NoChain> {
+        let fault = |what: &str| NoChain {
+            network: network.name.clone(),
+            reason: format!("its {what}, and the method takes units that remember nothing"),
+        };
+        if !matches!(
+            network.input.encoder,
+            Encoder::Direct { .. } | Encoder::Series { .. }
+        ) {
+            return Err(fault("input is spikes"));
+        }
+        let layers = self.chain(network).layers.into_iter().map(|layer| {
+            let activation = match &layer.unit {
+                Unit::Relu => StaticActivation::Relu,
+                Unit::Integrator(decay) if decay.iter().all(|&d| d == 0.0) => {
+                    StaticActivation::Identity
+                }
+                Unit::Integrator(_) => return Err(fault("output has a `decay_mem`")),
+                Unit::Spiking(_) => return Err(fault("neurons fire")),
+            };
+            let n = layer.weights.nrows();
+            Ok(StaticLayer {
+                bias: layer.bias.unwrap_or_else(|| vec![0.0; n].into()),
+                weights: layer.weights,
+                activation,
+            })
+        });
+        layers.collect()
+    }
+
+    /// The network with the weights and biases of such layers.
+    pub(super) fn with_static(&self, network: &Network, layers: &[StaticLayer<f64>]) -> Network {
+        let mut chain = self.chain(network);
+        for (layer, trained) in chain.layers.iter_mut().zip(layers) {
+            layer.weights.clone_from(&trained.weights);
+            layer.bias = Some(trained.bias.clone());
+        }
+        self.with(network, &chain)
     }
 
     /// The network with a chain's weights and biases.

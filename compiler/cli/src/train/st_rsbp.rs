@@ -1,0 +1,378 @@
+//! Recurrent spiking networks, trained at the level of spike trains: everything, all but what
+//! populations read of themselves, and the output alone, from the same first weights.
+
+mod populations;
+
+use std::num::NonZero;
+use std::thread;
+
+use serde::Serialize;
+use spikeloom_frontend::ProjectFile;
+use spikeloom_ir::Network;
+use spikeloom_passes::normalise;
+use spikeloom_train::optimiser::Rule;
+use spikeloom_train::rsbp::{
+    Backward, Goal, LabelledStimulus, Learns, Noise, Recurrence, Rsbp, RsbpConfig,
+};
+use spikeloom_train::{Method, Score, labelled};
+
+use super::statistics::{Entry, Table, statistics};
+use super::{TrainError, golden, read, samples_title};
+use crate::data::DataSet;
+use crate::experiment::{MethodName, RecurrenceName, StRsbp};
+use crate::model::Model;
+use crate::quantised;
+pub use populations::NoPopulations;
+use populations::Populations;
+
+/// What an experiment came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StRsbpResults {
+    /// The method.
+    pub method: MethodName,
+    /// Training samples.
+    pub train_samples: usize,
+    /// Test samples.
+    pub test_samples: usize,
+    /// One entry a network.
+    pub networks: Vec<NetworkResults>,
+}
+
+/// What one network came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NetworkResults {
+    /// Its name.
+    pub network: String,
+    /// Neurons of each population, from the first on.
+    pub neurons: Vec<usize>,
+    /// Everything learns.
+    pub learned: TwinResults,
+    /// All but what populations read of themselves.
+    pub frozen_loops: TwinResults,
+    /// The output alone.
+    pub readout: TwinResults,
+}
+
+/// What came of it where so much learns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TwinResults {
+    /// Rates that were tried, with their accuracy on the validation part, mean over the trials;
+    /// nothing where there was no choice.
+    pub tried: Vec<Tried>,
+    /// The rate that was taken.
+    pub rate: f64,
+    /// The loss of each pass, mean over the trials.
+    pub losses: Vec<f64>,
+    /// Shares of test samples that are put into their class, one entry a trial.
+    pub trials: Vec<Scores>,
+    /// Their means.
+    pub mean: Scores,
+    /// Their standard deviations.
+    pub deviation: Scores,
+}
+
+/// A rate on the validation part.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Tried {
+    /// The rate.
+    pub rate: f64,
+    /// The mean accuracy; `None` where a trial diverged.
+    pub score: Option<f64>,
+}
+
+/// Accuracies of the test data.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Scores {
+    /// In real numbers.
+    pub real: f64,
+    /// As integers, in the golden model.
+    pub integer: f64,
+}
+
+/// One network in one trial.
+struct Trial {
+    project: ProjectFile,
+    network: Network,
+    populations: Populations,
+    seed: u64,
+}
+
+/// A network's data.
+struct Parts {
+    fit: Vec<LabelledStimulus>,
+    held: Vec<LabelledStimulus>,
+    all: Vec<LabelledStimulus>,
+    test: DataSet,
+    test_stimuli: Vec<LabelledStimulus>,
+}
+
+/// What a twin is trained with.
+struct Twin<'a> {
+    experiment: &'a StRsbp,
+    learns: Learns,
+}
+
+/// Makes an experiment; of each network, the one of the first trial comes back in which everything
+/// learned.
+///
+/// # Errors
+/// If a network is none of populations that follow each other, the data do not fit it, or training
+/// diverges with all rates.
+pub(super) fn train(
+    experiment: &StRsbp,
+    project: &ProjectFile,
+    done: &dyn Fn(f64),
+) -> miette::Result<(StRsbpResults, Vec<Network>)> {
+    let mut results = StRsbpResults {
+        method: experiment.method,
+        train_samples: 0,
+        test_samples: 0,
+        networks: Vec::new(),
+    };
+    let mut networks = Vec::new();
+    let n_rates = experiment.rate.len();
+    let runs_a_trial = if n_rates > 1 { n_rates + 1 } else { 1 };
+    let n_trials = usize::try_from(experiment.trials).unwrap_or(1);
+    let n_runs = 3 * experiment.networks.len() * runs_a_trial * n_trials;
+    let mut n_done = 0;
+    let mut step = |n: usize| {
+        n_done += n;
+        done(n_done as f64 / n_runs as f64);
+    };
+    for path in &experiment.networks {
+        let load = |trial| Trial::load(&Model::read(path)?, project, trial);
+        let trials = (0..experiment.trials).map(load);
+        let trials = trials.collect::<miette::Result<Vec<_>>>()?;
+        let network = &trials[0].network;
+        let train = read(network, &experiment.train)?;
+        let test = read(network, &experiment.test)?;
+        results.train_samples = train.samples.len();
+        results.test_samples = test.samples.len();
+        let parts = Parts::new(experiment, network, &train, test)?;
+        let mut twin = |learns| Twin { experiment, learns }.train(&trials, &parts, &mut step);
+        let (learned, trained) = twin(Learns::Everything)?;
+        let (frozen_loops, _) = twin(Learns::AllButRecurrent)?;
+        let (readout, _) = twin(Learns::Output)?;
+        let layers = trials[0].populations.layers().iter();
+        results.networks.push(NetworkResults {
+            network: network.name.clone(),
+            neurons: layers.map(|layer| layer.n()).collect(),
+            learned,
+            frozen_loops,
+            readout,
+        });
+        networks.push(trained);
+    }
+    Ok((results, networks))
+}
+
+impl Twin<'_> {
+    /// Trains and scores one network; the one of the first trial comes back.
+    fn train(
+        &self,
+        trials: &[Trial],
+        parts: &Parts,
+        done: &mut dyn FnMut(usize),
+    ) -> miette::Result<(TwinResults, Network)> {
+        let network = &trials[0].network.name;
+        let diverged = || TrainError::Diverged {
+            network: network.clone(),
+            keys: "`rate`",
+        };
+        let nothing = || TrainError::NothingToScore {
+            network: network.clone(),
+        };
+        let mut tried = Vec::new();
+        if self.experiment.rate.len() > 1 {
+            if parts.held.is_empty() {
+                return Err(nothing().into());
+            }
+            for &rate in &self.experiment.rate {
+                let mut sum = Some(0.0);
+                for method in self.run_all(trials, rate, &parts.fit, done) {
+                    let score = method.and_then(|(method, _)| method.score(&parts.held));
+                    sum = sum.zip(score).map(|(sum, score)| sum + score.value());
+                }
+                let score = sum.map(|sum| sum / trials.len() as f64);
+                tried.push(Tried { rate, score });
+            }
+        }
+        // The first of several.
+        let scored = tried.iter().filter_map(|t| Some((t.rate, t.score?)));
+        let best = scored.reduce(|best, now| if now.1 > best.1 { now } else { best });
+        let rate = match (&self.experiment.rate[..], best) {
+            ([rate], _) => *rate,
+            (_, Some((rate, _))) => rate,
+            (_, None) => return Err(diverged().into()),
+        };
+        let mut scores = Vec::new();
+        let mut losses = vec![0.0; self.experiment.epochs];
+        let mut kept = None;
+        let methods = self.run_all(trials, rate, &parts.all, done);
+        for (trial, method) in trials.iter().zip(methods) {
+            let (method, own) = method.ok_or_else(diverged)?;
+            let share = 1.0 / trials.len() as f64;
+            losses
+                .iter_mut()
+                .zip(own)
+                .for_each(|(sum, loss)| *sum += share * loss);
+            let trained = trial.populations.with(&trial.network, method.layers());
+            let normal = normalise(&trained);
+            let cfg = quantised::config(&normal, &trial.project);
+            let integer = golden(&normal, &cfg, &parts.test)?.accuracy;
+            let real = method.score(&parts.test_stimuli).map(Score::value);
+            let (real, integer) = real.zip(integer).ok_or_else(nothing)?;
+            scores.push(Scores { real, integer });
+            kept.get_or_insert(trained);
+        }
+        let real = statistics(scores.iter().map(|s| s.real));
+        let integer = statistics(scores.iter().map(|s| s.integer));
+        let results = TwinResults {
+            tried,
+            rate,
+            losses,
+            trials: scores,
+            mean: Scores {
+                real: real.0,
+                integer: integer.0,
+            },
+            deviation: Scores {
+                real: real.1,
+                integer: integer.1,
+            },
+        };
+        let network = kept.expect("there is a trial, as the experiment was checked");
+        Ok((results, network))
+    }
+
+    /// All trials, as many at a time as there are processors.
+    fn run_all(
+        &self,
+        trials: &[Trial],
+        rate: f64,
+        data: &[LabelledStimulus],
+        done: &mut dyn FnMut(usize),
+    ) -> Vec<Option<(Rsbp, Vec<f64>)>> {
+        let n_processors = thread::available_parallelism().map_or(1, NonZero::get);
+        let mut runs = Vec::new();
+        for some in trials.chunks(n_processors) {
+            runs.extend(thread::scope(|scope| {
+                let start = |trial| scope.spawn(move || self.run(trial, rate, data));
+                let started: Vec<_> = some.iter().map(start).collect();
+                let ended = started.into_iter().map(|run| {
+                    let run = run.join();
+                    run.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                });
+                ended.collect::<Vec<_>>()
+            }));
+            done(some.len());
+        }
+        runs
+    }
+
+    /// The network after all passes, and each one's loss; `None` where it diverged.
+    fn run(&self, trial: &Trial, rate: f64, data: &[LabelledStimulus]) -> Option<(Rsbp, Vec<f64>)> {
+        let experiment = self.experiment;
+        let cfg = RsbpConfig {
+            backward: Backward {
+                recurrence: match experiment.recurrence {
+                    RecurrenceName::Solved => Recurrence::Solved,
+                    RecurrenceName::Diagonal => Recurrence::Diagonal,
+                },
+                least_slope: experiment.least_slope,
+            },
+            goal: Goal {
+                spikes: experiment.spikes,
+                others: experiment.others,
+                margin: experiment.margin,
+            },
+            learns: self.learns,
+            rule: Rule::Adam,
+            rate,
+            batch: experiment.batch,
+            noise: Noise {
+                drop: experiment.drop,
+                shift: experiment.shift,
+            },
+            seed: trial.seed,
+        };
+        let layers = trial.populations.layers().to_vec();
+        let mut method = Rsbp::new(layers, data.to_vec(), cfg);
+        let losses = method.run(experiment.epochs, &mut |_, _| {});
+        // What is silent has a loss, whatever its weights.
+        let is_usable = |value: &f64| (*value as f32).is_finite();
+        let weights = method.layers().iter().flat_map(|layer| {
+            let recurrent = layer.recurrent.iter().flat_map(|own| own.iter());
+            layer.weights.iter().chain(recurrent)
+        });
+        let is_good = losses.iter().all(|l| l.is_finite()) && { weights }.all(is_usable);
+        is_good.then_some((method, losses))
+    }
+}
+
+impl Trial {
+    fn load(model: &Model, project: &ProjectFile, trial: u32) -> miette::Result<Self> {
+        let project = ProjectFile {
+            trial,
+            ..project.clone()
+        };
+        let (network, _) = model.load(&project)?;
+        Ok(Self {
+            populations: Populations::of(&network)?,
+            project,
+            network,
+            seed: trial.into(),
+        })
+    }
+}
+
+impl Parts {
+    fn new(
+        experiment: &StRsbp,
+        network: &Network,
+        train: &DataSet,
+        test: DataSet,
+    ) -> miette::Result<Self> {
+        let all = populations::stimuli(network, train)?;
+        let (fit, held) = labelled::split(all.len(), experiment.validation);
+        let own = |part: &[usize]| part.iter().map(|&k| all[k].clone()).collect();
+        Ok(Self {
+            fit: own(&fit),
+            held: own(&held),
+            test_stimuli: populations::stimuli(network, &test)?,
+            test,
+            all,
+        })
+    }
+}
+
+impl StRsbpResults {
+    /// Accuracies of all networks.
+    pub(super) fn table(&self) -> Table {
+        let cell = |pick: fn(&Scores) -> f64, twin: &TwinResults| {
+            Entry::Share(pick(&twin.mean), Some(pick(&twin.deviation)))
+        };
+        let rows = self.networks.iter().map(|network| {
+            let twins = [&network.learned, &network.frozen_loops, &network.readout];
+            let cells = twins
+                .iter()
+                .flat_map(|twin| [cell(|s| s.real, twin), cell(|s| s.integer, twin)]);
+            (network.network.clone(), cells.collect())
+        });
+        Table {
+            title: samples_title(self.train_samples, self.test_samples),
+            rows_are: "network",
+            columns: [
+                "learned",
+                "integers",
+                "frozen loops",
+                "integers",
+                "readout alone",
+                "integers",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            rows: rows.collect(),
+        }
+    }
+}
