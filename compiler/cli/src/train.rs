@@ -9,6 +9,7 @@ mod deep_reservoir;
 mod dense;
 mod picture;
 mod predictive_coding;
+mod rates;
 mod st_rsbp;
 mod statistics;
 
@@ -36,6 +37,7 @@ pub use deep_reservoir::{DeepReservoirResults, NoStack};
 use dense::Dense;
 pub use dense::NoChain;
 pub use predictive_coding::PredictiveResults;
+pub use rates::{Scored, Scores, Tried};
 pub use st_rsbp::{NoPopulations, StRsbpResults};
 pub use statistics::{Entry, Table};
 
@@ -113,6 +115,21 @@ pub enum TrainError {
         /// The network.
         network: String,
     },
+}
+
+impl TrainError {
+    fn diverged(network: &str, keys: &'static str) -> Self {
+        Self::Diverged {
+            network: network.to_owned(),
+            keys,
+        }
+    }
+
+    fn nothing_to_score(network: &str) -> Self {
+        Self::NothingToScore {
+            network: network.to_owned(),
+        }
+    }
 }
 
 /// Makes an experiment. `project` says how networks are quantised; `done` is told the share of all
@@ -228,10 +245,7 @@ impl Subject {
     }
 
     fn diverged(&self) -> TrainError {
-        TrainError::Diverged {
-            network: self.network.name.clone(),
-            keys: "`rate`",
-        }
+        TrainError::diverged(&self.network.name, "`rate`")
     }
 }
 
@@ -259,10 +273,7 @@ impl Parts {
         dense::stimuli(network, &test)?;
         let (fit, held) = split(all.len(), validation);
         if fit.is_empty() || held.is_empty() {
-            return Err(TrainError::NothingToScore {
-                network: network.name.clone(),
-            }
-            .into());
+            return Err(TrainError::nothing_to_score(&network.name).into());
         }
         let parts = Self {
             fit: all.part(&fit),

@@ -188,9 +188,7 @@ fn one(
         let goodness = sum.map(|sum| sum / trials.len() as f64);
         tried.push((steps, goodness));
     }
-    let nothing = || TrainError::NothingToScore {
-        network: name.clone(),
-    };
+    let nothing = || TrainError::nothing_to_score(name);
     let is_accuracy = match kind {
         Some(Score::Accuracy(_)) => true,
         Some(Score::Nrmse(_)) => false,
@@ -336,9 +334,7 @@ impl Trial {
             true => summary.accuracy,
             false => summary.series.and_then(|s| s.nrmse),
         };
-        let score = score.ok_or_else(|| TrainError::NothingToScore {
-            network: network.name.clone(),
-        })?;
+        let score = score.ok_or_else(|| TrainError::nothing_to_score(&network.name))?;
         Ok((fitted, score))
     }
 }
@@ -367,10 +363,7 @@ impl Parts {
 }
 
 fn diverged(network: &str) -> TrainError {
-    TrainError::Diverged {
-        network: network.to_owned(),
-        keys: "`rate` and `hidden_rate`",
-    }
+    TrainError::diverged(network, "`rate` and `hidden_rate`")
 }
 
 /// All pairs of steps, those without learning between reservoirs first.

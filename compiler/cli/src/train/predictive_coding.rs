@@ -13,7 +13,8 @@ use spikeloom_train::predictive::{Errors, Loss, Predictive, PredictiveConfig, in
 use spikeloom_train::{Method, Score};
 
 use super::dense::{self, Dense};
-use super::statistics::{Entry, Table, statistics};
+use super::rates::{Scored, Scores, add_share, choose};
+use super::statistics::{Entry, Table};
 use super::{TrainError, golden, read, samples_title};
 use crate::data::DataSet;
 use crate::experiment::{
@@ -80,39 +81,13 @@ pub struct VariantResults {
     pub name: String,
     /// The variant; `None` of backpropagation.
     pub variant: Option<Variant>,
-    /// Rates that were tried, with their accuracy on the validation part, mean over the trials;
-    /// nothing where there was no choice.
-    pub tried: Vec<Tried>,
-    /// The rate that was taken.
-    pub rate: f64,
+    /// What it scored.
+    #[serde(flatten)]
+    pub scored: Scored,
     /// Training losses, mean over the trials and over as many batches as `batches_a_loss` says.
     pub losses: Vec<f64>,
     /// Batches that a loss is the mean of; the last may be of fewer.
     pub batches_a_loss: usize,
-    /// Shares of test samples that are put into their class, one entry a trial.
-    pub trials: Vec<Scores>,
-    /// Their means.
-    pub mean: Scores,
-    /// Their standard deviations.
-    pub deviation: Scores,
-}
-
-/// A rate on the validation part.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Tried {
-    /// The rate.
-    pub rate: f64,
-    /// The mean accuracy; `None` where a trial diverged.
-    pub score: Option<f64>,
-}
-
-/// Accuracies of the test data.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Scores {
-    /// In real numbers.
-    pub real: f64,
-    /// As integers, in the golden model.
-    pub integer: f64,
 }
 
 /// One network in one trial.
@@ -206,79 +181,39 @@ fn one(
     step: &mut dyn FnMut(),
 ) -> miette::Result<(VariantResults, Network)> {
     let network = &trials[0].network.name;
-    let diverged = || TrainError::Diverged {
-        network: network.clone(),
-        keys: "`rate`",
-    };
-    let nothing = || TrainError::NothingToScore {
-        network: network.clone(),
-    };
-    let mut tried = Vec::new();
-    if experiment.rate.len() > 1 {
-        for &rate in &experiment.rate {
-            let mut sum = Some(0.0);
-            for trial in trials {
-                let method = trial.run(experiment, kind, rate, &parts.fit);
-                let score = method.and_then(|method| method.score(&parts.held));
-                sum = sum.zip(score).map(|(sum, score)| sum + score.value());
-                step();
-            }
-            let score = sum.map(|sum| sum / trials.len() as f64);
-            tried.push(Tried { rate, score });
-        }
-        if parts.held.is_empty() {
-            return Err(nothing().into());
-        }
-    }
-    // The first of several.
-    let scored = tried.iter().filter_map(|t| Some((t.rate, t.score?)));
-    let best = scored.reduce(|best, now| if now.1 > best.1 { now } else { best });
-    let rate = match (&experiment.rate[..], best) {
-        ([rate], _) => *rate,
-        (_, Some((rate, _))) => rate,
-        (_, None) => return Err(diverged().into()),
-    };
+    let chosen = choose(network, &experiment.rate, parts.held.len(), |rate| {
+        let score = |trial: &Trial| {
+            let method = trial.run(experiment, kind, rate, &parts.fit);
+            step();
+            method?.score(&parts.held).map(Score::value)
+        };
+        trials.iter().map(score).collect()
+    })?;
     let mut scores = Vec::new();
     let mut losses: Vec<f64> = Vec::new();
     let mut kept = None;
     for trial in trials {
-        let method = trial.run(experiment, kind, rate, &parts.all);
-        let method = method.ok_or_else(diverged)?;
+        let method = trial.run(experiment, kind, chosen.0, &parts.all);
+        let method = method.ok_or_else(|| TrainError::diverged(network, "`rate`"))?;
         let own = method.losses().chunks(EVERY);
         let own = own.map(|part| part.iter().sum::<f64>() / part.len() as f64);
-        losses.resize(own.len(), 0.0);
-        let share = 1.0 / trials.len() as f64;
-        losses
-            .iter_mut()
-            .zip(own)
-            .for_each(|(sum, loss)| *sum += share * loss);
+        add_share(&mut losses, own, trials.len());
         let trained = trial.chain.with_static(&trial.network, method.layers());
         let real = method.score(&parts.test_rows).map(Score::value);
         let cfg = quantised::config(&trained, &trial.project);
         let integer = golden(&trained, &cfg, &parts.test)?.accuracy;
-        let (real, integer) = real.zip(integer).ok_or_else(nothing)?;
+        let both = real.zip(integer);
+        let (real, integer) = both.ok_or_else(|| TrainError::nothing_to_score(network))?;
         scores.push(Scores { real, integer });
         kept.get_or_insert(trained);
         step();
     }
-    let real = statistics(scores.iter().map(|s| s.real));
-    let integer = statistics(scores.iter().map(|s| s.integer));
     let results = VariantResults {
         name: kind.map_or(BACKPROPAGATION.to_owned(), Variant::label),
         variant: kind.copied(),
-        tried,
-        rate,
+        scored: Scored::new(chosen, scores),
         losses,
         batches_a_loss: EVERY,
-        trials: scores,
-        mean: Scores {
-            real: real.0,
-            integer: integer.0,
-        },
-        deviation: Scores {
-            real: real.1,
-            integer: integer.1,
-        },
     };
     let network = kept.expect("there is a trial, as the experiment was checked");
     Ok((results, network))
@@ -455,11 +390,12 @@ impl NetworkResults {
     fn training(&self, results: &PredictiveResults) -> Table {
         let rows = self.variants.iter().map(|variant| {
             let last = variant.losses.last().copied();
+            let scored = &variant.scored;
             let cells = vec![
-                Entry::Share(variant.mean.real, Some(variant.deviation.real)),
-                Entry::Share(variant.mean.integer, Some(variant.deviation.integer)),
+                Entry::Share(scored.mean.real, Some(scored.deviation.real)),
+                Entry::Share(scored.mean.integer, Some(scored.deviation.integer)),
                 Entry::Number(last.unwrap_or(f64::NAN), None),
-                Entry::Text(variant.rate.to_string()),
+                Entry::Text(scored.rate.to_string()),
             ];
             (variant.name.clone(), cells)
         });

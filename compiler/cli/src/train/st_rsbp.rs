@@ -16,7 +16,8 @@ use spikeloom_train::rsbp::{
 };
 use spikeloom_train::{Method, Score, labelled};
 
-use super::statistics::{Entry, Table, statistics};
+use super::rates::{Scored, Scores, add_share, choose};
+use super::statistics::{Entry, Table};
 use super::{TrainError, golden, read, samples_title};
 use crate::data::DataSet;
 use crate::experiment::{MethodName, RecurrenceName, StRsbp};
@@ -56,37 +57,11 @@ pub struct NetworkResults {
 /// What came of it where so much learns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TwinResults {
-    /// Rates that were tried, with their accuracy on the validation part, mean over the trials;
-    /// nothing where there was no choice.
-    pub tried: Vec<Tried>,
-    /// The rate that was taken.
-    pub rate: f64,
+    /// What it scored.
+    #[serde(flatten)]
+    pub scored: Scored,
     /// The loss of each pass, mean over the trials.
     pub losses: Vec<f64>,
-    /// Shares of test samples that are put into their class, one entry a trial.
-    pub trials: Vec<Scores>,
-    /// Their means.
-    pub mean: Scores,
-    /// Their standard deviations.
-    pub deviation: Scores,
-}
-
-/// A rate on the validation part.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Tried {
-    /// The rate.
-    pub rate: f64,
-    /// The mean accuracy; `None` where a trial diverged.
-    pub score: Option<f64>,
-}
-
-/// Accuracies of the test data.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Scores {
-    /// In real numbers.
-    pub real: f64,
-    /// As integers, in the golden model.
-    pub integer: f64,
 }
 
 /// One network in one trial.
@@ -175,71 +150,32 @@ impl Twin<'_> {
         done: &mut dyn FnMut(usize),
     ) -> miette::Result<(TwinResults, Network)> {
         let network = &trials[0].network.name;
-        let diverged = || TrainError::Diverged {
-            network: network.clone(),
-            keys: "`rate`",
-        };
-        let nothing = || TrainError::NothingToScore {
-            network: network.clone(),
-        };
-        let mut tried = Vec::new();
-        if self.experiment.rate.len() > 1 {
-            if parts.held.is_empty() {
-                return Err(nothing().into());
-            }
-            for &rate in &self.experiment.rate {
-                let mut sum = Some(0.0);
-                for method in self.run_all(trials, rate, &parts.fit, done) {
-                    let score = method.and_then(|(method, _)| method.score(&parts.held));
-                    sum = sum.zip(score).map(|(sum, score)| sum + score.value());
-                }
-                let score = sum.map(|sum| sum / trials.len() as f64);
-                tried.push(Tried { rate, score });
-            }
-        }
-        // The first of several.
-        let scored = tried.iter().filter_map(|t| Some((t.rate, t.score?)));
-        let best = scored.reduce(|best, now| if now.1 > best.1 { now } else { best });
-        let rate = match (&self.experiment.rate[..], best) {
-            ([rate], _) => *rate,
-            (_, Some((rate, _))) => rate,
-            (_, None) => return Err(diverged().into()),
-        };
+        let rates = &self.experiment.rate;
+        let chosen = choose(network, rates, parts.held.len(), |rate| {
+            let methods = self.run_all(trials, rate, &parts.fit, done);
+            let score = |(method, _): (Rsbp, _)| method.score(&parts.held).map(Score::value);
+            methods.into_iter().map(|run| run.and_then(score)).collect()
+        })?;
         let mut scores = Vec::new();
-        let mut losses = vec![0.0; self.experiment.epochs];
+        let mut losses = Vec::new();
         let mut kept = None;
-        let methods = self.run_all(trials, rate, &parts.all, done);
+        let methods = self.run_all(trials, chosen.0, &parts.all, done);
         for (trial, method) in trials.iter().zip(methods) {
-            let (method, own) = method.ok_or_else(diverged)?;
-            let share = 1.0 / trials.len() as f64;
-            losses
-                .iter_mut()
-                .zip(own)
-                .for_each(|(sum, loss)| *sum += share * loss);
+            let (method, own) = method.ok_or_else(|| TrainError::diverged(network, "`rate`"))?;
+            add_share(&mut losses, own.into_iter(), trials.len());
             let trained = trial.populations.with(&trial.network, method.layers());
             let normal = normalise(&trained);
             let cfg = quantised::config(&normal, &trial.project);
             let integer = golden(&normal, &cfg, &parts.test)?.accuracy;
             let real = method.score(&parts.test_stimuli).map(Score::value);
-            let (real, integer) = real.zip(integer).ok_or_else(nothing)?;
+            let both = real.zip(integer);
+            let (real, integer) = both.ok_or_else(|| TrainError::nothing_to_score(network))?;
             scores.push(Scores { real, integer });
             kept.get_or_insert(trained);
         }
-        let real = statistics(scores.iter().map(|s| s.real));
-        let integer = statistics(scores.iter().map(|s| s.integer));
         let results = TwinResults {
-            tried,
-            rate,
+            scored: Scored::new(chosen, scores),
             losses,
-            trials: scores,
-            mean: Scores {
-                real: real.0,
-                integer: integer.0,
-            },
-            deviation: Scores {
-                real: real.1,
-                integer: integer.1,
-            },
         };
         let network = kept.expect("there is a trial, as the experiment was checked");
         Ok((results, network))
@@ -350,7 +286,8 @@ impl StRsbpResults {
     /// Accuracies of all networks.
     pub(super) fn table(&self) -> Table {
         let cell = |pick: fn(&Scores) -> f64, twin: &TwinResults| {
-            Entry::Share(pick(&twin.mean), Some(pick(&twin.deviation)))
+            let scored = &twin.scored;
+            Entry::Share(pick(&scored.mean), Some(pick(&scored.deviation)))
         };
         let rows = self.networks.iter().map(|network| {
             let twins = [&network.learned, &network.frozen_loops, &network.readout];
