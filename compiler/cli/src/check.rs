@@ -215,7 +215,12 @@ pub fn check(
             with_states: at < cfg.with_states,
             in_depth: tally.first.is_none(),
         };
-        let sampled = match check_sample(session, case, &mut golden, check) {
+        let sampled = check_sample(session, case, &mut golden, check);
+        let sampled = sampled.and_then(|sampled| {
+            sampled.outcome.counted()?;
+            Ok(sampled)
+        });
+        let sampled = match sampled {
             Ok(sampled) => sampled,
             Err(error) => {
                 save(&path, &digest, &tally)?;

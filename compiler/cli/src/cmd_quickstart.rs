@@ -81,11 +81,12 @@ impl Quickstart {
                     grouped(self.samples.into())
                 ),
             );
-            let hardware = hardware(&build, run, &outcomes);
-            row(
-                &format!("latency at {} MHz", hardware.clock_hz as f64 / 1e6),
-                format!("{:.2} ms", hardware.latency_us / 1e3),
-            );
+            if let Some(hardware) = hardware(&build, run, &outcomes) {
+                row(
+                    &format!("latency at {} MHz", hardware.clock_hz as f64 / 1e6),
+                    format!("{:.2} ms", hardware.latency_us / 1e3),
+                );
+            }
         }
         if let Some(placed) = &build.report.place_and_route {
             for u in &placed.utilisation {

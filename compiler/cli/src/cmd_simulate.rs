@@ -82,7 +82,13 @@ impl Simulate {
                 let summary =
                     simulate_verilator(&build, &data, self.until, self.tools.from, &progress);
                 bar.finish_and_clear();
-                summary?
+                let summary = summary?;
+                if summary.hardware.is_none() {
+                    eprintln!(
+                        "remark: a sample took more cycles than a counter holds; none are told"
+                    );
+                }
+                summary
             }
         };
         self.tell(&summary, &build.report.target);

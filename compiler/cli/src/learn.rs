@@ -129,9 +129,10 @@ impl<'a> Chip<'a> {
         let case = self.build.case(&self.layout);
         match learn_from(&mut self.session, golden, case, lesson)? {
             Ok(compared) => {
-                let counters = compared.outcome.counters.iter();
+                let outcome = compared.outcome.counted()?;
+                let counters = outcome.counters.iter();
                 self.rows += counters.map(|c| c.learnt_rows).sum::<u64>();
-                self.cycles += compared.outcome.cycles;
+                self.cycles += outcome.cycles;
                 Ok(compared.learnt)
             }
             Err(first) => Err(Error::VerificationFailed(format!(

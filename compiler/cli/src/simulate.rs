@@ -173,7 +173,7 @@ pub fn simulate_verilator(
     // Its classes and scores are the golden model's: they were just compared.
     Ok(Summary {
         early_exit,
-        hardware: Some(hardware(build, &run, &expected.outcomes)),
+        hardware: hardware(build, &run, &expected.outcomes),
         ..summary(build.into(), "verilator", data, &expected.outcomes)?
     })
 }
@@ -320,8 +320,12 @@ fn summary(
     })
 }
 
-/// Means of the circuit's counters; `outcomes` are the golden model's of the same samples.
-pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Hardware {
+/// Means of the circuit's counters, where none ran over; `outcomes` are the golden model's of the
+/// same samples.
+pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Option<Hardware> {
+    if run.outcomes.iter().any(|outcome| outcome.ran_over) {
+        return None;
+    }
     let n = run.outcomes.len().max(1) as f64;
     let cycles = run.outcomes.iter().map(|o| o.cycles).sum::<u64>() as f64 / n;
     let clock_hz = build.report.clock_hz;
@@ -362,13 +366,13 @@ pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Hardwar
             }
         })
         .collect();
-    Hardware {
+    Some(Hardware {
         clock_hz,
         cycles,
         most_cycles: run.outcomes.iter().map(|o| o.cycles).max().unwrap_or(0),
         latency_us: cycles * 1e6 / clock_hz.max(1) as f64,
         cores,
-    }
+    })
 }
 
 /// Mean number of synapses that an event visits in a core.

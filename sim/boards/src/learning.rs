@@ -101,6 +101,7 @@ impl<T: Transport> Session<T> {
                 None => first = Some(outcome),
                 Some(first) => {
                     first.cycles += outcome.cycles;
+                    first.ran_over |= outcome.ran_over;
                     for (all, own) in first.counters.iter_mut().zip(outcome.counters) {
                         all.learnt_rows += own.learnt_rows;
                     }

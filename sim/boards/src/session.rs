@@ -1,5 +1,6 @@
 //! A design under test: loads its weights, runs samples and reads what they did.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use spikeloom_ir::fold::circuit_weights;
@@ -147,6 +148,22 @@ pub struct DeviceOutcome {
     pub cycles: u64,
     /// What the cores counted.
     pub counters: Vec<CoreCounters>,
+    /// The sample was so long that a counter ran over: `cycles` and `counters` are where it
+    /// stopped.
+    pub ran_over: bool,
+}
+
+impl DeviceOutcome {
+    /// The same, where all that was counted is.
+    ///
+    /// # Errors
+    /// If a counter ran over.
+    pub fn counted(&self) -> Result<&Self, Error> {
+        match self.ran_over {
+            false => Ok(self),
+            true => Err(Error::CounterOverflow),
+        }
+    }
 }
 
 /// What a core counted in one sample.
@@ -251,8 +268,7 @@ impl<T: Transport> Session<T> {
     /// Runs one sample and waits for its class.
     ///
     /// # Errors
-    /// If the sample is too long, the device does not answer or was reset meanwhile, or a counter
-    /// has run over.
+    /// If the sample is too long, or the device does not answer or was reset meanwhile.
     pub fn run(&mut self, sample: &[u8]) -> Result<DeviceOutcome, Error> {
         self.run_with(sample, Client::start)
     }
@@ -285,6 +301,7 @@ impl<T: Transport> Session<T> {
             )?);
         }
         results.resize(n_bytes, 0);
+        let ran_over = Cell::new(false);
         let counter = |at: usize| {
             let value = u32::from_le_bytes([
                 results[at],
@@ -292,27 +309,24 @@ impl<T: Transport> Session<T> {
                 results[at + 2],
                 results[at + 3],
             ]);
-            if value & COUNTER_OVERFLOW == 0 {
-                Ok(u64::from(value))
-            } else {
-                Err(Error::CounterOverflow)
-            }
+            ran_over.set(ran_over.get() | (value & COUNTER_OVERFLOW != 0));
+            u64::from(value)
         };
         let counters = (1..=n_cores)
             .map(|core| {
                 let at = COUNTER_STRIDE * core;
-                Ok(CoreCounters {
-                    events: counter(at)?,
-                    active_cycles: counter(at + COUNTER_BYTES)?,
-                    stalled_cycles: counter(at + 2 * COUNTER_BYTES)?,
-                    learnt_rows: counter(at + 3 * COUNTER_BYTES)?,
-                })
+                CoreCounters {
+                    events: counter(at),
+                    active_cycles: counter(at + COUNTER_BYTES),
+                    stalled_cycles: counter(at + 2 * COUNTER_BYTES),
+                    learnt_rows: counter(at + 3 * COUNTER_BYTES),
+                }
             })
-            .collect::<Result<_, Error>>()?;
+            .collect();
         let n_output = self.layout.cores[self.layout.output].n_neurons;
         let score_bytes = score_bytes(self.layout.score_bits);
         let scores = self.client.read(Space::SCORES, 0, score_bytes * n_output)?;
-        let cycles = counter(4)?;
+        let cycles = counter(4);
         if cycles == 0 {
             return Err(Error::WasReset);
         }
@@ -328,6 +342,7 @@ impl<T: Transport> Session<T> {
                 .collect(),
             cycles,
             counters,
+            ran_over: ran_over.get(),
         })
     }
 

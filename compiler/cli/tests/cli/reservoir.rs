@@ -90,6 +90,33 @@ fn mackey_glass_is_predicted_without_a_build_folder() {
     assert_eq!(summary["accuracy"], Value::Null);
 }
 
+/// A sample of more cycles than a counter holds is computed and compared all the same.
+#[test]
+fn samples_may_be_longer_than_counters() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    const TICKS: usize = 50_000;
+    let workshop = small();
+    let network = workshop.text("esn.yaml");
+    let network = network.replace("ticks: 9", &format!("ticks: {TICKS}"));
+    workshop.write("esn.yaml", network);
+    let input: Vec<u8> = (0..TICKS * 2).map(|k| (k * k / 7 & 1) as u8).collect();
+    let arrays: [(&str, &[usize], &[u8]); 1] = [("input", &[1, TICKS, 2], &input)];
+    workshop.write("long.npz", spikeloom_tests::npz(&arrays));
+    workshop.succeeds("compile esn.yaml --target ulx3s-85f --stop-at verilog -o build");
+    let line = "simulate build --data long.npz --engine verilator --json";
+    let output = workshop.line(line);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("more cycles than a counter holds"),
+        "{}",
+        output.stderr
+    );
+    let summary: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(summary["hardware"], Value::Null);
+}
+
 #[test]
 fn scores_of_a_series_are_told_to_people_and_to_scripts() {
     let workshop = small();
