@@ -180,8 +180,10 @@ fn random_rules_are_what_they_say_in_verilog() {
     }
     let workshop = crate::workshop();
     let own = (101..107).map(|seed| (seed, random_plastic(seed)));
-    let others = (203..206).map(|seed| (seed, random_followers(seed)));
-    for (seed, text) in own.chain(others) {
+    // A population that nothing reads has no circuit.
+    let others = (201..).map(|seed| (seed, random_followers(seed)));
+    let others = others.filter(|(_, text)| text.contains("error.v_mem"));
+    for (seed, text) in own.chain(others.take(3)) {
         workshop.write("net.yaml", &text);
         workshop.succeeds(&format!(
             "compile net.yaml --target ulx3s --stop-at verilog -o {seed}"
