@@ -101,7 +101,7 @@ fn samples_may_be_longer_than_counters() {
     let network = workshop.text("esn.yaml");
     let network = network.replace("ticks: 9", &format!("ticks: {TICKS}"));
     workshop.write("esn.yaml", network);
-    let input: Vec<u8> = (0..TICKS * 2).map(|k| (k * k / 7 & 1) as u8).collect();
+    let input: Vec<u8> = (0..TICKS * 2).map(|k| ((k * k / 7) & 1) as u8).collect();
     let arrays: [(&str, &[usize], &[u8]); 1] = [("input", &[1, TICKS, 2], &input)];
     workshop.write("long.npz", spikeloom_tests::npz(&arrays));
     workshop.succeeds("compile esn.yaml --target ulx3s-85f --stop-at verilog -o build");
