@@ -62,8 +62,8 @@ pub enum LearnState {
 /// | `reward`, `reward_valid` | in, signed | the reward; a sample's last tick waits for it |
 /// | `event_en`, `event_index` | in | an event arrives, with the core's number of its source |
 /// | `post_valid`, `post_index`, `post_spikes`, `post_states` | in | a neuron has finished its tick |
-/// | `other_passed`, `other_valid`, `other_index`, `other_word`, `other_held` | in, out | where the rule reads
-///   another population: as [`OtherSide`] has them |
+/// | `other_passed`, `other_valid`, `other_index`, `other_word`, `other_held` | in, out | where the rule
+///   reads another population: that has finished its tick, its neurons one by one, that it must wait |
 /// | `weight_address`, `weights` | out, in | a row of weights, one cycle later |
 /// | `write_en`, `write_address`, `new_weights` | out | a row as it becomes |
 /// | `row_en` | out | a row is being read: counts the work |
