@@ -8,7 +8,7 @@ use spikeloom::files::Outputs;
 use spikeloom_bitstreams::target;
 use spikeloom_passes::normalise;
 
-use crate::args::{DataArgs, ToolArgs};
+use crate::args::{DataArgs, ToolArgs, tell};
 use crate::model_args::{Loaded, ModelArgs, QuantizeArgs};
 use crate::show::{bar, grouped, percent};
 
@@ -94,8 +94,8 @@ impl Explore {
             calibration,
         } = self.model.load(self.quantize.project())?;
         let (network, remarks) = model.load(&project)?;
-        for remark in remarks.iter().filter(|_| !self.json) {
-            eprintln!("remark: {remark}");
+        if !self.json {
+            tell(&remarks);
         }
         let data = self.data.read(&normalise(&network))?.ok_or(Error::NoData)?;
         let targets = self.targets.iter().map(|name| target(name));

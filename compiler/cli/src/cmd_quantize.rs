@@ -11,7 +11,7 @@ use spikeloom::quantised::{self, Referenced};
 use spikeloom_frontend::ProjectFile;
 use spikeloom_passes::normalise;
 
-use crate::args::DataArgs;
+use crate::args::{DataArgs, tell};
 use crate::model_args::{Loaded, ModelArgs, QuantizeArgs};
 use crate::show::{bar, grouped, percent};
 
@@ -75,8 +75,8 @@ impl Quantize {
             calibration,
         } = self.model.load(self.quantize.project())?;
         let (network, remarks) = model.load(&project)?;
-        for remark in remarks.iter().filter(|_| !self.json) {
-            eprintln!("remark: {remark}");
+        if !self.json {
+            tell(&remarks);
         }
         let network = normalise(&network);
         if self.data.data.is_some() {

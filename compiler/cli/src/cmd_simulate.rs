@@ -11,7 +11,7 @@ use spikeloom::{Build, Error};
 use spikeloom_frontend::ProjectFile;
 use spikeloom_passes::normalise;
 
-use crate::args::{DataArgs, Engine, ToolArgs};
+use crate::args::{DataArgs, Engine, ToolArgs, tell};
 use crate::model_args::{Loaded, ModelOptions, QuantizeArgs};
 use crate::show::{bar, grouped, percent};
 
@@ -112,9 +112,7 @@ impl Simulate {
             calibration,
         } = self.model.load(&self.build, self.quantize.project())?;
         let (network, remarks) = model.load(&project)?;
-        for remark in remarks {
-            eprintln!("remark: {remark}");
-        }
+        tell(&remarks);
         let network = normalise(&network);
         let data = self.data.read(&network)?.ok_or(Error::NoData)?;
         let quantised = quantise_on(&network, &project, calibration.as_ref())?;

@@ -284,13 +284,19 @@ impl Parts {
     }
 }
 
-/// Tells `done` the share of so many passes at every call of what it returns.
-fn counter(all_passes: usize, done: &dyn Fn(f64)) -> impl Fn() + '_ {
-    let n_passes = Cell::new(0_usize);
+/// Tells `done` the share of so many steps at every call of what it returns.
+fn counter(all_steps: usize, done: &dyn Fn(f64)) -> impl Fn() + '_ {
+    let n_steps = Cell::new(0_usize);
     move || {
-        n_passes.set(n_passes.get() + 1);
-        done(n_passes.get() as f64 / all_passes.max(1) as f64);
+        n_steps.set(n_steps.get() + 1);
+        done(n_steps.get() as f64 / all_steps.max(1) as f64);
     }
+}
+
+/// The first of those that are worth most.
+fn best<T, W: PartialOrd>(all: impl Iterator<Item = (T, W)>) -> Option<T> {
+    let best = all.reduce(|best, now| if now.1 > best.1 { now } else { best });
+    best.map(|(what, _)| what)
 }
 
 /// Samples for a network.

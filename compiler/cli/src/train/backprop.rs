@@ -13,7 +13,7 @@ use spikeloom_train::backprop::{Grid, accuracy};
 use spikeloom_train::{Chain, Stimuli};
 
 use super::statistics::{Entry, Table, statistics};
-use super::{Parts, Subject, counter, float_accuracy, golden};
+use super::{Parts, Subject, best, counter, float_accuracy, golden};
 use crate::data::DataSet;
 use crate::experiment::{self, MethodName};
 use crate::quantised;
@@ -119,7 +119,8 @@ pub(super) fn train(
         for bits in keys.bits.chunks(together) {
             let cfg = task.config(bits[0]);
             let tried = task.tried(&cfg);
-            let rate = best(&tried).ok_or_else(|| task.first.diverged())?;
+            let accuracies = tried.iter().filter_map(|t| Some((t.rate, t.accuracy?)));
+            let rate = best(accuracies).ok_or_else(|| task.first.diverged())?;
             let trained = task.trials(&cfg, rate)?;
             for &bits in bits {
                 let own = task.results(bits, (&tried, rate), &trained)?;
@@ -279,17 +280,4 @@ impl BackpropResults {
             rows: self.networks.iter().map(row).collect(),
         }
     }
-}
-
-/// The step with the best accuracy, the first of several.
-fn best(tried: &[TriedRate]) -> Option<f64> {
-    let mut best: Option<(f64, f64)> = None;
-    for one in tried {
-        if let Some(accuracy) = one.accuracy
-            && best.is_none_or(|(most, _)| accuracy > most)
-        {
-            best = Some((accuracy, one.rate));
-        }
-    }
-    best.map(|(_, rate)| rate)
 }

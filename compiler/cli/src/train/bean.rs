@@ -18,7 +18,7 @@ use spikeloom_train::prune::{Point, curve, prunable, pruned};
 use spikeloom_train::{Chain, Stimuli};
 
 use super::statistics::{Entry, Table, statistics};
-use super::{Parts, Subject, counter, dense, golden, picture};
+use super::{Parts, Subject, best, counter, dense, golden, picture};
 use crate::data::DataSet;
 use crate::experiment::{Bean, MethodName, Twin};
 use crate::quantised;
@@ -175,6 +175,7 @@ pub(super) fn train(
     let (mut networks, mut assemblies, mut curves) = (Vec::new(), Vec::new(), Vec::new());
     for path in &keys.networks {
         let (first, own_project) = Subject::load(path, project, 0)?;
+        let load = |trial| Ok(Subject::load(path, project, trial)?.0);
         let (parts, test) = Parts::read(
             &first.network,
             [&keys.train, &keys.test],
@@ -184,8 +185,8 @@ pub(super) fn train(
         let task = Task {
             shots: shots_of(keys, &parts.fit),
             test_stimuli: dense::stimuli(&first.network, &test)?,
-            subjects: (0..keys.trials)
-                .map(|trial| Ok(Subject::load(path, project, trial)?.0))
+            subjects: std::iter::once(Ok(first))
+                .chain((1..keys.trials).map(load))
                 .collect::<miette::Result<Vec<Subject>>>()?,
             keys,
             project: own_project,
@@ -194,6 +195,7 @@ pub(super) fn train(
             passed: &passed,
         };
         task.check()?;
+        let first = &task.subjects[0];
         results.train_samples = task.data(0).len();
         results.validation_samples = task.parts.held.len();
         results.test_samples = task.test.samples.len();
@@ -349,17 +351,11 @@ impl Task<'_> {
         let is_close = |accuracy: f64| self.keys.shots.is_none() && accuracy >= least;
         let all = tried.iter().enumerate();
         let known = all.filter_map(|(at, t)| Some((at, t.accuracy?, t.prunable?)));
-        let mut best: Option<(usize, (bool, f64))> = None;
-        for (at, accuracy, prunable) in known {
-            let worth = match is_close(accuracy) {
-                true => (true, prunable),
-                false => (false, accuracy),
-            };
-            if best.is_none_or(|(_, most)| worth > most) {
-                best = Some((at, worth));
-            }
-        }
-        best.map(|(at, _)| at)
+        let worths = known.map(|(at, accuracy, prunable)| match is_close(accuracy) {
+            true => (at, (true, prunable)),
+            false => (at, (false, accuracy)),
+        });
+        best(worths)
     }
 
     /// A run on the test data, and its assemblies on the validation part.

@@ -8,8 +8,6 @@
 mod chain;
 mod sequences;
 
-use std::path::Path;
-
 use serde::Serialize;
 use spikeloom_frontend::ProjectFile;
 use spikeloom_ir::Network;
@@ -17,7 +15,7 @@ use spikeloom_passes::normalise;
 use spikeloom_train::{Dfa, DfaConfig, Method, Score, Sequence, Stack};
 
 use super::statistics::{Entry, Table, statistics};
-use super::{TrainError, golden, read};
+use super::{TrainError, counter, golden, read};
 use crate::data::DataSet;
 use crate::experiment::{DeepReservoir, MethodName};
 use crate::fit::{FitMethod, FitOptions, fit_readout};
@@ -135,7 +133,8 @@ pub(super) fn train(
     let n_networks = experiment.networks.len();
     for (at, path) in experiment.networks.iter().enumerate() {
         let own = |share: f64| done((at as f64 + share) / n_networks as f64);
-        let trials = (0..experiment.trials).map(|trial| Trial::load(path, project, trial));
+        let model = Model::read(path)?;
+        let trials = (0..experiment.trials).map(|trial| Trial::load(&model, project, trial));
         let trials = trials.collect::<miette::Result<Vec<_>>>()?;
         let network = &trials[0].network;
         let train = read(network, &experiment.train)?;
@@ -163,11 +162,7 @@ fn one(
     let candidates = candidates(experiment);
     // A ridge regression takes about as long as a run.
     let n_runs = candidates.len() * trials.len() + 5 * trials.len();
-    let mut n_done = 0;
-    let mut step = |n: usize| {
-        n_done += n;
-        done(n_done as f64 / n_runs as f64);
-    };
+    let step = counter(n_runs, done);
 
     let mut tried = Vec::new();
     let mut kind = None;
@@ -183,7 +178,7 @@ fn one(
                 None => None,
             };
             sum = sum.zip(score).map(|(sum, score)| sum + score);
-            step(1);
+            step();
         }
         let goodness = sum.map(|sum| sum / trials.len() as f64);
         tried.push((steps, goodness));
@@ -207,17 +202,18 @@ fn one(
             method.ok_or_else(|| diverged(name))
         };
         let (with, without) = (run(learned)?, run(frozen)?);
-        step(2);
+        step();
+        step();
         let ridge = |network: &Network| -> miette::Result<(Network, f64)> {
             trial.ridge(network, experiment, train, test, is_accuracy)
         };
         let network = trial.chain.with(&trial.network, with.stack());
         let (network, learned_ridge) = ridge(&network)?;
-        step(1);
+        step();
         let (_, frozen_ridge) = ridge(&trial.network)?;
-        step(1);
+        step();
         let (_, concatenated_ridge) = ridge(&trial.chain.concatenated(&trial.network))?;
-        step(1);
+        step();
         scores.push(Scores {
             learned: score(&with)?.value(),
             frozen: score(&without)?.value(),
@@ -280,12 +276,12 @@ impl DeepReservoirResults {
 }
 
 impl Trial {
-    fn load(path: &Path, project: &ProjectFile, trial: u32) -> miette::Result<Self> {
+    fn load(model: &Model, project: &ProjectFile, trial: u32) -> miette::Result<Self> {
         let project = ProjectFile {
             trial,
             ..project.clone()
         };
-        let (network, _) = Model::read(path)?.load(&project)?;
+        let (network, _) = model.load(&project)?;
         let chain = Chain::of(&network)?;
         let stack = chain.stack(&network);
         Ok(Self {
@@ -378,15 +374,8 @@ fn candidates(experiment: &DeepReservoir) -> Vec<Steps> {
 
 /// The steps with the best score, the first of several.
 fn best(tried: &[(Steps, Option<f64>)], counts: impl Fn(Steps) -> bool) -> Option<Steps> {
-    let mut best: Option<(Steps, f64)> = None;
-    for &(steps, goodness) in tried.iter().filter(|(steps, _)| counts(*steps)) {
-        if let Some(goodness) = goodness
-            && best.is_none_or(|(_, most)| goodness > most)
-        {
-            best = Some((steps, goodness));
-        }
-    }
-    best.map(|(steps, _)| steps)
+    let tried = tried.iter().filter(|(steps, _)| counts(*steps));
+    super::best(tried.filter_map(|&(steps, goodness)| Some((steps, goodness?))))
 }
 
 /// A number for each score.

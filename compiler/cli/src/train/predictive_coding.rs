@@ -13,9 +13,9 @@ use spikeloom_train::predictive::{Errors, Loss, Predictive, PredictiveConfig, in
 use spikeloom_train::{Method, Score};
 
 use super::dense::{self, Dense};
-use super::rates::{Scored, Scores, add_share, choose};
+use super::rates::{Scored, Scores, add_share, choose, runs_a_trial};
 use super::statistics::{Entry, Table};
-use super::{TrainError, golden, read, samples_title};
+use super::{TrainError, counter, golden, read, samples_title};
 use crate::data::DataSet;
 use crate::experiment::{
     BACKPROPAGATION, Compare, ErrorsName, LossName, MethodName, OptimiserName, PredictiveCoding,
@@ -127,20 +127,14 @@ pub(super) fn train(
         networks: Vec::new(),
     };
     let mut networks = Vec::new();
-    let n_rates = experiment.rate.len();
-    let runs_a_trial = if n_rates > 1 { n_rates + 1 } else { 1 };
     let n_runs = experiment.networks.len()
         * experiment.kinds().count()
-        * runs_a_trial
+        * runs_a_trial(&experiment.rate)
         * usize::try_from(experiment.trials).unwrap_or(1);
-    let mut n_done = 0;
-    let mut step = || {
-        n_done += 1;
-        done(n_done as f64 / n_runs as f64);
-    };
+    let step = counter(n_runs, done);
     for path in &experiment.networks {
-        let load = |trial| Trial::load(&Model::read(path)?, project, trial);
-        let trials = (0..experiment.trials).map(load);
+        let model = Model::read(path)?;
+        let trials = (0..experiment.trials).map(|trial| Trial::load(&model, project, trial));
         let trials = trials.collect::<miette::Result<Vec<_>>>()?;
         let network = &trials[0].network;
         let train = read(network, &experiment.train)?;
@@ -150,7 +144,7 @@ pub(super) fn train(
         let parts = Parts::new(experiment, network, &train, test)?;
         let mut variants = Vec::new();
         for kind in experiment.kinds() {
-            let (variant, trained) = one(experiment, kind, &trials, &parts, &mut step)?;
+            let (variant, trained) = one(experiment, kind, &trials, &parts, &step)?;
             variants.push(variant);
             networks.push(trained);
         }
@@ -178,7 +172,7 @@ fn one(
     kind: Option<&Variant>,
     trials: &[Trial],
     parts: &Parts,
-    step: &mut dyn FnMut(),
+    step: &dyn Fn(),
 ) -> miette::Result<(VariantResults, Network)> {
     let network = &trials[0].network.name;
     let chosen = choose(network, &experiment.rate, parts.held.len(), |rate| {

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::TrainError;
 use super::statistics::statistics;
+use super::{TrainError, best};
 
 /// What training came to with the best of several rates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -57,6 +57,14 @@ impl Scored {
     }
 }
 
+/// How often each trial is trained to choose among rates, and then with the one that was chosen.
+pub(super) fn runs_a_trial(rates: &[f64]) -> usize {
+    match rates.len() {
+        1 => 1,
+        n => n + 1,
+    }
+}
+
 /// The only rate, or the first of those that score best on `n_held` samples, with what was tried.
 /// `scores` trains with a rate, and scores each trial that did not diverge.
 pub(super) fn choose(
@@ -78,8 +86,7 @@ pub(super) fn choose(
     });
     let tried: Vec<Tried> = tried.collect();
     let scored = tried.iter().filter_map(|t| Some((t.rate, t.score?)));
-    let best = scored.reduce(|best, now| if now.1 > best.1 { now } else { best });
-    let (rate, _) = best.ok_or_else(|| TrainError::diverged(network, "`rate`"))?;
+    let rate = best(scored).ok_or_else(|| TrainError::diverged(network, "`rate`"))?;
     Ok((rate, tried))
 }
 

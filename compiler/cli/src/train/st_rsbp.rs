@@ -16,9 +16,9 @@ use spikeloom_train::rsbp::{
 };
 use spikeloom_train::{Method, Score, labelled};
 
-use super::rates::{Scored, Scores, add_share, choose};
+use super::rates::{Scored, Scores, add_share, choose, runs_a_trial};
 use super::statistics::{Entry, Table};
-use super::{TrainError, golden, read, samples_title};
+use super::{TrainError, counter, golden, read, samples_title};
 use crate::data::DataSet;
 use crate::experiment::{MethodName, RecurrenceName, StRsbp};
 use crate::model::Model;
@@ -105,18 +105,12 @@ pub(super) fn train(
         networks: Vec::new(),
     };
     let mut networks = Vec::new();
-    let n_rates = experiment.rate.len();
-    let runs_a_trial = if n_rates > 1 { n_rates + 1 } else { 1 };
     let n_trials = usize::try_from(experiment.trials).unwrap_or(1);
-    let n_runs = 3 * experiment.networks.len() * runs_a_trial * n_trials;
-    let mut n_done = 0;
-    let mut step = |n: usize| {
-        n_done += n;
-        done(n_done as f64 / n_runs as f64);
-    };
+    let n_runs = 3 * experiment.networks.len() * runs_a_trial(&experiment.rate) * n_trials;
+    let step = counter(n_runs, done);
     for path in &experiment.networks {
-        let load = |trial| Trial::load(&Model::read(path)?, project, trial);
-        let trials = (0..experiment.trials).map(load);
+        let model = Model::read(path)?;
+        let trials = (0..experiment.trials).map(|trial| Trial::load(&model, project, trial));
         let trials = trials.collect::<miette::Result<Vec<_>>>()?;
         let network = &trials[0].network;
         let train = read(network, &experiment.train)?;
@@ -124,7 +118,7 @@ pub(super) fn train(
         results.train_samples = train.samples.len();
         results.test_samples = test.samples.len();
         let parts = Parts::new(experiment, network, &train, test)?;
-        let mut twin = |learns| Twin { experiment, learns }.train(&trials, &parts, &mut step);
+        let twin = |learns| Twin { experiment, learns }.train(&trials, &parts, &step);
         let (learned, trained) = twin(Learns::Everything)?;
         let (frozen_loops, _) = twin(Learns::AllButRecurrent)?;
         let (readout, _) = twin(Learns::Output)?;
@@ -147,7 +141,7 @@ impl Twin<'_> {
         &self,
         trials: &[Trial],
         parts: &Parts,
-        done: &mut dyn FnMut(usize),
+        done: &dyn Fn(),
     ) -> miette::Result<(TwinResults, Network)> {
         let network = &trials[0].network.name;
         let rates = &self.experiment.rate;
@@ -187,7 +181,7 @@ impl Twin<'_> {
         trials: &[Trial],
         rate: f64,
         data: &[LabelledStimulus],
-        done: &mut dyn FnMut(usize),
+        done: &dyn Fn(),
     ) -> Vec<Option<(Rsbp, Vec<f64>)>> {
         let n_processors = thread::available_parallelism().map_or(1, NonZero::get);
         let mut runs = Vec::new();
@@ -201,7 +195,7 @@ impl Twin<'_> {
                 });
                 ended.collect::<Vec<_>>()
             }));
-            done(some.len());
+            some.iter().for_each(|_| done());
         }
         runs
     }

@@ -34,6 +34,13 @@ use std::sync::LazyLock;
 
 use spikeloom_tests::{Workshop, nir_file};
 
+/// A number of JSON.
+fn number(value: &serde_json::Value) -> f64 {
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("{value} is no number"))
+}
+
 /// A fresh folder to run the program in.
 fn workshop() -> Workshop {
     Workshop::new(env!("CARGO_BIN_EXE_spikeloom"), env!("CARGO_TARGET_TMPDIR"))

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use spikeloom_tests::{Workshop, folder};
 
+use crate::number;
+
 /// The example's network and data, in shorter trials; `change` has the last word.
 fn digits(change: impl Fn(String) -> String) -> Workshop {
     let workshop = crate::workshop().without_tools();
@@ -16,12 +18,6 @@ fn digits(change: impl Fn(String) -> String) -> Workshop {
         .replace("epochs: 30", "epochs: 8");
     workshop.write("experiment.yaml", change(text));
     workshop
-}
-
-fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 fn numbers(value: &Value) -> Vec<f64> {

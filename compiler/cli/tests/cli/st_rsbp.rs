@@ -1,7 +1,8 @@
 //! `spikeloom train` by ST-RSBP.
 
-use serde_json::Value;
 use spikeloom_tests::{Workshop, folder};
+
+use crate::number;
 
 /// The example's network with fewer neurons, on few samples.
 fn spoken(change: impl Fn(String) -> String) -> Workshop {
@@ -22,12 +23,6 @@ fn spoken(change: impl Fn(String) -> String) -> Workshop {
         .replace("epochs: 24", "epochs: 15");
     workshop.write("experiment.yaml", change(text));
     workshop
-}
-
-fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 #[test]

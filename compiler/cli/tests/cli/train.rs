@@ -3,6 +3,8 @@
 use serde_json::Value;
 use spikeloom_tests::{Workshop, folder, models};
 
+use crate::number;
+
 /// Two reservoirs with one neuron between them, and series of two channels in two classes.
 fn small() -> Workshop {
     let workshop = crate::workshop().without_tools();
@@ -46,12 +48,6 @@ fn experiment(data: &str, more: &str) -> String {
         "format: spikeloom-experiment/1\nmethod: deep-reservoir\nnetworks: [net.yaml]\n\
          train: {data}\ntest: {data}\ntrials: 2\nepochs: 30\nbatch: 2\n{more}"
     )
-}
-
-fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use spikeloom_tests::{Workshop, folder};
 
+use crate::number;
+
 /// 64-24-10 leaky neurons without training, 64-20-12-10 rectified units, and digits.
 fn digits() -> Workshop {
     let workshop = crate::workshop().without_tools();
@@ -39,12 +41,6 @@ fn experiment(method: &str, network: &str, more: &str) -> String {
         "format: spikeloom-experiment/1\nmethod: {method}\nnetworks: [{network}]\n\
          train: train.npz\ntest: test.npz\n{more}"
     )
-}
-
-fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 #[test]
