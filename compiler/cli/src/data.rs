@@ -28,19 +28,23 @@ pub struct Taken {
     pub ticks: u32,
     /// Whether samples are time series: of how many channels, and what an integer of 1 stands for.
     pub series: Option<(usize, f32)>,
+    /// Whether samples are spike trains: of how many channels.
+    pub events: Option<usize>,
 }
 
 impl Taken {
     /// By that network.
     pub fn by(network: &Network) -> Self {
+        let n_channels = network.input.of_samples().shape.iter().product();
+        let (series, events) = match network.input.encoder {
+            network::Encoder::Series { scale } => (Some((n_channels, scale)), None),
+            network::Encoder::Events => (None, Some(n_channels)),
+            _ => (None, None),
+        };
         Self {
             ticks: network.ticks,
-            series: match network.input.encoder {
-                network::Encoder::Series { scale } => {
-                    Some((network.input.of_samples().shape.iter().product(), scale))
-                }
-                _ => None,
-            },
+            series,
+            events,
         }
     }
 }
@@ -423,6 +427,18 @@ pub fn read(path: &Path, labels: Option<&Path>, taken: &Taken) -> Result<DataSet
     checked(data)
 }
 
+/// Reads the arrays of an NPZ archive in memory for a network; `name` is what messages call it.
+///
+/// # Errors
+/// Where it is damaged or holds something else.
+pub fn read_arrays(network: &Network, name: &Path, bytes: Vec<u8>) -> Result<DataSet, DataError> {
+    checked(read_npz(
+        name,
+        &mut open_npz(name, bytes)?,
+        &Taken::by(network),
+    )?)
+}
+
 /// Reads an IDX pair from memory, as the embedded data set is kept.
 ///
 /// # Errors
@@ -608,7 +624,7 @@ pub(crate) fn read_npz(
     let (samples, targets) = match taken.series {
         Some(_) => series::read(&array, archive, taken).map_err(array_error)?,
         None => {
-            let samples = samples(array, taken.ticks);
+            let samples = samples(array, taken);
             let samples = samples.map_err(|what| array_error(format!("array `{input}` {what}")))?;
             (samples, None)
         }
@@ -625,7 +641,7 @@ pub(crate) fn read_npz(
 }
 
 /// Bytes `[n, …]`, or where it is 0/1 `[n, ticks, …]`, spike trains.
-fn samples(array: NumberArray, ticks: u32) -> Result<Samples, String> {
+fn samples(array: NumberArray, taken: &Taken) -> Result<Samples, String> {
     let (shape, element) = (array.shape().to_vec(), array.element());
     let values = array
         .into_u8()
@@ -640,7 +656,18 @@ fn samples(array: NumberArray, ticks: u32) -> Result<Samples, String> {
     if size == 0 {
         return Err(format!("has the shape {shape:?}, so its samples are empty"));
     }
-    let is_events = axes.len() >= 2 && axes[0] == ticks as usize && values.iter().all(|&v| v <= 1);
+    let is_binary = axes.len() >= 2 && values.iter().all(|&v| v <= 1);
+    let is_events = is_binary && axes[0] == taken.ticks as usize;
+    if let Some(n_channels) = taken.events
+        && is_binary
+        && !(is_events && size / axes[0] == n_channels)
+    {
+        return Err(format!(
+            "has the shape {shape:?}, but the network takes spike trains [sample, {} ticks, \
+             {n_channels} channels]",
+            taken.ticks
+        ));
+    }
     if !is_events {
         return Ok(Samples::Values(
             values.chunks(size).map(<[u8]>::to_vec).collect(),

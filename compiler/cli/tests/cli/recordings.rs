@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use spikeloom::data::aer::{Clock, Frame, Sensor, parse};
+use spikeloom::data::{self, Samples, Taken};
+use spikeloom_tests::archive;
 
 type Trains = Vec<Vec<u32>>;
 
@@ -106,4 +108,29 @@ fn samples_of_spike_times_begin_at_zero_and_have_labels() {
         })
         .collect();
     assert_eq!(read("sequences.h5", &[12], clock), wanted);
+}
+
+/// A train does not say how many channels it has, so the array is asked.
+#[test]
+fn spike_trains_of_another_shape_are_refused() {
+    let taken = Taken {
+        ticks: 6,
+        events: Some(4),
+        ..Taken::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let read = |shape: [usize; 3]| {
+        let header = archive::npy_header("|u1", &shape);
+        let array = archive::npy(&header, &vec![1; shape.iter().product()]);
+        let path = folder.path().join("spikes.npz");
+        std::fs::write(&path, archive::zip(&[("input.npy", &array)], false)).unwrap();
+        data::read(&path, None, &taken).map_err(|error| error.to_string())
+    };
+    let found = read([2, 6, 4]).unwrap().samples;
+    assert_eq!(found, Samples::Events(vec![vec![vec![0, 1, 2, 3]; 6]; 2]));
+    for shape in [[2, 6, 3], [2, 6, 5], [2, 5, 4], [2, 4, 6]] {
+        let told = read(shape).unwrap_err();
+        assert!(told.contains(&format!("{shape:?}")), "{told}");
+        assert!(told.contains("[sample, 6 ticks, 4 channels]"), "{told}");
+    }
 }

@@ -194,9 +194,14 @@ fn samples() {
     let run = |bytes: &[u8]| {
         file.set_len(bytes.len() as u64).unwrap();
         file.write_all_at(bytes, 0).unwrap();
-        // By a network that takes spikes or bytes, and by one that takes time series.
-        let read = |series| {
-            let taken = data::Taken { ticks: 2, series };
+        // By a network that takes bytes, or one that is not known; by one that takes time series; and by
+        // one that takes spikes.
+        let read = |series, events| {
+            let taken = data::Taken {
+                ticks: 2,
+                series,
+                events,
+            };
             match data::read(Path::new(&path), None, &taken) {
                 Ok(data) => {
                     let kind = match &data.samples {
@@ -210,7 +215,13 @@ fn samples() {
                 Err(error) => codes(&error),
             }
         };
-        format!("{}, {}", read(None), read(Some((2, 1.0 / 4096.0))))
+        let series = Some((2, 1.0 / 4096.0));
+        format!(
+            "{}, {}, {}",
+            read(None, None),
+            read(series, None),
+            read(None, Some(2))
+        )
     };
     campaign(
         "data::samples",
