@@ -130,7 +130,7 @@ fn compare(network: &Quantized, lanes: usize, seed: u64, n_samples: usize) -> Le
 #[test]
 fn designs_learn_what_the_golden_model_does() {
     let (mut n_changed, mut n_run) = (0, 0);
-    for seed in 1..37 {
+    for seed in 1..=24 {
         let text = random_plastic(seed);
         let lanes = [4, 1, 2, 8, 16][(seed % 5) as usize];
         let run = || compare(&integers(&text), lanes, seed, 3);
@@ -143,7 +143,7 @@ fn designs_learn_what_the_golden_model_does() {
         }
         n_run += 1;
     }
-    assert!(n_changed > 20, "{n_changed} of {n_run} learnt");
+    assert!(n_changed > 13, "{n_changed} of {n_run} learnt");
 }
 
 /// Rules that read another population, which then waits for them: behind it, before it, and each
@@ -151,7 +151,7 @@ fn designs_learn_what_the_golden_model_does() {
 #[test]
 fn designs_whose_rules_read_other_populations_learn_what_the_golden_model_does() {
     let (mut n_changed, mut n_run) = (0, 0);
-    for seed in 1..19 {
+    for seed in 1..=13 {
         let text = random_followers(seed);
         let network = integers(&text);
         let read = |p: &Projection| p.plasticity.iter().flat_map(|rule| rule.others()).count();
@@ -170,7 +170,7 @@ fn designs_whose_rules_read_other_populations_learn_what_the_golden_model_does()
         }
         n_run += 1;
     }
-    assert!(n_changed > 9 && n_run > 12, "{n_changed} of {n_run} learnt");
+    assert!(n_changed > 6 && n_run > 8, "{n_changed} of {n_run} learnt");
 }
 
 /// Rows follow each other without a gap, from one source to the next.

@@ -27,6 +27,8 @@ pub struct CheckConfig {
     pub resume: bool,
     /// The framework's own accuracy, to stand beside the others, and of how many samples it is.
     pub framework: Option<(f64, usize)>,
+    /// The least share of samples that the board is to be right in.
+    pub at_least: Option<f64>,
 }
 
 /// What a check came to.
@@ -62,6 +64,9 @@ pub struct Accuracies {
     pub golden: Option<f64>,
     /// The board's.
     pub board: Option<f64>,
+    /// The least that was asked for of the board.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
 }
 
 /// How long a sample takes.
@@ -194,6 +199,9 @@ pub fn check(
     let start = Instant::now();
     let samples = data.samples.to_bytes(&build.quantized);
     let labels = data.labels.as_deref();
+    if cfg.at_least.is_some() && labels.is_none() {
+        return Err(Error::NoAccuracy.into());
+    }
     let path = state_path(&build.folder);
     let digest = digest(build, &samples, labels, cfg);
     let mut tally = match cfg.resume {
@@ -248,6 +256,7 @@ pub fn check(
             framework_samples: cfg.framework.map(|(_, samples)| samples),
             golden: share(tally.golden_right),
             board: share(tally.board_right),
+            at_least: cfg.at_least,
         },
         latency: Latency {
             clock_hz,
@@ -336,11 +345,15 @@ fn save(path: &Path, digest: &str, tally: &Tally) -> Result<(), Error> {
 }
 
 impl CheckReport {
-    /// An error where something differs.
+    /// An error where something differs, or where the board is right too seldom.
     ///
     /// # Errors
     /// Then.
     pub fn verdict(&self) -> Result<(), Error> {
+        self.equality().and_then(|()| self.sufficiency())
+    }
+
+    fn equality(&self) -> Result<(), Error> {
         match &self.tally.first {
             None => Ok(()),
             Some(first) => Err(Error::VerificationFailed(format!(
@@ -350,24 +363,42 @@ impl CheckReport {
         }
     }
 
-    /// As tests: that the board holds the design, and that it computes it.
+    fn sufficiency(&self) -> Result<(), Error> {
+        match (self.accuracy.board, self.accuracy.at_least) {
+            (Some(found), Some(wanted)) if found < wanted => Err(Error::AccuracyTooLow {
+                found,
+                wanted,
+                samples: self.tally.samples,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// As tests: that the board holds the design, that it computes it, and where an accuracy is asked
+    /// for, that it is reached.
     pub fn test_cases(&self) -> Vec<TestCase> {
-        let outputs = match self.verdict() {
-            Ok(()) => Outcome::Passed,
-            Err(error) => Outcome::Failed(error.to_string()),
+        let case = |name: String, seconds, result: Result<(), Error>| TestCase {
+            name,
+            seconds,
+            outcome: match result {
+                Ok(()) => Outcome::Passed,
+                Err(error) => Outcome::Failed(error.to_string()),
+            },
         };
-        vec![
-            TestCase {
-                name: "the board holds the design".to_owned(),
-                seconds: 0.0,
-                outcome: Outcome::Passed,
-            },
-            TestCase {
-                name: format!("{} samples equal the golden model", self.tally.samples),
-                seconds: self.seconds,
-                outcome: outputs,
-            },
-        ]
+        let samples = self.tally.samples;
+        let mut cases = vec![
+            case("the board holds the design".to_owned(), 0.0, Ok(())),
+            case(
+                format!("{samples} samples equal the golden model"),
+                self.seconds,
+                self.equality(),
+            ),
+        ];
+        if let Some(wanted) = self.accuracy.at_least {
+            let name = format!("the accuracy is at least {:.2} %", wanted * 100.0);
+            cases.push(case(name, 0.0, self.sufficiency()));
+        }
+        cases
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Check {
     /// accuracy.
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
+    /// Fail unless the board is right in so many percent of the samples.
+    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
+    at_least: Option<f64>,
     /// Compare also all states that the first N samples leave; without N, all samples.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "4294967295")]
     states: Option<u32>,
@@ -56,6 +59,13 @@ pub struct Check {
     junit: Option<PathBuf>,
     #[command(flatten)]
     tools: ToolArgs,
+}
+
+fn percentage(text: &str) -> Result<f64, String> {
+    let percent = text.parse().ok();
+    percent
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .ok_or_else(|| "write a number of 0 to 100".to_owned())
 }
 
 impl Check {
@@ -116,6 +126,7 @@ impl Check {
             reload: self.reload,
             resume: self.resume,
             framework,
+            at_least: self.at_least.map(|percent| percent / 100.0),
         };
         let mut thread = None;
         let path = match (&self.board, self.in_verilator) {

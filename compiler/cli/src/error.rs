@@ -208,6 +208,33 @@ pub enum Error {
         )
     )]
     VerificationFailed(String),
+    /// A board that computes what it should, and is right too seldom.
+    #[error(
+        "the board is right in {:.2} % of {samples} samples, and {:.2} % were asked for",
+        found * 100.0,
+        wanted * 100.0
+    )]
+    #[diagnostic(
+        code(spikeloom::accuracy_too_low),
+        help(
+            "`spikeloom quantize MODEL --data FILE` tells what is lost between the model and its integers"
+        )
+    )]
+    AccuracyTooLow {
+        /// Share of samples whose class is the label.
+        found: f64,
+        /// Least share that was asked for.
+        wanted: f64,
+        /// Number of samples.
+        samples: u64,
+    },
+    /// An accuracy is asked for, of samples without labels.
+    #[error("an accuracy is asked for, and the samples have no labels")]
+    #[diagnostic(
+        code(spikeloom::no_accuracy),
+        help("give samples with labels (`--data`, `--labels`), or leave out `--at-least`")
+    )]
+    NoAccuracy,
     /// A board's weights are no longer those of its design.
     #[error(
         "the board has learnt: its weights of projection {projection} are not the build folder's"

@@ -112,6 +112,24 @@ fn a_virtual_board_is_checked_and_asked() {
     let people = workshop.succeeds("check build --board port --data data.npz");
     assert!(people.starts_with("equal        20 of 20\n"), "{people}");
 
+    // What is asked for of the accuracy is a test of its own.
+    let percent = report["accuracy"]["board"].as_f64().unwrap() * 100.0;
+    let check = "check build --board port --data data.npz --junit junit.xml --at-least";
+    workshop.succeeds(&format!("{check} {percent:.2}"));
+    let passed = "tests=\"3\" failures=\"0\" errors=\"0\"";
+    assert!(workshop.text("junit.xml").contains(passed));
+    let asked = percent + 1.0;
+    let output = workshop.line(&format!("{check} {asked:.2}"));
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    let told = format!("{percent:.2} % of 20 samples, and {asked:.2} % were");
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words(&output.stderr).contains(&told), "{}", output.stderr);
+    let failed = "tests=\"3\" failures=\"1\" errors=\"0\"";
+    assert!(workshop.text("junit.xml").contains(failed));
+    let output = workshop.line("check build --board port --samples 2 --at-least 50");
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.contains("no_accuracy"), "{}", output.stderr);
+
     workshop.succeeds("verify build --data data.npz --samples 2 --to golden --junit rungs.xml");
     assert!(
         workshop
