@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use spikeloom::Error;
+use spikeloom::chip::ChipFile;
 use spikeloom::convert::{Target, check, save};
 use spikeloom::data::aer::Sensor;
 use spikeloom::data::{self, DataSet};
+use spikeloom::virtual_board::{VirtualConfig, parse_faults};
 use spikeloom_bitstreams::ToolSource;
+use spikeloom_boards::{FaultRates, ServeConfig};
 use spikeloom_frontend::{Choice, Remark};
 use spikeloom_ir::Network;
 
@@ -38,6 +42,48 @@ pub struct ToolArgs {
 
 fn source() -> impl TypedValueParser<Value = ToolSource> {
     PossibleValuesParser::new(["pypi", "apt"]).try_map(|name| name.parse::<ToolSource>())
+}
+
+/// What is wrong with a virtual board.
+#[derive(Debug, clap::Args)]
+pub struct FaultArgs {
+    /// What the line does to a byte, and how often: `drop`, `flip`, `duplicate`, `delay` (by up to
+    /// `delay-ms`, 20), and `reset`, which takes the device's power, such as
+    /// `drop=1e-3,flip=1e-3,reset=1e-6`.
+    #[arg(long, value_name = "KEY=RATE,…", value_parser = parse_faults)]
+    faults: Option<(FaultRates, f64)>,
+    /// What is wrong with the chip, as a file in YAML (docs/boards.md): stuck weights, offsets of
+    /// weights and thresholds, lost events, noise.
+    #[arg(long, value_name = "FILE")]
+    chip: Option<PathBuf>,
+    /// Seed of the faults, and of what is in memories at power-up.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+impl FaultArgs {
+    /// The board, for one client or for all that come.
+    ///
+    /// # Errors
+    /// If the file of the chip cannot be read.
+    pub fn board(&self, once: bool, tools: ToolSource) -> Result<VirtualConfig, Error> {
+        let (faults, reset) = self.faults.unwrap_or((FaultRates::NONE, 0.0));
+        Ok(VirtualConfig {
+            serve: ServeConfig {
+                once,
+                faults,
+                reset,
+                seed: self.seed,
+            },
+            chip: self.chip.as_deref().map(ChipFile::read).transpose()?,
+            tools,
+        })
+    }
+
+    /// Whether anything is said.
+    pub fn are_given(&self) -> bool {
+        self.faults.is_some() || self.chip.is_some()
+    }
 }
 
 /// Where a network goes.

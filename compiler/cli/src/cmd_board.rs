@@ -4,13 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use spikeloom::board::{BAUDS, Port, info, loopback, ports};
-use spikeloom::chip::ChipFile;
 use spikeloom::interrupt::Unfinished;
-use spikeloom::virtual_board::{VirtualBoard, VirtualConfig, parse_faults};
+use spikeloom::virtual_board::VirtualBoard;
 use spikeloom::{Build, Error};
-use spikeloom_boards::{FaultRates, ServeConfig, Served};
+use spikeloom_boards::Served;
 
-use crate::args::ToolArgs;
+use crate::args::{FaultArgs, ToolArgs};
 use crate::show::{bar, grouped};
 
 /// Boards: a virtual one, which there are, what is on one, how good its line is.
@@ -54,18 +53,8 @@ struct Virtual {
     /// End when a client has closed the port.
     #[arg(long)]
     once: bool,
-    /// What the line does to a byte, and how often: `drop`, `flip`, `duplicate`, `delay` (by up to
-    /// `delay-ms`, 20), and `reset`, which takes the device's power, such as
-    /// `drop=1e-3,flip=1e-3,reset=1e-6`.
-    #[arg(long, value_name = "KEY=RATE,…", value_parser = parse_faults)]
-    faults: Option<(FaultRates, f64)>,
-    /// What is wrong with the chip, as a file in YAML (docs/boards.md): stuck weights, offsets of
-    /// weights and thresholds, lost events, noise.
-    #[arg(long, value_name = "FILE")]
-    chip: Option<PathBuf>,
-    /// Seed of the faults, and of what is in memories at power-up.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    faulty: FaultArgs,
     #[command(flatten)]
     tools: ToolArgs,
 }
@@ -73,20 +62,8 @@ struct Virtual {
 impl Virtual {
     fn run(&self) -> miette::Result<()> {
         let build = Build::read(&self.build)?;
-        let (faults, reset) = self.faults.unwrap_or((FaultRates::NONE, 0.0));
-        let board = VirtualBoard::new(
-            &build,
-            &VirtualConfig {
-                serve: ServeConfig {
-                    once: self.once,
-                    faults,
-                    reset,
-                    seed: self.seed,
-                },
-                chip: self.chip.as_deref().map(ChipFile::read).transpose()?,
-                tools: self.tools.from,
-            },
-        )?;
+        let cfg = self.faulty.board(self.once, self.tools.from)?;
+        let board = VirtualBoard::new(&build, &cfg)?;
         if let Some(remark) = board.remark() {
             eprintln!("chip: {remark}");
         }

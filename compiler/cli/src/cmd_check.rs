@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use spikeloom::check::{CheckConfig, CheckReport, check, failed_case, state_path};
 use spikeloom::junit::{self, TestCase};
-use spikeloom::virtual_board::{VirtualBoard, VirtualConfig};
+use spikeloom::virtual_board::VirtualBoard;
 use spikeloom::{Build, Error, Reference, board};
 use spikeloom_boards::Layout;
 
-use crate::args::{DataArgs, ToolArgs};
+use crate::args::{DataArgs, FaultArgs, ToolArgs};
 use crate::show::{bar, grouped, percent};
 
 /// Runs samples on a board, real or virtual, and compares each with the golden model.
@@ -59,6 +59,8 @@ pub struct Check {
     junit: Option<PathBuf>,
     #[command(flatten)]
     tools: ToolArgs,
+    #[command(flatten, next_help_heading = "Of the virtual board")]
+    faulty: FaultArgs,
 }
 
 fn percentage(text: &str) -> Result<f64, String> {
@@ -98,6 +100,9 @@ impl Check {
     }
 
     fn check(&self, build: &Build) -> miette::Result<CheckReport> {
+        if self.faulty.are_given() && !self.in_verilator {
+            return Err(Error::FaultsOfBoard.into());
+        }
         let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
         let data = match self.data.read(&build.network)? {
             Some(data) => data,
@@ -132,8 +137,11 @@ impl Check {
         let path = match (&self.board, self.in_verilator) {
             (Some(path), _) => path.clone(),
             (None, true) => {
-                let cfg = VirtualConfig::perfect(self.tools.from);
+                let cfg = self.faulty.board(true, self.tools.from)?;
                 let board = VirtualBoard::new(build, &cfg)?;
+                if let Some(remark) = board.remark() {
+                    eprintln!("chip: {remark}");
+                }
                 let path = board.path().to_owned();
                 thread = Some(board.in_thread());
                 path

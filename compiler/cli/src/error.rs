@@ -228,6 +228,15 @@ pub enum Error {
         /// Number of samples.
         samples: u64,
     },
+    /// Faults for a board that is not virtual.
+    #[error("`--faults` and `--chip` are put into a virtual board")]
+    #[diagnostic(
+        code(spikeloom::faults_of_board),
+        help(
+            "give `--virtual`; a board on a port has faults of its own, and `board virtual` offers a virtual one with faults as a port"
+        )
+    )]
+    FaultsOfBoard,
     /// An accuracy is asked for, of samples without labels.
     #[error("an accuracy is asked for, and the samples have no labels")]
     #[diagnostic(

@@ -282,13 +282,8 @@ fn an_imperfect_chip_differs_by_its_seed() {
         return;
     }
     let workshop = compiled();
-    let check = |chip: &str, code: i32| {
-        workshop.write("chip.yaml", chip);
-        let board = Board::start(&workshop, "build --chip chip.yaml");
-        let line = format!(
-            "check build --board {} --data data.npz --states 1 --json",
-            board.path
-        );
+    let report = |board: &str, code: i32| {
+        let line = format!("check build {board} --data data.npz --states 1 --json");
         let output = workshop.line(&line);
         assert_eq!(output.code, Some(code), "{}", output.stderr);
         let mut report: Value = serde_json::from_str(&output.stdout).unwrap();
@@ -297,6 +292,11 @@ fn an_imperfect_chip_differs_by_its_seed() {
         }
         report
     };
+    let check = |chip: &str, code: i32| {
+        workshop.write("chip.yaml", chip);
+        let board = Board::start(&workshop, "build --chip chip.yaml");
+        report(&format!("--board {}", board.path), code)
+    };
     let perfect = check("seed: 9", 0);
     assert_eq!(perfect["equal"], true);
     let chip = "{stuck_weights: 0.2, weight_offsets: 3, threshold_offsets: 0.2, seed: 1}";
@@ -304,7 +304,11 @@ fn an_imperfect_chip_differs_by_its_seed() {
     assert!(first["different"].as_u64() > Some(5), "{first}");
     // Located to the first state that differs.
     assert!(first["first"]["tick"].is_u64(), "{first}");
-    assert_eq!(check(chip, 3), first);
+    // The same with a board for the check alone.
+    assert_eq!(report("--virtual --chip chip.yaml", 3), first);
+    let port = workshop.line("check build --board port --chip chip.yaml");
+    assert_eq!(port.code, Some(1));
+    assert!(port.stderr.contains("faults_of_board"), "{}", port.stderr);
     assert_ne!(check(&chip.replace("seed: 1", "seed: 2"), 3), first);
     let noisy = check("input_noise: 20", 3);
     assert!(noisy["different"].as_u64() > Some(0), "{noisy}");
