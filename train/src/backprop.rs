@@ -14,13 +14,15 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 
 use crate::bean::Bean;
-use crate::chain::{Activity, Chain, Drive, Gradients, over_ticks};
-use crate::labelled::{Labelled, batches};
+use crate::chain::{Activity, Chain, Gradients, over_ticks};
+use crate::labelled::batches;
 use crate::method::Method;
 use crate::optimiser::{Optimiser, Rule};
+use crate::physics::{Device, Loaded};
 use crate::random::real;
 use crate::sequences::Score;
 use crate::softmax::cross_entropy;
+pub use crate::stimuli::{Shift, Stimuli};
 
 /// Samples whose gradients are computed together; part of the result, as sums are rounded.
 const SHARD: usize = 32;
@@ -58,26 +60,6 @@ pub struct BackpropConfig {
     pub seed: u64,
 }
 
-/// Pictures that are shown shifted by up to so many pixels in both directions, by chance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shift {
-    /// Rows and columns of a picture; any further axes come in front.
-    pub size: [usize; 2],
-    /// The most.
-    pub pixels: usize,
-}
-
-/// Samples as a chain takes them.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Stimuli {
-    /// Values that stay for all ticks.
-    Held(Labelled),
-    /// In every tick each input spikes with the probability that is its value.
-    Rate(Labelled),
-    /// The inputs that spike, `[sample][tick]`, and each sample's class.
-    Events(Vec<Vec<Vec<u32>>>, Vec<usize>),
-}
-
 /// Makes the chain that is executed from the one that learns; `None` where it cannot.
 pub type Grid<'a> = &'a (dyn Fn(&Chain) -> Option<Chain> + Sync);
 
@@ -87,97 +69,10 @@ pub struct Backprop<'a> {
     cfg: BackpropConfig,
     data: &'a Stimuli,
     grid: Option<Grid<'a>>,
+    device: Option<&'a dyn Device>,
     optimiser: Optimiser,
     random: ChaCha8Rng,
     n_steps: usize,
-}
-
-impl Stimuli {
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Held(data) | Self::Rate(data) => data.len(),
-            Self::Events(_, labels) => labels.len(),
-        }
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The class of a sample.
-    pub fn label(&self, sample: usize) -> usize {
-        match self {
-            Self::Held(data) | Self::Rate(data) => data.label(sample),
-            Self::Events(_, labels) => labels[sample],
-        }
-    }
-
-    /// Some samples, in the order of their numbers in `samples`.
-    pub fn part(&self, samples: &[usize]) -> Self {
-        match self {
-            Self::Held(data) => Self::Held(data.part(samples)),
-            Self::Rate(data) => Self::Rate(data.part(samples)),
-            Self::Events(trains, labels) => Self::Events(
-                samples.iter().map(|&s| trains[s].clone()).collect(),
-                samples.iter().map(|&s| labels[s]).collect(),
-            ),
-        }
-    }
-
-    /// What comes in for some samples.
-    fn drive(
-        &self,
-        samples: &[usize],
-        ticks: usize,
-        shift: Option<Shift>,
-        random: &mut ChaCha8Rng,
-    ) -> Drive {
-        match self {
-            Self::Held(data) => Drive::Held(shifted(data.columns(samples), shift, random)),
-            Self::Rate(data) => {
-                let values = shifted(data.columns(samples), shift, random);
-                let columns = (0..ticks).flat_map(|_| values.column_iter());
-                let draw = |(channel, &p): (u32, &f64)| (real(random) < p).then_some(channel);
-                let mut draw = draw;
-                let events =
-                    columns.map(|values| (0..).zip(values.iter()).filter_map(&mut draw).collect());
-                Drive::Events(events.collect())
-            }
-            Self::Events(trains, _) => {
-                let tick = |tick: usize| {
-                    let own = move |&s: &usize| trains[s].get(tick).cloned().unwrap_or_default();
-                    samples.iter().map(own)
-                };
-                Drive::Events((0..ticks).flat_map(tick).collect())
-            }
-        }
-    }
-}
-
-/// Pictures `[pixel][sample]`, each shifted by chance; what comes in is 0.
-fn shifted(pictures: DMatrix<f64>, shift: Option<Shift>, random: &mut ChaCha8Rng) -> DMatrix<f64> {
-    let Some(Shift { size, pixels }) = shift else {
-        return pictures;
-    };
-    let [height, width] = size;
-    let mut moved = DMatrix::zeros(pictures.nrows(), pictures.ncols());
-    for (from, mut to) in pictures.column_iter().zip(moved.column_iter_mut()) {
-        let mut draw = || (real(random) * (2 * pixels + 1) as f64) as usize;
-        let (down, right) = (draw(), draw());
-        for at in 0..from.len() {
-            let (row, column) = (at / width % height, at % width);
-            // Where the pixel was, with `pixels` added to both.
-            let (row, column) = (row + down, column + right);
-            let inside = |at: usize, n: usize| (pixels..pixels + n).contains(&at);
-            if inside(row, height) && inside(column, width) {
-                let plane = at / (height * width) * (height * width);
-                to[at] = from[plane + (row - pixels) * width + column - pixels];
-            }
-        }
-    }
-    moved
 }
 
 impl<'a> Backprop<'a> {
@@ -195,7 +90,22 @@ impl<'a> Backprop<'a> {
             cfg,
             data,
             grid,
+            device: None,
             n_steps: 0,
+        }
+    }
+
+    /// The same through a device, in place of any grid: outputs and states are what it says, and
+    /// gradients those of its model there ([`crate::physics`]).
+    ///
+    /// # Panics
+    /// If there is dropout, since nothing silences units of a device.
+    #[must_use]
+    pub fn through(self, device: &'a dyn Device) -> Self {
+        assert_eq!(self.cfg.dropout, 0.0, "a device has no dropout");
+        Self {
+            device: Some(device),
+            ..self
         }
     }
 
@@ -204,7 +114,7 @@ impl<'a> Backprop<'a> {
         &self.chain
     }
 
-    /// The chain that is executed; `None` where the grid cannot make it.
+    /// The chain that is executed where there is no device; `None` where the grid cannot make it.
     pub fn executed(&self) -> Option<Chain> {
         match self.grid {
             Some(grid) => grid(&self.chain),
@@ -212,14 +122,23 @@ impl<'a> Backprop<'a> {
         }
     }
 
-    /// Summed loss and gradients of some samples.
-    fn shard(&self, chain: &Chain, samples: &[usize], seed: u64) -> (f64, Gradients) {
+    /// Summed loss and gradients of some samples; `None` where a device does not answer. `chain` is its
+    /// model, or what is executed.
+    fn shard(
+        &self,
+        (chain, device): (&Chain, Option<&dyn Loaded>),
+        samples: &[usize],
+        seed: u64,
+    ) -> Option<(f64, Gradients)> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let drive = self
             .data
             .drive(samples, chain.ticks, self.cfg.shift, &mut random);
         let masks = self.masks(chain, samples.len(), &mut random);
-        let activities = chain.run(&drive, &masks);
+        let activities = match device {
+            None => chain.run(&drive, &masks),
+            Some(device) => device.run(&drive, seed)?,
+        };
         let mut errors = chain.outputs(&activities) / self.cfg.temperature;
         let mut loss = 0.0;
         for (mut outputs, &sample) in errors.column_iter_mut().zip(samples) {
@@ -251,7 +170,38 @@ impl<'a> Backprop<'a> {
         for (at, more) in of_weights {
             gradients.weights[at] += more;
         }
-        (loss, gradients)
+        Some((loss, gradients))
+    }
+
+    /// Summed gradients of a batch, whose losses are added to `loss`; `None` where it cannot be run.
+    fn batch(&mut self, batch: &[usize], loss: &mut f64) -> Option<Gradients> {
+        let shards: Vec<_> = batch
+            .chunks(SHARD)
+            .map(|samples| (samples, self.random.next_u64()))
+            .collect();
+        let this = &*self;
+        let loaded = match this.device {
+            Some(device) => Some(device.load(&this.chain)?),
+            None => None,
+        };
+        let executed = match &loaded {
+            Some(_) => None,
+            None => Some(this.executed()?),
+        };
+        let loaded = loaded.as_deref();
+        let model = executed.as_ref().or(loaded.map(Loaded::model))?;
+        let shards: Option<Vec<(f64, Gradients)>> = shards
+            .into_par_iter()
+            .map(|(samples, seed)| this.shard((model, loaded), samples, seed))
+            .collect();
+        let gradients = shards?.into_iter().map(|(own, gradients)| {
+            *loss += own;
+            gradients
+        });
+        gradients.reduce(|mut sums, own| {
+            sums.add(&own);
+            sums
+        })
     }
 
     /// Factors on what hidden units send: 0 for some of them, more than 1 for the others.
@@ -281,24 +231,9 @@ impl Method for Backprop<'_> {
         let all_steps = (self.cfg.epochs * batches.len()) as f64;
         let mut loss = 0.0;
         for batch in batches {
-            let Some(chain) = self.executed() else {
+            let Some(mut gradients) = self.batch(&batch, &mut loss) else {
                 return f64::NAN;
             };
-            let shards = batch.chunks(SHARD);
-            let shards: Vec<_> = shards.map(|s| (s, self.random.next_u64())).collect();
-            let shards: Vec<(f64, Gradients)> = shards
-                .into_par_iter()
-                .map(|(samples, seed)| self.shard(&chain, samples, seed))
-                .collect();
-            let mut sums: Option<Gradients> = None;
-            for (own, gradients) in shards {
-                loss += own;
-                match &mut sums {
-                    None => sums = Some(gradients),
-                    Some(sums) => sums.add(&gradients),
-                }
-            }
-            let Some(mut gradients) = sums else { continue };
             gradients.scale(1.0 / batch.len() as f64);
             if self.cfg.l1 > 0.0 {
                 for (sum, layer) in gradients.weights.iter_mut().zip(&self.chain.layers) {
@@ -324,22 +259,35 @@ impl Method for Backprop<'_> {
     }
 
     fn score(&self, data: &Stimuli) -> Option<Score> {
-        let chain = self.executed()?;
-        accuracy(&chain, data).map(Score::Accuracy)
+        let share = match self.device {
+            None => accuracy(&self.executed()?, data),
+            Some(device) => {
+                let loaded = device.load(&self.chain)?;
+                accuracy_on(loaded.as_ref(), data)
+            }
+        };
+        share.map(Score::Accuracy)
     }
 }
 
 /// The share of samples whose class is the largest output, the first of several; `None` without any.
 pub fn accuracy(chain: &Chain, data: &Stimuli) -> Option<f64> {
+    accuracy_on(&chain, data)
+}
+
+/// The same on a device; `None` also where it does not answer.
+pub fn accuracy_on(device: &dyn Loaded, data: &Stimuli) -> Option<f64> {
     let right = |samples: &[usize]| {
-        let outputs = chain.outputs(&run(chain, data, samples));
+        let activities = run(device, data, samples)?;
+        let outputs = device.model().outputs(&activities);
         let classes = outputs.column_iter().zip(samples);
         let right = classes.filter(|(outputs, s)| outputs.argmax().0 == data.label(**s));
-        right.count()
+        Some(right.count())
     };
     let samples: Vec<usize> = (0..data.len()).collect();
-    let n_right: usize = samples.par_chunks(RUN).map(right).sum();
-    (!samples.is_empty()).then(|| n_right as f64 / samples.len() as f64)
+    let n_right: Option<usize> = samples.par_chunks(RUN).map(right).sum();
+    let share = n_right? as f64 / samples.len().max(1) as f64;
+    (!samples.is_empty()).then_some(share)
 }
 
 /// What the units of a layer send in a tick, as a mean, `[unit][sample]`.
@@ -348,8 +296,8 @@ pub fn accuracy(chain: &Chain, data: &Stimuli) -> Option<f64> {
 /// If there is no such layer.
 pub fn activities(chain: &Chain, data: &Stimuli, layer: usize) -> DMatrix<f64> {
     let own = |samples: &[usize]| {
-        let sent = &run(chain, data, samples)[layer].sent;
-        over_ticks(sent, samples.len()) / chain.ticks as f64
+        let done = run(&chain, data, samples).expect("a chain runs");
+        over_ticks(&done[layer].sent, samples.len()) / chain.ticks as f64
     };
     let samples: Vec<usize> = (0..data.len()).collect();
     let parts: Vec<DMatrix<f64>> = samples.par_chunks(RUN).map(own).collect();
@@ -357,10 +305,10 @@ pub fn activities(chain: &Chain, data: &Stimuli, layer: usize) -> DMatrix<f64> {
     DMatrix::from_iterator(chain.layers[layer].weights.nrows(), samples.len(), columns)
 }
 
-/// What a chain does with some samples; what is drawn is drawn from the first one's number.
-fn run(chain: &Chain, data: &Stimuli, samples: &[usize]) -> Vec<Activity> {
+/// What a device does with some samples; what is drawn is drawn from the first one's number.
+fn run(device: &dyn Loaded, data: &Stimuli, samples: &[usize]) -> Option<Vec<Activity>> {
     let seed = samples.first().map_or(0, |&first| first as u64);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let drive = data.drive(samples, chain.ticks, None, &mut random);
-    chain.run(&drive, &[])
+    let drive = data.drive(samples, device.model().ticks, None, &mut random);
+    device.run(&drive, seed)
 }

@@ -18,6 +18,8 @@ use std::f64::consts::FRAC_PI_2;
 
 use nalgebra::{DMatrix, DVector};
 
+use crate::physics::backward;
+
 /// Dense layers, each of which reads the one before; the first reads the input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
@@ -102,6 +104,16 @@ pub struct Gradients {
     pub weights: Vec<DMatrix<f64>>,
     /// Of the biases, also where there are none.
     pub biases: Vec<DVector<f64>>,
+}
+
+impl Activity {
+    /// Of so many units that did nothing, in so many columns.
+    pub fn none(n_units: usize, n_columns: usize) -> Self {
+        Self {
+            membranes: DMatrix::zeros(n_units, n_columns),
+            sent: DMatrix::zeros(n_units, n_columns),
+        }
+    }
 }
 
 impl Drive {
@@ -259,7 +271,8 @@ impl Chain {
         }
     }
 
-    /// The gradients of a loss. `errors` is its gradient by the summed outputs, `[output][sample]`, and
+    /// The gradients of a loss, at what every layer did: in [`Chain::run`], or on a device
+    /// ([`crate::physics`]). `errors` is its gradient by the summed outputs, `[output][sample]`, and
     /// `more[layer]`, where it is not empty, that by what the layer sends, summed over the ticks.
     pub fn gradients(
         &self,
@@ -276,12 +289,8 @@ impl Chain {
             let columns: Vec<_> = columns.take(self.ticks * n_samples).collect();
             DMatrix::from_columns(&columns)
         };
-        let mut gradients = Gradients {
-            weights: Vec::new(),
-            biases: Vec::new(),
-        };
-        let mut of_sent = in_all_ticks(errors);
-        for (at, layer) in self.layers.iter().enumerate().rev() {
+        let pull_back = |at: usize, mut of_sent: DMatrix<f64>| {
+            let layer = &self.layers[at];
             if let Some(more) = more.get(at).filter(|more| !more.is_empty()) {
                 of_sent += in_all_ticks(more);
             }
@@ -293,20 +302,23 @@ impl Chain {
             let deltas = layer
                 .unit
                 .deltas(of_sent, &activities[at], n_samples, slope);
-            gradients.biases.push(deltas.column_sum());
-            let before = at.checked_sub(1).map(|before| &activities[before].sent);
-            gradients.weights.push(match before {
-                None => drive.outer(&deltas, layer.weights.ncols()),
-                Some(sent) => &deltas * sent.transpose(),
-            });
-            of_sent = match before {
-                None => DMatrix::zeros(0, 0),
-                Some(_) => layer.weights.transpose() * deltas,
-            };
-        }
-        gradients.weights.reverse();
-        gradients.biases.reverse();
-        gradients
+            let of_bias = deltas.column_sum();
+            match at.checked_sub(1).map(|before| &activities[before].sent) {
+                None => {
+                    let of_weights = drive.outer(&deltas, layer.weights.ncols());
+                    ((of_weights, of_bias), DMatrix::zeros(0, 0))
+                }
+                Some(sent) => {
+                    let of_weights = &deltas * sent.transpose();
+                    let before = layer.weights.transpose() * deltas;
+                    ((of_weights, of_bias), before)
+                }
+            }
+        };
+        let (weights, biases) = backward(self.layers.len(), in_all_ticks(errors), pull_back)
+            .into_iter()
+            .unzip();
+        Gradients { weights, biases }
     }
 }
 
@@ -366,7 +378,8 @@ impl Unit {
                 match self {
                     Self::Spiking(spiking) => {
                         let kept = match spiking.reset {
-                            Reset::ToValue(_) if fires(spiking, unit, v) => 0.0,
+                            // What a device sent need not be what its membrane says here.
+                            Reset::ToValue(_) if activity.sent[(unit, at)] > 0.0 => 0.0,
                             _ => spiking.decay[unit],
                         };
                         let threshold = spiking.threshold[unit];
