@@ -10,6 +10,9 @@
 //! The host knows nothing of it, as it knows nothing of a real chip's. Events between populations
 //! cannot be lost, and membranes have no noise: the circuit has no place for either.
 
+mod die;
+mod input;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -18,12 +21,13 @@ use spikeloom_boards::Space;
 use spikeloom_boards::frame::{CommandFrame, command};
 use spikeloom_ir::fold::circuit_weights;
 use spikeloom_ir::mapped::{MemoryKind, Way, row_stride_bytes};
-use spikeloom_ir::quantized::{Encoder, Projection};
 use spikeloom_ir::{Mapped, Quantized};
 
 use crate::error::Error;
-use crate::fault::{peers, thresholds};
 use crate::files;
+use die::Cell;
+pub(crate) use die::Die;
+pub(crate) use input::InputFaults;
 
 /// What is wrong with a chip, as its file says it. Every key may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -78,6 +82,11 @@ impl ChipFile {
         Ok(file)
     }
 
+    /// Whether weights are not what the design says.
+    fn changes_weights(&self) -> bool {
+        self.stuck_weights > 0.0 || self.weight_offsets > 0.0
+    }
+
     /// Reads one from a file.
     ///
     /// # Errors
@@ -115,50 +124,30 @@ pub struct Chip {
 /// If the network has no place for what is asked for.
 pub fn draw(file: &ChipFile, network: &Quantized, mapped: &Mapped) -> Result<Chip, Error> {
     let refused = |what: String| Error::NoPlaceForImperfection { what };
-    let mut random = Gauss(fastrand::Rng::with_seed(file.seed));
-    let mut chip = network.clone();
-    // Arranged as weights are, so that each cell of a memory finds its own.
-    let (mut stuck, mut stuck_at, mut offsets) =
-        (network.clone(), network.clone(), network.clone());
-    let (mut n_stuck, mut n_off) = (0, 0);
     for (p, own) in network.projections.iter().enumerate() {
-        if own.plasticity.is_some() && (file.stuck_weights > 0.0 || file.weight_offsets > 0.0) {
-            return Err(refused(format!(
-                "the weights of projection `{}` learn, and learning would repair them",
-                own.name
-            )));
-        }
         let is_listed = (mapped.cores.iter())
             .flat_map(|core| core.projections.iter().zip(&core.ways))
             .any(|(id, way)| id.0 == p && *way == Way::Listed);
-        if is_listed && (file.stuck_weights > 0.0 || file.weight_offsets > 0.0) {
+        if is_listed && file.changes_weights() {
             return Err(refused(format!(
                 "the weights of projection `{}` are in compressed rows, which leave out those of 0; \
                  compile with `--compress never`",
                 own.name
             )));
         }
-        let highest = (1 << (own.weight_bits.get() - 1)) - 1;
-        let lowest = -highest - 1;
-        let cells: Vec<Cell> = (own.weights.iter())
-            .map(|_| Cell {
-                stuck: (random.chance() < file.stuck_weights)
-                    .then(|| [0, lowest, highest][random.0.usize(..3)]),
-                offset: (random.normal() * file.weight_offsets).round() as i32,
-            })
-            .collect();
-        let cells = within_proof(own, cells, (lowest, highest));
-        for (at, cell) in cells.iter().enumerate() {
-            let weight = cell.of(own.weights[at], (lowest, highest));
-            n_stuck += u64::from(cell.stuck.is_some());
-            n_off += u64::from(cell.stuck.is_none() && weight != own.weights[at]);
-            chip.projections[p].weights[at] = weight;
-            stuck.projections[p].weights[at] = i32::from(cell.stuck.is_some());
-            stuck_at.projections[p].weights[at] = cell.stuck.unwrap_or(0);
-            offsets.projections[p].weights[at] = cell.offset;
-        }
     }
-    let n_thresholds = offset_thresholds(file, &mut chip, &mut random).map_err(refused)?;
+    let die = Die::draw(file, network).map_err(refused)?;
+    // Arranged as weights are, so that each cell of a memory finds its own.
+    let arranged = |value: &dyn Fn(&Cell) -> i32| {
+        let mut arranged = network.clone();
+        for (p, cells) in arranged.projections.iter_mut().zip(&die.cells) {
+            p.weights = cells.iter().map(value).collect();
+        }
+        arranged
+    };
+    let stuck = arranged(&|cell| i32::from(cell.stuck.is_some()));
+    let stuck_at = arranged(&|cell| cell.stuck.unwrap_or(0));
+    let offsets = arranged(&|cell| cell.offset);
     let memories = (mapped.circuits().iter().enumerate())
         .filter(|(_, circuit)| circuit[0].weight_memory == MemoryKind::SinglePort)
         .map(|(core, circuit)| {
@@ -178,10 +167,10 @@ pub fn draw(file: &ChipFile, network: &Quantized, mapped: &Mapped) -> Result<Chi
         })
         .collect::<Result<_, Error>>()?;
     Ok(Chip {
-        network: chip,
-        n_stuck,
-        n_off,
-        n_thresholds,
+        network: die.network,
+        n_stuck: die.n_stuck,
+        n_off: die.n_off,
+        n_thresholds: die.n_thresholds,
         memories,
         input: InputFaults::new(file, network).map_err(refused)?,
     })
@@ -224,95 +213,6 @@ impl Chip {
             payload,
         )
         .unwrap_or(frame)
-    }
-}
-
-/// What is wrong with one weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cell {
-    stuck: Option<i32>,
-    offset: i32,
-}
-
-impl Cell {
-    fn of(self, weight: i32, (lowest, highest): (i32, i32)) -> i32 {
-        let off = weight.saturating_add(self.offset).clamp(lowest, highest);
-        self.stuck.unwrap_or(off)
-    }
-}
-
-/// Widths are proved from the sums of the design's weights. What would make a neuron's sum larger
-/// than the largest of its population's is left out, so that the proof holds for the chip too.
-fn within_proof(own: &Projection, mut cells: Vec<Cell>, limits: (i32, i32)) -> Vec<Cell> {
-    let n_sums = match &own.connectivity {
-        spikeloom_ir::geometry::Connectivity::Dense => own.n_in(),
-        spikeloom_ir::geometry::Connectivity::Convolution(c) => {
-            c.n_weights() / c.output.channels.max(1)
-        }
-    }
-    .max(1);
-    let part = |weights: &[i32], sign: i64| -> i64 {
-        weights.iter().map(|&w| (i64::from(w) * sign).max(0)).sum()
-    };
-    for sign in [1, -1] {
-        let sums = own.weights.chunks(n_sums).map(|row| part(row, sign));
-        let most = sums.max().unwrap_or(0);
-        for (row, cells) in own.weights.chunks(n_sums).zip(cells.chunks_mut(n_sums)) {
-            let weights = row.iter().zip(cells.iter());
-            let changed: Vec<i32> = weights.map(|(&w, cell)| cell.of(w, limits)).collect();
-            let mut sum = part(&changed, sign);
-            for ((&weight, &now), cell) in row.iter().zip(&changed).zip(cells) {
-                let saved = part(&[now], sign) - part(&[weight], sign);
-                if sum > most && saved > 0 {
-                    sum -= saved;
-                    *cell = Cell {
-                        stuck: None,
-                        offset: 0,
-                    };
-                }
-            }
-        }
-    }
-    cells
-}
-
-/// How many thresholds are off.
-fn offset_thresholds(
-    file: &ChipFile,
-    chip: &mut Quantized,
-    random: &mut Gauss,
-) -> Result<u64, String> {
-    let mut n = 0;
-    let mut has_any = false;
-    if file.threshold_offsets == 0.0 {
-        return Ok(0);
-    }
-    for at in 0..chip.populations.len() {
-        let population = chip.populations[at].clone();
-        let Some(values) = thresholds(chip, at) else {
-            continue;
-        };
-        has_any = true;
-        // The greatest keeps the width of what is compared with it.
-        let most = values.iter().copied().max().unwrap_or(0);
-        for neuron in 0..population.n_neurons {
-            // All neurons of a channel of a plane have one.
-            let own: Vec<usize> = peers(&population, neuron).collect();
-            if own.iter().any(|&peer| peer < neuron) {
-                continue;
-            }
-            let before = values[neuron];
-            let off = (before as f64 * file.threshold_offsets * random.normal()).round() as i64;
-            let after = (before + off).clamp(1.min(before), most);
-            for peer in own {
-                n += u64::from(after != before);
-                values[peer] = after;
-            }
-        }
-    }
-    match has_any {
-        true => Ok(n),
-        false => Err("no population has thresholds that are offset".to_owned()),
     }
 }
 
@@ -394,97 +294,4 @@ fn get_bits(bytes: &[u8], first: usize, n: usize) -> i32 {
     let value: i32 = (0..n).map(|k| bit(k) << k).sum();
     let unused = 32 - n;
     value << unused >> unused
-}
-
-/// What happens to samples on their way in.
-#[derive(Debug, Clone, PartialEq)]
-struct InputFaults {
-    lost: f64,
-    noise: f64,
-    is_spikes: bool,
-    is_series: bool,
-    /// Bytes of what is said by the teacher, which is no input of the chip.
-    spared_from: usize,
-    random: Gauss,
-}
-
-impl InputFaults {
-    fn new(file: &ChipFile, network: &Quantized) -> Result<Self, String> {
-        let encoder = &network.input.encoder;
-        let is_spikes = matches!(encoder, Encoder::Events);
-        let is_series = matches!(encoder, Encoder::Series);
-        let is_delta = matches!(encoder, Encoder::Delta(_));
-        if file.lost_events > 0.0 && (is_series || is_delta) {
-            return Err("`lost_events`: a series of values has no events to lose".to_owned());
-        }
-        if file.input_noise > 0.0 && is_spikes {
-            return Err("`input_noise`: spikes have no value that noise adds to".to_owned());
-        }
-        if network.input.teacher > 0 && (file.lost_events > 0.0 || file.input_noise > 0.0) {
-            return Err(
-                "the input has channels of a teacher, which no event is lost of".to_owned(),
-            );
-        }
-        Ok(Self {
-            lost: file.lost_events,
-            noise: file.input_noise,
-            is_spikes,
-            is_series,
-            spared_from: network.sample_bytes(),
-            random: Gauss(fastrand::Rng::with_seed(file.seed ^ 0x696e_7075_7400)),
-        })
-    }
-
-    fn change(&mut self, address: usize, payload: &mut [u8]) {
-        if self.noise > 0.0 && self.is_series {
-            // A value of which only one half is here stays as it is.
-            let whole = address % 2..payload.len();
-            for pair in payload[whole.start.min(whole.end)..].chunks_exact_mut(2) {
-                let value = i16::from_le_bytes([pair[0], pair[1]]);
-                let off = (self.random.normal() * self.noise).round();
-                let value = (f64::from(value) + off).clamp(i16::MIN.into(), i16::MAX.into());
-                pair.copy_from_slice(&(value as i16).to_le_bytes());
-            }
-            return;
-        }
-        for (at, byte) in payload.iter_mut().enumerate() {
-            if address + at >= self.spared_from {
-                continue;
-            }
-            if self.noise > 0.0 {
-                let off = (self.random.normal() * self.noise).round();
-                *byte = (f64::from(*byte) + off).clamp(0.0, 255.0) as u8;
-            }
-            if self.lost > 0.0 {
-                match self.is_spikes {
-                    true => {
-                        for bit in 0..8 {
-                            if self.random.chance() < self.lost {
-                                *byte &= !(1 << bit);
-                            }
-                        }
-                    }
-                    false if self.random.chance() < self.lost => *byte = 0,
-                    false => {}
-                }
-            }
-        }
-    }
-}
-
-/// Random numbers of a normal distribution.
-#[derive(Debug, Clone, PartialEq)]
-struct Gauss(fastrand::Rng);
-
-impl Gauss {
-    /// From 0 to 1.
-    fn chance(&mut self) -> f64 {
-        self.0.f64()
-    }
-
-    /// With a mean of 0 and a standard deviation of 1, after Box and Muller.
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.0.f64()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.0.f64()).cos()
-    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use miette::IntoDiagnostic;
 use spikeloom::convert::{Target, check, save};
-use spikeloom::experiment::{Backprop, Experiment, FORMAT, Gradient, MethodName};
+use spikeloom::experiment::{Backprop, Experiment, FORMAT, Gradient, MethodName, Pat};
 use spikeloom::files::Outputs;
 use spikeloom::train::{Entry, Table, train};
 
@@ -72,6 +72,10 @@ struct Flags {
     /// With `--method`: how many trials are made, with other seeds each.
     #[arg(long, value_name = "N", requires = "method", default_value_t = 1)]
     trials: u32,
+    /// With `--method pat`, or in place of that of such an experiment: what is wrong with the chips, as
+    /// `board virtual --chip` takes it.
+    #[arg(long, value_name = "FILE", required_if_eq("method", "pat"))]
+    chip: Option<PathBuf>,
 }
 
 /// A method that trains a model by itself.
@@ -81,6 +85,9 @@ enum ModelMethod {
     Bptt,
     /// The same through the integers that weights become.
     Qat,
+    /// The same through chips that are not quite the design: forward on the chip, backward through the
+    /// model of it.
+    Pat,
 }
 
 impl Flags {
@@ -91,15 +98,36 @@ impl Flags {
         model: &Path,
         bits: Option<u32>,
     ) -> miette::Result<Experiment> {
+        let format = FORMAT.to_owned();
+        let networks = vec![model.to_owned()];
+        let train = self.train.clone().unwrap_or_default();
+        let test = self.test.clone().unwrap_or_default();
+        let method = match method {
+            ModelMethod::Bptt => MethodName::Bptt,
+            ModelMethod::Qat => MethodName::Qat,
+            ModelMethod::Pat => {
+                return Ok(Experiment::of_chip_flags(Pat {
+                    format,
+                    method: MethodName::Pat,
+                    networks,
+                    chip: self.chip.clone().unwrap_or_default(),
+                    train,
+                    test,
+                    trials: self.trials,
+                    validation: 0.2,
+                    epochs: self.epochs,
+                    rate: self.rate.clone(),
+                    bits: bits.unwrap_or(8),
+                    gradient: Gradient::default(),
+                })?);
+            }
+        };
         let keys = Backprop {
-            format: FORMAT.to_owned(),
-            method: match method {
-                ModelMethod::Bptt => MethodName::Bptt,
-                ModelMethod::Qat => MethodName::Qat,
-            },
-            networks: vec![model.to_owned()],
-            train: self.train.clone().unwrap_or_default(),
-            test: self.test.clone().unwrap_or_default(),
+            format,
+            method,
+            networks,
+            train,
+            test,
             trials: self.trials,
             validation: 0.2,
             epochs: self.epochs,
@@ -118,6 +146,9 @@ impl Train {
             None => {
                 let mut read = Experiment::read(&self.experiment)?;
                 read.set_data(self.flags.train.clone(), self.flags.test.clone());
+                if let Some(chip) = &self.flags.chip {
+                    read.set_chip(chip)?;
+                }
                 read
             }
             Some(method) => {

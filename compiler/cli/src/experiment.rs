@@ -4,6 +4,7 @@ mod backprop;
 mod bean;
 mod deep_reservoir;
 mod gradient;
+mod pat;
 mod predictive_coding;
 mod st_rsbp;
 
@@ -21,6 +22,7 @@ pub use backprop::Backprop;
 pub use bean::{Bean, Twin};
 pub use deep_reservoir::{DeepReservoir, Window};
 pub use gradient::{Gradient, OptimiserName, ShiftKeys};
+pub use pat::Pat;
 pub use predictive_coding::{
     BACKPROPAGATION, Compare, ErrorsName, LossName, PredictiveCoding, Variant,
 };
@@ -37,6 +39,8 @@ pub enum Experiment {
     DeepReservoir(DeepReservoir),
     /// Chains of dense layers.
     Backprop(Backprop),
+    /// The same through chips.
+    Pat(Pat),
     /// Multilayer networks whose neurons form assemblies.
     Bean(Bean),
     /// Predictive coding.
@@ -55,6 +59,8 @@ pub enum MethodName {
     Bptt,
     /// The same through the integers that weights become.
     Qat,
+    /// Physics-aware training: forward on a chip, backward through the model of it.
+    Pat,
     /// Assemblies of neurons, by a penalty.
     Bean,
     /// Chains of dense layers by predictive coding, beside backpropagation.
@@ -81,6 +87,13 @@ pub enum ExperimentError {
         /// What the reader of YAML says, with its line and column.
         reason: String,
     },
+    /// A chip without use.
+    #[error("`--chip` is given to a method that trains through no chip")]
+    #[diagnostic(
+        code(spikeloom::experiment::no_chip),
+        help("leave it out, or train with `method: pat`")
+    )]
+    NoChip,
     /// A value that cannot be used.
     #[error("`{key}` of {} is {found}", path.display())]
     #[diagnostic(code(spikeloom::experiment::value), help("give {wanted}"))]
@@ -138,13 +151,14 @@ impl Experiment {
         Ok(match head.method {
             MethodName::DeepReservoir => Self::DeepReservoir(keys(&text, path)?),
             MethodName::Bptt | MethodName::Qat => Self::Backprop(keys(&text, path)?),
+            MethodName::Pat => Self::Pat(keys(&text, path)?),
             MethodName::Bean => Self::Bean(keys(&text, path)?),
             MethodName::PredictiveCoding => Self::PredictiveCoding(keys(&text, path)?),
             MethodName::StRsbp => Self::StRsbp(keys(&text, path)?),
         })
     }
 
-    /// The experiment that a command line asks for, without a file.
+    /// An experiment in gradients that a command line asks for, without a file.
     ///
     /// # Errors
     /// If it asks for what cannot be.
@@ -153,11 +167,21 @@ impl Experiment {
         Ok(Self::Backprop(keys))
     }
 
+    /// The same through chips.
+    ///
+    /// # Errors
+    /// As [`Experiment::of_flags`].
+    pub fn of_chip_flags(keys: Pat) -> Result<Self, ExperimentError> {
+        check(&keys, Path::new("the command line"))?;
+        Ok(Self::Pat(keys))
+    }
+
     /// The files that trained networks are named after.
     pub fn networks(&self) -> Vec<PathBuf> {
         match self {
             Self::DeepReservoir(keys) => names(&keys.networks),
             Self::Backprop(keys) => keys.names(),
+            Self::Pat(keys) => keys.names(),
             Self::Bean(keys) => keys.names(),
             Self::PredictiveCoding(keys) => keys.names(),
             Self::StRsbp(keys) => names(&keys.networks),
@@ -169,6 +193,7 @@ impl Experiment {
         match self {
             Self::DeepReservoir(_)
             | Self::Backprop(_)
+            | Self::Pat(_)
             | Self::PredictiveCoding(_)
             | Self::StRsbp(_) => Vec::new(),
             Self::Bean(keys) => keys.pictures(),
@@ -180,6 +205,7 @@ impl Experiment {
         let own = match self {
             Self::DeepReservoir(keys) => [&mut keys.train, &mut keys.test],
             Self::Backprop(keys) => [&mut keys.train, &mut keys.test],
+            Self::Pat(keys) => [&mut keys.train, &mut keys.test],
             Self::Bean(keys) => [&mut keys.train, &mut keys.test],
             Self::PredictiveCoding(keys) => [&mut keys.train, &mut keys.test],
             Self::StRsbp(keys) => [&mut keys.train, &mut keys.test],
@@ -189,6 +215,18 @@ impl Experiment {
                 *own = other;
             }
         }
+    }
+
+    /// Takes other chips.
+    ///
+    /// # Errors
+    /// If the method trains through none.
+    pub fn set_chip(&mut self, chip: &Path) -> Result<(), ExperimentError> {
+        let Self::Pat(keys) = self else {
+            return Err(ExperimentError::NoChip);
+        };
+        keys.chip = chip.to_owned();
+        Ok(())
     }
 }
 

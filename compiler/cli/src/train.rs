@@ -7,6 +7,8 @@ mod backprop;
 mod bean;
 mod deep_reservoir;
 mod dense;
+mod on_chip;
+mod pat;
 mod picture;
 mod predictive_coding;
 mod rates;
@@ -19,8 +21,8 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use serde::Serialize;
 use spikeloom_frontend::ProjectFile;
-use spikeloom_ir::Network;
-use spikeloom_passes::{QuantizeConfig, normalise, quantize};
+use spikeloom_ir::{Network, Quantized};
+use spikeloom_passes::{QuantizeConfig, QuantizeReport, normalise, quantize};
 use spikeloom_train::backprop::{BackpropConfig, Grid};
 use spikeloom_train::labelled::split;
 use spikeloom_train::{Backprop, Chain, Method, Stimuli};
@@ -36,6 +38,7 @@ pub use bean::BeanResults;
 pub use deep_reservoir::{DeepReservoirResults, NoStack};
 use dense::Dense;
 pub use dense::NoChain;
+pub use pat::PatResults;
 pub use predictive_coding::PredictiveResults;
 pub use rates::{Scored, Scores, Tried};
 pub use st_rsbp::{NoPopulations, StRsbpResults};
@@ -49,6 +52,8 @@ pub enum Results {
     DeepReservoir(DeepReservoirResults),
     /// Chains trained by gradients.
     Backprop(BackpropResults),
+    /// Chains trained through a chip.
+    Pat(PatResults),
     /// Assemblies.
     Bean(BeanResults),
     /// Predictive coding.
@@ -151,6 +156,10 @@ pub fn train(
             let (results, networks) = backprop::train(keys, project, done)?;
             (Results::Backprop(results), networks, Vec::new())
         }
+        Experiment::Pat(keys) => {
+            let (results, networks) = pat::train(keys, project, done)?;
+            (Results::Pat(results), networks, Vec::new())
+        }
         Experiment::Bean(keys) => {
             let (results, networks, pictures) = bean::train(keys, project, done)?;
             (Results::Bean(results), networks, pictures)
@@ -179,6 +188,7 @@ impl Results {
         match self {
             Self::DeepReservoir(results) => vec![results.table()],
             Self::Backprop(results) => vec![results.table()],
+            Self::Pat(results) => vec![results.table()],
             Self::Bean(results) => results.tables(),
             Self::PredictiveCoding(results) => results.tables(),
             Self::StRsbp(results) => vec![results.table()],
@@ -237,11 +247,7 @@ impl Subject {
         if losses.iter().any(|loss| !loss.is_finite()) {
             return None;
         }
-        let chain = method.executed()?;
-        // Networks have single precision.
-        let fits = |w: &f64| w.abs() <= f64::from(f32::MAX);
-        let mut weights = chain.layers.iter().flat_map(|layer| layer.weights.iter());
-        weights.all(fits).then_some(chain)
+        method.executed().filter(fits)
     }
 
     fn diverged(&self) -> TrainError {
@@ -284,6 +290,12 @@ impl Parts {
     }
 }
 
+/// Whether a network, which has single precision, can have the weights of a chain.
+fn fits(chain: &Chain) -> bool {
+    let mut weights = chain.layers.iter().flat_map(|layer| layer.weights.iter());
+    weights.all(|w| w.abs() <= f64::from(f32::MAX))
+}
+
 /// Tells `done` the share of so many steps at every call of what it returns.
 fn counter(all_steps: usize, done: &dyn Fn(f64)) -> impl Fn() + '_ {
     let n_steps = Cell::new(0_usize);
@@ -311,10 +323,19 @@ fn read(network: &Network, path: &Path) -> miette::Result<DataSet> {
 /// What integers come to in the golden model. `network` is normalised.
 fn golden(network: &Network, cfg: &QuantizeConfig, data: &DataSet) -> miette::Result<Summary> {
     let (quantized, report) = quantize(network, cfg)?;
+    golden_of(network, (&quantized, &report), data)
+}
+
+/// The same of integers that a network became.
+fn golden_of(
+    network: &Network,
+    (quantized, report): (&Quantized, &QuantizeReport),
+    data: &DataSet,
+) -> miette::Result<Summary> {
     let subject = simulate::Subject {
         network,
-        quantized: &quantized,
-        report: &report,
+        quantized,
+        report,
     };
     simulate_golden(subject, data, None)
 }

@@ -5,8 +5,8 @@ use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::network::{
     Activation, Compare, Decoder, Encoder, Neuron, Projection, Reset, ResetAt, SentAt, Source,
 };
-use spikeloom_ir::{Network, PopulationId};
-use spikeloom_passes::{QuantizeConfig, quantize};
+use spikeloom_ir::{Network, PopulationId, Quantized};
+use spikeloom_passes::{QuantizeConfig, QuantizeReport, quantize};
 use spikeloom_train::Labelled;
 use spikeloom_train::backprop::Stimuli;
 use spikeloom_train::chain::{self, Chain, Layer, Spiking, Unit};
@@ -94,7 +94,10 @@ impl Dense {
     }
 
     /// The projection of each layer.
-    fn layers<'a>(&'a self, network: &'a Network) -> impl Iterator<Item = &'a Projection> {
+    pub(super) fn layers<'a>(
+        &'a self,
+        network: &'a Network,
+    ) -> impl Iterator<Item = &'a Projection> {
         self.projections.iter().map(|&at| &network.projections[at])
     }
 
@@ -185,6 +188,16 @@ impl Dense {
         chain: &Chain,
     ) -> Option<Chain> {
         let (quantized, report) = quantize(&self.with(network, chain), cfg).ok()?;
+        Some(self.rounded(&quantized, &report, chain))
+    }
+
+    /// A chain with the weights of the integers that it became.
+    pub(super) fn rounded(
+        &self,
+        quantized: &Quantized,
+        report: &QuantizeReport,
+        chain: &Chain,
+    ) -> Chain {
         let mut chain = chain.clone();
         for (&at, layer) in self.projections.iter().zip(&mut chain.layers) {
             let p = &quantized.projections[at];
@@ -195,7 +208,7 @@ impl Dense {
             };
             layer.set_rows(&rows.flat_map(row).collect::<Vec<f64>>());
         }
-        Some(chain)
+        chain
     }
 }
 

@@ -20,14 +20,14 @@ fn compiled() -> Workshop {
 }
 
 /// `spikeloom board virtual` at work; it is ended with the test.
-struct Board {
+pub struct Board {
     process: Child,
     /// Its port.
-    path: String,
+    pub path: String,
 }
 
 impl Board {
-    fn start(workshop: &Workshop, arguments: &str) -> Self {
+    pub fn start(workshop: &Workshop, arguments: &str) -> Self {
         let mut process = Command::new("env")
             // What runs in the background may have been told to ignore signals.
             .args(["--default-signal=INT,TERM", env!("CARGO_BIN_EXE_spikeloom")])

@@ -16,6 +16,7 @@ mod interrupt;
 mod ladder;
 mod learn;
 mod native;
+mod pat;
 mod patch;
 mod predictive;
 mod printed;

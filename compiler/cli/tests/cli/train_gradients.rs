@@ -7,7 +7,10 @@ use crate::number;
 
 /// 64-24-10 leaky neurons without training, 64-20-12-10 rectified units, and digits.
 fn digits() -> Workshop {
-    let workshop = crate::workshop().without_tools();
+    with_digits(crate::workshop().without_tools())
+}
+
+pub fn with_digits(workshop: Workshop) -> Workshop {
     workshop.write(
         "net.yaml",
         "format: spikeloom-network/1\nname: net\nsemantics: snntorch\nticks: 8\n\
@@ -36,7 +39,7 @@ fn digits() -> Workshop {
     workshop
 }
 
-fn experiment(method: &str, network: &str, more: &str) -> String {
+pub fn experiment(method: &str, network: &str, more: &str) -> String {
     format!(
         "format: spikeloom-experiment/1\nmethod: {method}\nnetworks: [{network}]\n\
          train: train.npz\ntest: test.npz\n{more}"

@@ -1,0 +1,137 @@
+//! `spikeloom train` through chips that are not quite their design.
+
+use serde_json::{Value, json};
+use spikeloom_tests::{Workshop, tools};
+
+use crate::board::Board;
+use crate::number;
+use crate::train_gradients::{experiment, with_digits};
+
+/// Digits, a network, and an experiment with so many trials on chips like this.
+fn workshop(chip: &str, more: &str) -> Workshop {
+    let workshop = with_digits(crate::workshop());
+    workshop.write("chip.yaml", chip);
+    let more = format!("chip: chip.yaml\ngradient: {{batch: 50}}\n{more}");
+    workshop.write("pat.yaml", experiment("pat", "net.yaml", &more));
+    workshop
+}
+
+const OFF: &str = "{seed: 1, stuck_weights: 0.04, weight_offsets: 10, threshold_offsets: 0.1}";
+
+fn mean(found: &Value, column: &str) -> f64 {
+    number(&found["networks"][0]["mean"][column])
+}
+
+/// What training in silico loses on a chip that is off is not lost by training through it, and what
+/// is found through one chip is of no use on another. A board with that chip, which runs the trained
+/// network's own Verilog, is as good as the results say.
+#[test]
+fn a_chip_that_is_off_is_trained_around() {
+    let workshop = workshop(OFF, "trials: 2\nepochs: 20\nrate: [1e-5, 1e-2]\n");
+    let found = workshop.json("train pat.yaml -o out --json");
+    assert_eq!(found["method"], "pat");
+    assert_eq!(found["chip"]["stuck_weights"], 0.04);
+    let own = &found["networks"][0];
+    assert_eq!(
+        (&own["shape"], &own["bits"]),
+        (&json!([64, 24, 10]), &json!(8))
+    );
+    for rate in ["in_silico_rate", "pat_rate"] {
+        assert_eq!(own[rate]["rate"], 1e-2);
+        assert_eq!(own[rate]["tried"].as_array().unwrap().len(), 2);
+    }
+    let [ideal, in_silico, pat, elsewhere] =
+        ["ideal", "in_silico", "pat", "pat_elsewhere"].map(|column| mean(&found, column));
+    assert!(ideal > 0.94, "{found}");
+    assert!(in_silico < ideal - 0.05, "{found}");
+    assert!(pat > ideal - 0.04 && pat > in_silico + 0.05, "{found}");
+    assert!(elsewhere < pat - 0.02, "{found}");
+    let simulated = workshop.json("simulate out/net-in-silico.yaml --data test.npz --json");
+    assert_eq!(simulated["accuracy"], own["trials"][0]["ideal"]);
+
+    if tools::toolchain().is_none() {
+        return;
+    }
+    for (network, expected) in [("pat", "pat"), ("in-silico", "in_silico")] {
+        workshop.succeeds(&format!(
+            "compile out/net-{network}.yaml --stop-at verilog --compress never -o {network}"
+        ));
+        let board = Board::start(&workshop, &format!("{network} --chip chip.yaml"));
+        let checked = workshop.line(&format!(
+            "check {network} --board {} --data test.npz --json",
+            board.path
+        ));
+        let report: Value = serde_json::from_str(&checked.stdout).unwrap();
+        assert_eq!(report["accuracy"]["board"], own["trials"][0][expected]);
+    }
+}
+
+/// A chip without faults is the design, but for membranes that are integers.
+#[test]
+fn a_chip_as_designed_is_trained_as_in_silico() {
+    let workshop = workshop("seed: 1", "trials: 1\nepochs: 12\nrate: [1e-2]\n");
+    let found = workshop.json("train pat.yaml -o out --json");
+    assert_eq!(mean(&found, "ideal"), mean(&found, "in_silico"));
+    assert_eq!(mean(&found, "pat"), mean(&found, "pat_elsewhere"));
+    let difference = mean(&found, "pat") - mean(&found, "ideal");
+    assert!(difference.abs() < 0.02, "{found}");
+    assert_eq!(
+        workshop.json("train pat.yaml -o again --json"),
+        found,
+        "the same experiment is the same on every run"
+    );
+}
+
+/// Noise and lost events are part of what is trained through; units that are rectified, and
+/// membranes that were reset in the tick of their spike, are read too.
+#[test]
+fn other_units_are_trained_through_noise() {
+    let workshop = workshop(
+        "{stuck_weights: 0.03, input_noise: 10, lost_events: 0.02}",
+        "trials: 1\nepochs: 20\nrate: [1e-2]\n",
+    );
+    // The hidden neurons' reset is a tick late, and the others' in the tick of their spike.
+    let net = workshop
+        .text("net.yaml")
+        .replace("name: net", "name: other");
+    let (hidden, output) = net.split_once("  output:").unwrap();
+    let hidden = hidden.replace("subtract", "subtract, reset_at: next-tick");
+    let output = output.replacen("subtract", "zero", 1);
+    workshop.write("other.yaml", format!("{hidden}  output:{output}"));
+    let both = (workshop.text("pat.yaml")).replace("[net.yaml]", "[other.yaml, mlp.yaml]");
+    workshop.write("pat.yaml", both);
+    let found = workshop.json("train pat.yaml -o out --state-bits 16 --json");
+    for own in found["networks"].as_array().unwrap() {
+        let mean = &own["mean"];
+        assert!(number(&mean["pat"]) > 0.85, "{own}");
+        assert!(number(&mean["pat"]) > number(&mean["in_silico"]), "{own}");
+    }
+}
+
+#[test]
+fn what_cannot_be_trained_through_is_refused() {
+    let workshop = workshop("stuck: 1", "epochs: 1\nrate: [1e-2]\n");
+    let refused = |line: &str, code: &str| {
+        let output = workshop.line(line);
+        assert_eq!(output.code, Some(1), "{}", output.stderr);
+        assert!(output.stderr.contains(code), "{}", output.stderr);
+    };
+    refused("train pat.yaml -o out", "spikeloom::chip_file");
+    workshop.write("chip.yaml", "input_noise: 3");
+    let rate = workshop.text("net.yaml").replace("direct", "rate");
+    workshop.write("net.yaml", rate);
+    refused("train pat.yaml -o out", "no_place_for_imperfection");
+    workshop.write(
+        "bptt.yaml",
+        experiment("bptt", "net.yaml", "epochs: 1\nrate: [1]\n"),
+    );
+    refused(
+        "train bptt.yaml --chip chip.yaml -o out",
+        "experiment::no_chip",
+    );
+    let keys = workshop.text("pat.yaml").replace("chip: chip.yaml\n", "");
+    workshop.write("pat.yaml", keys);
+    refused("train pat.yaml -o out", "missing field `chip`");
+    let line = "train net.yaml --method pat --train train.npz --test test.npz -o out";
+    assert!(workshop.line(line).stderr.contains("--chip"));
+}
