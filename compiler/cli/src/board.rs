@@ -20,7 +20,20 @@ pub type AnySession = Session<Box<dyn Transport>>;
 /// # Errors
 /// If the port cannot be opened, nothing answers, or it is another design.
 pub fn open(layout: &Layout, path: &Path, baud: u32) -> Result<AnySession, DeviceError> {
-    let port: Box<dyn Transport> = Box::new(SerialPort::open(path, baud)?);
+    let session = open_serial(layout, path, baud)?;
+    Ok(session.map_transport(|port| Box::new(port) as Box<dyn Transport>))
+}
+
+/// The same, for whoever goes from thread to thread with it.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_serial(
+    layout: &Layout,
+    path: &Path,
+    baud: u32,
+) -> Result<Session<SerialPort>, DeviceError> {
+    let port = SerialPort::open(path, baud)?;
     let cfg = ClientConfig::for_port(baud);
     Session::open(port, cfg, layout.clone(), RUN_TIMEOUT)
 }

@@ -3,10 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use miette::IntoDiagnostic;
+use spikeloom::board::open_serial;
 use spikeloom::convert::{Target, check, save};
-use spikeloom::experiment::{Backprop, Experiment, FORMAT, Gradient, MethodName, Pat};
+use spikeloom::experiment::{
+    Backprop, Experiment, ExperimentError, FORMAT, Gradient, MethodName, Pat, ReadName,
+};
 use spikeloom::files::Outputs;
-use spikeloom::train::{Entry, Table, train};
+use spikeloom::train::{BoardTraining, Entry, Table, Trained, board_name, train, train_on_board};
+use spikeloom::{Build, Error};
+use spikeloom_boards::Layout;
+use spikeloom_frontend::ProjectFile;
 
 use crate::model_args::{ModelOptions, QuantizeArgs};
 use crate::show::{bar, percent};
@@ -74,8 +80,15 @@ struct Flags {
     trials: u32,
     /// With `--method pat`, or in place of that of such an experiment: what is wrong with the chips, as
     /// `board virtual --chip` takes it.
-    #[arg(long, value_name = "FILE", required_if_eq("method", "pat"))]
+    #[arg(long, value_name = "FILE")]
     chip: Option<PathBuf>,
+    /// With `--method pat` and a build folder in place of the model: the port of a board that holds
+    /// its design, such as /dev/ttyUSB1. Weights that the host loads are trained on it.
+    #[arg(long, value_name = "PATH", requires = "method", conflicts_with_all = ["chip", "trials"])]
+    board: Option<PathBuf>,
+    /// Of the board: bits a second [default: those of the design].
+    #[arg(long, value_name = "N", requires = "board", value_parser = clap::value_parser!(u32).range(1..))]
+    baud: Option<u32>,
 }
 
 /// A method that trains a model by itself.
@@ -106,11 +119,13 @@ impl Flags {
             ModelMethod::Bptt => MethodName::Bptt,
             ModelMethod::Qat => MethodName::Qat,
             ModelMethod::Pat => {
+                let chip = self.chip.clone().ok_or(ExperimentError::WithoutChip)?;
                 return Ok(Experiment::of_chip_flags(Pat {
                     format,
                     method: MethodName::Pat,
                     networks,
-                    chip: self.chip.clone().unwrap_or_default(),
+                    chip,
+                    read: ReadName::States,
                     train,
                     test,
                     trials: self.trials,
@@ -142,6 +157,13 @@ impl Flags {
 impl Train {
     pub fn run(&self) -> miette::Result<()> {
         let project = self.model.project(self.quantize.project());
+        if let Some(port) = &self.flags.board {
+            if project != ProjectFile::default() {
+                let path = self.experiment.clone();
+                return Err(Error::SettingsOfBuildFolder { path }.into());
+            }
+            return self.run_on_board(port);
+        }
         let experiment = match self.flags.method {
             None => {
                 let mut read = Experiment::read(&self.experiment)?;
@@ -156,20 +178,51 @@ impl Train {
                 self.flags.experiment(method, &self.experiment, bits)?
             }
         };
-        let results = self.output.join(RESULTS);
-        Outputs::new(self.force).check(&results)?;
-        for name in experiment.pictures() {
+        self.check_outputs(&experiment.pictures(), &experiment.networks())?;
+        let trained = with_bar(&|done| train(&experiment, &project, done))?;
+        self.write(&trained)
+    }
+
+    fn run_on_board(&self, port: &Path) -> miette::Result<()> {
+        if !matches!(self.flags.method, Some(ModelMethod::Pat)) {
+            return Err(ExperimentError::NoChip { flag: "--board" }.into());
+        }
+        let path = &self.experiment;
+        if !path.is_dir() {
+            let path = path.clone();
+            let what = "a board";
+            return Err(Error::NeedsBuildFolder { path, what }.into());
+        }
+        let build = Build::read(path)?;
+        self.check_outputs(&[], &[board_name(&build)])?;
+        let keys = BoardTraining {
+            train: self.flags.train.clone().unwrap_or_default(),
+            test: self.flags.test.clone().unwrap_or_default(),
+            validation: 0.2,
+            epochs: self.flags.epochs,
+            rate: self.flags.rate.clone(),
+            gradient: Gradient::default(),
+        };
+        let baud = self.flags.baud.unwrap_or(build.baud());
+        let connect = |layout: &Layout| open_serial(layout, port, baud);
+        let trained = with_bar(&|done| train_on_board(&build, &connect, &keys, done))?;
+        self.write(&trained)
+    }
+
+    /// Fails where there is something already, unless it may be replaced.
+    fn check_outputs(&self, pictures: &[PathBuf], networks: &[PathBuf]) -> miette::Result<()> {
+        for name in std::iter::once(Path::new(RESULTS)).chain(pictures.iter().map(PathBuf::as_path))
+        {
             Outputs::new(self.force).check(&self.output.join(name))?;
         }
-        for name in experiment.networks() {
-            check(&self.target(&name)?, self.force)?;
+        for name in networks {
+            check(&self.target(name)?, self.force)?;
         }
-        let bar = bar("training");
-        bar.set_length(BAR);
-        let done = |share: f64| bar.set_position((share * BAR as f64) as u64);
-        let trained = train(&experiment, &project, &done)?;
-        bar.finish_and_clear();
+        Ok(())
+    }
 
+    fn write(&self, trained: &Trained) -> miette::Result<()> {
+        let results = self.output.join(RESULTS);
         std::fs::create_dir_all(&self.output).into_diagnostic()?;
         let json = serde_json::to_string_pretty(&trained.results);
         let json = json.expect("results have string keys only") + "\n";
@@ -204,6 +257,15 @@ impl Train {
     fn target(&self, name: &Path) -> miette::Result<Target> {
         Ok(Target::new(&self.output.join(name), None)?)
     }
+}
+
+/// Shows how much of the work is done.
+fn with_bar(work: &dyn Fn(&dyn Fn(f64)) -> miette::Result<Trained>) -> miette::Result<Trained> {
+    let bar = bar("training");
+    bar.set_length(BAR);
+    let trained = work(&|share| bar.set_position((share * BAR as f64) as u64));
+    bar.finish_and_clear();
+    trained
 }
 
 /// For a person.

@@ -22,7 +22,7 @@ pub use backprop::Backprop;
 pub use bean::{Bean, Twin};
 pub use deep_reservoir::{DeepReservoir, Window};
 pub use gradient::{Gradient, OptimiserName, ShiftKeys};
-pub use pat::Pat;
+pub use pat::{Pat, ReadName};
 pub use predictive_coding::{
     BACKPROPAGATION, Compare, ErrorsName, LossName, PredictiveCoding, Variant,
 };
@@ -88,12 +88,24 @@ pub enum ExperimentError {
         reason: String,
     },
     /// A chip without use.
-    #[error("`--chip` is given to a method that trains through no chip")]
+    #[error("`{flag}` is given to a method that trains through no chip")]
     #[diagnostic(
         code(spikeloom::experiment::no_chip),
         help("leave it out, or train with `method: pat`")
     )]
-    NoChip,
+    NoChip {
+        /// Which.
+        flag: &'static str,
+    },
+    /// Nothing to train through.
+    #[error("`--method pat` trains through a chip, and none is given")]
+    #[diagnostic(
+        code(spikeloom::experiment::without_chip),
+        help(
+            "give `--chip FILE`, with what is wrong with it (docs/boards.md), or a build folder and `--board PATH`"
+        )
+    )]
+    WithoutChip,
     /// A value that cannot be used.
     #[error("`{key}` of {} is {found}", path.display())]
     #[diagnostic(code(spikeloom::experiment::value), help("give {wanted}"))]
@@ -119,7 +131,7 @@ trait Keys: DeserializeOwned {
 }
 
 /// A value that cannot be used.
-struct Fault {
+pub(crate) struct Fault {
     key: &'static str,
     found: String,
     wanted: &'static str,
@@ -223,7 +235,7 @@ impl Experiment {
     /// If the method trains through none.
     pub fn set_chip(&mut self, chip: &Path) -> Result<(), ExperimentError> {
         let Self::Pat(keys) = self else {
-            return Err(ExperimentError::NoChip);
+            return Err(ExperimentError::NoChip { flag: "--chip" });
         };
         keys.chip = chip.to_owned();
         Ok(())
@@ -234,13 +246,26 @@ impl Experiment {
 fn check<K: Keys>(keys: &K, path: &Path) -> Result<(), ExperimentError> {
     match keys.fault() {
         None => Ok(()),
-        Some(Fault { key, found, wanted }) => Err(ExperimentError::Value {
+        Some(fault) => Err(ExperimentError::of(fault, path)),
+    }
+}
+
+impl ExperimentError {
+    pub(crate) fn of(Fault { key, found, wanted }: Fault, path: &Path) -> Self {
+        Self::Value {
             path: path.to_owned(),
             key,
             found,
             wanted,
-        }),
+        }
     }
+}
+
+/// What of these cannot be used.
+pub(crate) fn training_fault(epochs: usize, rate: &[f64], gradient: &Gradient) -> Option<Fault> {
+    number_fault("epochs", epochs)
+        .or(steps_fault("rate", rate))
+        .or_else(|| gradient.fault())
 }
 
 fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ExperimentError> {

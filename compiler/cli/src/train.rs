@@ -7,8 +7,10 @@ mod backprop;
 mod bean;
 mod deep_reservoir;
 mod dense;
+mod on_board;
 mod on_chip;
 mod pat;
+mod pat_board;
 mod picture;
 mod predictive_coding;
 mod rates;
@@ -38,7 +40,9 @@ pub use bean::BeanResults;
 pub use deep_reservoir::{DeepReservoirResults, NoStack};
 use dense::Dense;
 pub use dense::NoChain;
-pub use pat::PatResults;
+pub use on_board::{Connect, NoTraining};
+pub use pat::{ChosenRate, PatResults};
+pub use pat_board::{BoardTraining, PatBoardResults, board_name, train_on_board};
 pub use predictive_coding::PredictiveResults;
 pub use rates::{Scored, Scores, Tried};
 pub use st_rsbp::{NoPopulations, StRsbpResults};
@@ -54,6 +58,8 @@ pub enum Results {
     Backprop(BackpropResults),
     /// Chains trained through a chip.
     Pat(PatResults),
+    /// A compiled network trained through a board.
+    PatBoard(PatBoardResults),
     /// Assemblies.
     Bean(BeanResults),
     /// Predictive coding.
@@ -189,6 +195,7 @@ impl Results {
             Self::DeepReservoir(results) => vec![results.table()],
             Self::Backprop(results) => vec![results.table()],
             Self::Pat(results) => vec![results.table()],
+            Self::PatBoard(results) => vec![results.table()],
             Self::Bean(results) => results.tables(),
             Self::PredictiveCoding(results) => results.tables(),
             Self::StRsbp(results) => vec![results.table()],

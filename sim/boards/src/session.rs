@@ -226,6 +226,16 @@ impl<T: Transport> Session<T> {
         Ok(loaded)
     }
 
+    /// Loads the weights of another layout of the same design, where the host loads any, and returns
+    /// how many bytes. They stay, also for [`Session::make_ready`].
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    pub fn load_other_weights(&mut self, layout: Layout) -> Result<usize, Error> {
+        self.layout = layout;
+        self.load_weights()
+    }
+
     /// Whether a sample was run since the device got its power, before which its weights were loaded.
     /// It waits for a run to end.
     ///

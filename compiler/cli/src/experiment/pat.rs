@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Fault, Gradient, Keys, MethodName};
 
@@ -18,6 +18,9 @@ pub struct Pat {
     pub networks: Vec<PathBuf>,
     /// What is wrong with the chips. That of trial `n` has the seed of the file plus `n`.
     pub chip: PathBuf,
+    /// What chips tell in training.
+    #[serde(default)]
+    pub read: ReadName,
     /// Samples to train on.
     pub train: PathBuf,
     /// Samples that are scored once, at the end.
@@ -38,6 +41,17 @@ pub struct Pat {
     /// How weights follow gradients.
     #[serde(default)]
     pub gradient: Gradient,
+}
+
+/// What a chip tells of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadName {
+    /// Spikes and membranes of all neurons in every tick.
+    #[default]
+    States,
+    /// The scores; all else is what the model would have done.
+    Scores,
 }
 
 fn eight() -> u32 {

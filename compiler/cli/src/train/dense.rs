@@ -5,7 +5,7 @@ use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::network::{
     Activation, Compare, Decoder, Encoder, Neuron, Projection, Reset, ResetAt, SentAt, Source,
 };
-use spikeloom_ir::{Network, PopulationId, Quantized};
+use spikeloom_ir::{Network, PopulationId, ProjectionId, Quantized};
 use spikeloom_passes::{QuantizeConfig, QuantizeReport, quantize};
 use spikeloom_train::Labelled;
 use spikeloom_train::backprop::Stimuli;
@@ -99,6 +99,11 @@ impl Dense {
         network: &'a Network,
     ) -> impl Iterator<Item = &'a Projection> {
         self.projections.iter().map(|&at| &network.projections[at])
+    }
+
+    /// The projection of a layer.
+    pub(super) fn projection(&self, layer: usize) -> ProjectionId {
+        ProjectionId(self.projections[layer])
     }
 
     /// Channels of the input, then neurons of each population.

@@ -2,7 +2,8 @@
 
 use spikeloom_golden::{Golden, PopulationTrace, Sample};
 use spikeloom_ir::network::{Encoder, Reset, ResetAt};
-use spikeloom_ir::{Network, PopulationId};
+use spikeloom_ir::quantized::Decoder;
+use spikeloom_ir::{Network, PopulationId, Quantized};
 use spikeloom_passes::{QuantizeConfig, QuantizeReport, quantize};
 use spikeloom_train::chain::{Activity, Chain, Drive, Unit};
 use spikeloom_train::{Device, Loaded};
@@ -12,6 +13,7 @@ use super::{Subject, golden_of};
 use crate::chip::{ChipFile, Die, InputFaults};
 use crate::data::{DataSet, Samples};
 use crate::error::Error;
+use crate::experiment::ReadName;
 
 /// A chip of a kind that networks are put on as integers.
 pub(super) struct OnChip<'a> {
@@ -21,6 +23,8 @@ pub(super) struct OnChip<'a> {
     pub(super) cfg: &'a QuantizeConfig,
     /// What is wrong with it.
     pub(super) chip: ChipFile,
+    /// What it tells.
+    pub(super) read: ReadName,
 }
 
 /// The chip with weights.
@@ -28,8 +32,10 @@ struct Programmed<'a> {
     dense: &'a Dense,
     network: &'a Network,
     report: QuantizeReport,
+    quantized: Quantized,
     /// As the design says: what is known of the chip.
     model: Chain,
+    read: ReadName,
     golden: Golden,
     input: InputFaults,
 }
@@ -88,6 +94,8 @@ impl Device for OnChip<'_> {
             golden: Golden::new(&die.network).ok()?,
             input: InputFaults::new(&self.chip, &quantized).ok()?,
             report,
+            read: self.read,
+            quantized,
         }))
     }
 }
@@ -105,11 +113,12 @@ impl Loaded for Programmed<'_> {
         let layers = self.model.layers.iter();
         let none = layers.map(|l| Activity::none(l.weights.nrows(), ticks * n_samples));
         let mut activities: Vec<Activity> = none.collect();
+        let mut scores = Vec::new();
         for sample in 0..n_samples {
-            let (_, trace) = match drive {
+            let (outcome, trace) = match drive {
                 Drive::Held(values) => {
                     let values = values.column(sample);
-                    let mut bytes = self.bytes(values.iter().copied());
+                    let mut bytes = as_sent(self.network, values.iter().copied());
                     input.change(0, &mut bytes);
                     golden.trace(Sample::Values(&bytes)).ok()?
                 }
@@ -120,6 +129,10 @@ impl Loaded for Programmed<'_> {
                     golden.trace(Sample::Events(&own)).ok()?
                 }
             };
+            if self.read == ReadName::Scores {
+                scores.push(in_units(&self.quantized, &self.report, &outcome.scores));
+                continue;
+            }
             for (tick, populations) in trace.ticks.iter().enumerate() {
                 let column = tick * n_samples + sample;
                 let layers = self.dense.layers(self.network).zip(&self.model.layers);
@@ -128,26 +141,14 @@ impl Loaded for Programmed<'_> {
                 }
             }
         }
-        Some(activities)
+        Some(match self.read {
+            ReadName::States => activities,
+            ReadName::Scores => with_scores(&self.model, drive, &scores),
+        })
     }
 }
 
 impl Programmed<'_> {
-    /// Values of a sample as the host sends them.
-    fn bytes(&self, values: impl Iterator<Item = f64>) -> Vec<u8> {
-        // They were integers that were multiplied by this.
-        match self.network.input.encoder {
-            Encoder::Series { scale } => {
-                let whole = values.map(|v| (v / f64::from(scale)).round() as i16);
-                whole.flat_map(i16::to_le_bytes).collect()
-            }
-            Encoder::Direct { scale } => values
-                .map(|v| (v / f64::from(scale)).round() as u8)
-                .collect(),
-            _ => unreachable!("values are held of these alone"),
-        }
-    }
-
     /// What a population did in a tick, in the model's units.
     ///
     /// A chip keeps membranes as they are at the end of a tick, and the model as they are before any
@@ -190,5 +191,73 @@ impl Programmed<'_> {
                 Some(Reset::None) | None => {}
             }
         }
+    }
+}
+
+/// Held values of a sample as the host sends them: as the integers that were scaled.
+pub(super) fn as_sent(network: &Network, values: impl Iterator<Item = f64>) -> Vec<u8> {
+    match network.input.encoder {
+        Encoder::Series { scale } => {
+            let whole = values.map(|v| (v / f64::from(scale)).round() as i16);
+            whole.flat_map(i16::to_le_bytes).collect()
+        }
+        Encoder::Direct { scale } => values
+            .map(|v| (v / f64::from(scale)).round() as u8)
+            .collect(),
+        _ => unreachable!("values are held of these alone"),
+    }
+}
+
+/// Scores of a network as its model has them: spikes as they are, membranes in its units.
+pub(super) fn in_units(quantized: &Quantized, report: &QuantizeReport, scores: &[i64]) -> Vec<f64> {
+    let units = &report.populations[quantized.output.0].units;
+    let scores = scores.iter().zip(units);
+    let in_units = scores.map(|(&score, unit)| match quantized.decoder {
+        Decoder::StateSum { .. } => score as f64 * unit,
+        _ => score as f64,
+    });
+    in_units.collect()
+}
+
+/// What a model does, but with the outputs of a device that tells its scores and no more,
+/// `[sample][output]`.
+pub(super) fn with_scores(model: &Chain, drive: &Drive, scores: &[Vec<f64>]) -> Vec<Activity> {
+    let mut activities = model.run(drive, &[]);
+    let expected = model.outputs(&activities);
+    let Some(output) = activities.last_mut() else {
+        return activities;
+    };
+    // Only their sum over the ticks is known. No gradient goes from the last tick into a later one.
+    let last = (model.ticks - 1) * scores.len();
+    for (sample, scores) in scores.iter().enumerate() {
+        for (unit, score) in scores.iter().enumerate() {
+            output.sent[(unit, last + sample)] += score - expected[(unit, sample)];
+        }
+    }
+    activities
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spikeloom_train::chain::{Layer, Unit};
+
+    /// What a board says stands in place of what the model expects.
+    #[test]
+    fn outputs_are_the_scores() {
+        let layer = |weights: &[f64], unit| Layer::new(2, weights, None, unit);
+        let model = Chain {
+            layers: vec![
+                layer(&[1.0, 0.5, 0.25, 2.0], Unit::Relu),
+                layer(&[1.0, -1.0], Unit::Integrator(vec![0.5])),
+            ],
+            ticks: 3,
+        };
+        let drive = Drive::Events(vec![vec![0], vec![1], vec![], vec![0, 1], vec![0], vec![1]]);
+        let scores = [vec![7.5], vec![-2.0]];
+        let activities = with_scores(&model, &drive, &scores);
+        let outputs = model.outputs(&activities);
+        assert!((outputs[(0, 0)] - 7.5).abs() < 1e-12 && (outputs[(0, 1)] + 2.0).abs() < 1e-12);
+        assert_eq!(activities[0], model.run(&drive, &[])[0]);
     }
 }

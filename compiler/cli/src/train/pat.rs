@@ -18,7 +18,7 @@ use super::statistics::{Entry, Table, statistics};
 use super::{Parts, Subject, counter, fits, golden};
 use crate::chip::ChipFile;
 use crate::data::DataSet;
-use crate::experiment::{self, MethodName};
+use crate::experiment::{self, MethodName, ReadName};
 use crate::quantised;
 
 /// What an experiment came to.
@@ -32,6 +32,8 @@ pub struct PatResults {
     pub test_samples: usize,
     /// What is wrong with the chips; the seed is that of the first trial's.
     pub chip: ChipFile,
+    /// What they tell in training.
+    pub read: ReadName,
     /// One entry a network.
     pub networks: Vec<PatNetwork>,
 }
@@ -112,6 +114,7 @@ pub(super) fn train(
         train_samples: 0,
         test_samples: 0,
         chip,
+        read: keys.read,
         networks: Vec::new(),
     };
     let n_tried = runs_a_trial(&keys.rate) - 1;
@@ -177,6 +180,7 @@ impl<'a> Task<'a> {
             subject,
             cfg: &self.cfg,
             chip,
+            read: self.keys.read,
         }
     }
 

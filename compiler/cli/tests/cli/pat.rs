@@ -1,19 +1,32 @@
 //! `spikeloom train` through chips that are not quite their design.
 
 use serde_json::{Value, json};
-use spikeloom_tests::{Workshop, tools};
+use spikeloom_frontend::arrays::{Archive, ArchiveFormat, Budget};
+use spikeloom_tests::{Workshop, npz, tools};
 
 use crate::board::Board;
 use crate::number;
 use crate::train_gradients::{experiment, with_digits};
 
-/// Digits, a network, and an experiment with so many trials on chips like this.
+/// Digits, networks, and an experiment with so many trials on chips like this.
 fn workshop(chip: &str, more: &str) -> Workshop {
     let workshop = with_digits(crate::workshop());
     workshop.write("chip.yaml", chip);
     let more = format!("chip: chip.yaml\ngradient: {{batch: 50}}\n{more}");
     workshop.write("pat.yaml", experiment("pat", "net.yaml", &more));
     workshop
+}
+
+/// Keeps the first samples of a file.
+fn keep(workshop: &Workshop, name: &str, n: usize) {
+    let bytes = std::fs::read(workshop.path(name)).unwrap();
+    let mut archive = Archive::open(ArchiveFormat::Npz, bytes, Budget::MODEL).unwrap();
+    let mut values = |name| archive.get(name).unwrap().to_f32();
+    let pixels: Vec<u8> = values("input")[..n * 64].iter().map(|&v| v as u8).collect();
+    let labels: Vec<u8> = values("labels")[..n].iter().map(|&v| v as u8).collect();
+    let arrays: [(&str, &[usize], &[u8]); 2] =
+        [("input", &[n, 64], &pixels), ("labels", &[n], &labels)];
+    workshop.write(name, npz(&arrays));
 }
 
 const OFF: &str = "{seed: 1, stuck_weights: 0.04, weight_offsets: 10, threshold_offsets: 0.1}";
@@ -23,8 +36,7 @@ fn mean(found: &Value, column: &str) -> f64 {
 }
 
 /// What training in silico loses on a chip that is off is not lost by training through it, and what
-/// is found through one chip is of no use on another. A board with that chip, which runs the trained
-/// network's own Verilog, is as good as the results say.
+/// is found through one chip is of no use on another.
 #[test]
 fn a_chip_that_is_off_is_trained_around() {
     let workshop = workshop(OFF, "trials: 2\nepochs: 20\nrate: [1e-5, 1e-2]\n");
@@ -48,22 +60,53 @@ fn a_chip_that_is_off_is_trained_around() {
     assert!(elsewhere < pat - 0.02, "{found}");
     let simulated = workshop.json("simulate out/net-in-silico.yaml --data test.npz --json");
     assert_eq!(simulated["accuracy"], own["trials"][0]["ideal"]);
+}
 
+/// A board with that chip, which runs the trained network's own Verilog, is as good as the results
+/// say; and what was trained in silico is trained on through it, by the scores alone.
+#[test]
+fn boards_are_as_good_as_their_chips_in_training_and_are_trained_through() {
     if tools::toolchain().is_none() {
         return;
     }
-    for (network, expected) in [("pat", "pat"), ("in-silico", "in_silico")] {
+    let workshop = workshop(OFF, "trials: 1\nepochs: 15\nrate: [1e-2]\n");
+    keep(&workshop, "test.npz", 150);
+    // So many that the host loads their weights.
+    workshop.replace("net.yaml", "shape: 24", "shape: 64");
+    let found = workshop.json("train pat.yaml -o out --json");
+    let own = &found["networks"][0]["trials"][0];
+    let compile = |network: &str, build: &str| {
         workshop.succeeds(&format!(
-            "compile out/net-{network}.yaml --stop-at verilog --compress never -o {network}"
+            "compile {network} --target icebreaker --lanes 8 --compress never --bits 8 \
+             --stop-at verilog -o {build}"
         ));
-        let board = Board::start(&workshop, &format!("{network} --chip chip.yaml"));
-        let checked = workshop.line(&format!(
-            "check {network} --board {} --data test.npz --json",
+        Board::start(&workshop, &format!("{build} --chip chip.yaml"))
+    };
+    let board = compile("out/net-pat.yaml", "pat");
+    let line = format!("check pat --board {} --data test.npz --json", board.path);
+    let report: Value = serde_json::from_str(&workshop.line(&line).stdout).unwrap();
+    assert_eq!(report["accuracy"]["board"], own["pat"]);
+
+    keep(&workshop, "train.npz", 200);
+    let board = compile("out/net-in-silico.yaml", "silico");
+    let train = |build: &str, board: &Board, epochs: u32| {
+        workshop.json(&format!(
+            "train {build} --method pat --board {} --train train.npz --test test.npz \
+             --epochs {epochs} --rate 3e-3 -o out --force --json",
             board.path
-        ));
-        let report: Value = serde_json::from_str(&checked.stdout).unwrap();
-        assert_eq!(report["accuracy"]["board"], own["trials"][0][expected]);
-    }
+        ))
+    };
+    let found = train("silico", &board, 4);
+    assert_eq!(
+        (&found["read"], &found["before"]),
+        (&json!("scores"), &own["in_silico"])
+    );
+    assert_eq!(found["design"], own["ideal"]);
+    assert_eq!(found["projections"], json!(["input -> hidden"]));
+    assert!(
+        number(&found["after"]) > number(&found["before"]),
+        "{found}"
+    );
 }
 
 /// A chip without faults is the design, but for membranes that are integers.
@@ -118,9 +161,23 @@ fn what_cannot_be_trained_through_is_refused() {
     };
     refused("train pat.yaml -o out", "spikeloom::chip_file");
     workshop.write("chip.yaml", "input_noise: 3");
-    let rate = workshop.text("net.yaml").replace("direct", "rate");
-    workshop.write("net.yaml", rate);
+    let net = workshop.text("net.yaml");
+    workshop.write("plain.yaml", &net);
+    workshop.write("net.yaml", net.replace("direct", "rate"));
     refused("train pat.yaml -o out", "no_place_for_imperfection");
+    let board = "--method pat --board nowhere --train train.npz --test test.npz -o out";
+    refused(&format!("train net.yaml {board}"), "needs_build_folder");
+    for (network, more, code) in [
+        ("plain.yaml", "", "no_loaded_weights"),
+        ("plain.yaml", "--calibrate train.npz:20", "unknown_scale"),
+        ("net.yaml", "", "drawn_on_board"),
+    ] {
+        workshop.succeeds(&format!(
+            "compile {network} --bits 8 {more} --target ulx3s --stop-at verilog -o build"
+        ));
+        refused(&format!("train build {board}"), code);
+        std::fs::remove_dir_all(workshop.path("build")).unwrap();
+    }
     workshop.write(
         "bptt.yaml",
         experiment("bptt", "net.yaml", "epochs: 1\nrate: [1]\n"),
