@@ -179,7 +179,7 @@ impl Train {
             }
         };
         self.check_outputs(&experiment.pictures(), &experiment.networks())?;
-        let trained = with_bar(&|done| train(&experiment, &project, done))?;
+        let trained = with_bar(|done| train(&experiment, &project, done))?;
         self.write(&trained)
     }
 
@@ -205,7 +205,7 @@ impl Train {
         };
         let baud = self.flags.baud.unwrap_or(build.baud());
         let connect = |layout: &Layout| open_serial(layout, port, baud);
-        let trained = with_bar(&|done| train_on_board(&build, &connect, &keys, done))?;
+        let trained = with_bar(|done| train_on_board(&build, &connect, &keys, done))?;
         self.write(&trained)
     }
 
@@ -260,12 +260,12 @@ impl Train {
 }
 
 /// Shows how much of the work is done.
-fn with_bar(work: &dyn Fn(&dyn Fn(f64)) -> miette::Result<Trained>) -> miette::Result<Trained> {
+fn with_bar<T>(work: impl FnOnce(&dyn Fn(f64)) -> miette::Result<T>) -> miette::Result<T> {
     let bar = bar("training");
     bar.set_length(BAR);
-    let trained = work(&|share| bar.set_position((share * BAR as f64) as u64));
+    let done = work(&|share| bar.set_position((share * BAR as f64) as u64))?;
     bar.finish_and_clear();
-    trained
+    Ok(done)
 }
 
 /// For a person.
