@@ -85,8 +85,8 @@ fn boards_are_as_good_as_their_chips_in_training_and_are_trained_through() {
     if tools::toolchain().is_none() {
         return;
     }
-    let workshop = workshop(OFF, "trials: 1\nepochs: 15\nrate: [1e-2]\n");
-    keep(&workshop, "test.npz", 150);
+    let workshop = workshop(OFF, "trials: 1\nepochs: 10\nrate: [1e-2]\n");
+    keep(&workshop, "test.npz", 100);
     // So many that the host loads their weights.
     workshop.replace("net.yaml", "shape: 24", "shape: 64");
     let found = workshop.json("train pat.yaml -o out --json");
@@ -103,7 +103,7 @@ fn boards_are_as_good_as_their_chips_in_training_and_are_trained_through() {
     let report: Value = serde_json::from_str(&workshop.line(&line).stdout).unwrap();
     assert_eq!(report["accuracy"]["board"], own["pat"]);
 
-    keep(&workshop, "train.npz", 150);
+    keep(&workshop, "train.npz", 100);
     let train = |build: &str, board: &Board| {
         workshop.json(&format!(
             "train {build} --method pat --board {} --train train.npz --test test.npz \
@@ -134,8 +134,8 @@ fn rectified_units_are_trained_through_boards_by_their_states() {
     let line = "train mlp.yaml --method qat --train train.npz --test test.npz --epochs 10 \
                 --rate 1e-2 --bits 8 --state-bits 16 -o out --json";
     let ideal = number(&workshop.json(line)["networks"][0]["mean"]["integers"]);
-    keep(&workshop, "train.npz", 60);
-    keep(&workshop, "test.npz", 60);
+    keep(&workshop, "train.npz", 40);
+    keep(&workshop, "test.npz", 50);
     workshop.succeeds(
         "compile out/mlp-8bit.yaml --target icebreaker --lanes 8 --compress never --bits 8 \
          --state-bits 16 --stop-at verilog -o build",
