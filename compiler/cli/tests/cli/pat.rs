@@ -1,8 +1,10 @@
 //! `spikeloom train` through chips that are not quite their design.
 
 use serde_json::{Value, json};
+use spikeloom::chip::ChipFile;
+use spikeloom::experiment::Experiment;
 use spikeloom_frontend::arrays::{Archive, ArchiveFormat, Budget};
-use spikeloom_tests::{Workshop, npz, tools};
+use spikeloom_tests::{Workshop, folder, npz, tools};
 
 use crate::board::Board;
 use crate::number;
@@ -234,4 +236,18 @@ fn what_cannot_be_trained_through_is_refused() {
     refused("train pat.yaml -o out", "missing field `chip`");
     let line = "train net.yaml --method pat --train train.npz --test test.npz -o out";
     assert!(workshop.line(line).stderr.contains("--chip"));
+}
+
+/// Both examples are what the command takes, and their chips and networks are there.
+#[test]
+fn the_examples_are_experiments() {
+    for name in ["digits.yaml", "spoken.yaml"] {
+        let path = folder().join("../examples/pat").join(name);
+        let Experiment::Pat(keys) = Experiment::read(&path).unwrap() else {
+            panic!("{name} is of another method");
+        };
+        assert_eq!(keys.trials, 5);
+        ChipFile::read(&keys.chip).unwrap();
+        assert!(keys.networks[0].is_file() && keys.train.is_file() && keys.test.is_file());
+    }
 }
