@@ -326,3 +326,39 @@ fn are_same(own: &Quantized, other: &Quantized) -> bool {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spikeloom_fixed::BitWidth;
+    use spikeloom_ir::geometry::Connectivity;
+    use spikeloom_ir::quantized::Source;
+    use spikeloom_ir::{Origin, PopulationId};
+
+    /// Widths are proved for the design's largest sums, which other weights must not pass.
+    #[test]
+    fn weights_stay_within_the_design() {
+        let design = Projection {
+            name: "fc".to_owned(),
+            source: Source::Input,
+            target: PopulationId(0),
+            accumulator: 0,
+            n_pre: 3,
+            pooling: Vec::new(),
+            connectivity: Connectivity::Dense,
+            weight_bits: BitWidth::new(8).unwrap(),
+            delay: 0,
+            channel_delays: None,
+            plasticity: None,
+            weights: vec![100, -20, 60, 5, -90, 0],
+            origin: Origin::Synthetic,
+        };
+        let scales = [0.5, 0.01];
+        // What fits is rounded to the scale of its neuron.
+        let small = within_design(&design, &[10.2, -5.0, 0.0, 0.994, 0.0, -0.2], &scales);
+        assert_eq!(small, [20, -10, 0, 99, 0, -20]);
+        // The largest sums are 160 and -90; a weight is -128 to 127.
+        let large = within_design(&design, &[1e9, 50.0, -1e9, -0.4, 0.6, -0.8], &scales);
+        assert_eq!(large, [89, 70, -90, -30, 60, -60]);
+    }
+}
