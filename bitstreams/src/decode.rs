@@ -1,8 +1,9 @@
 //! A bitstream back to a netlist of cells.
 //!
-//! The device's database (icestorm's `chipdb-*.txt`) says for every wire which bits connect it to
-//! which others, and for every tile what its other bits mean. Reading a bitstream is: connect what
-//! its bits connect, look which cells its bits configure, and see which cell drives each wire.
+//! The device's database (icestorm's `chipdb-*.txt`, Project Trellis's `bits.db`) says for every wire
+//! which bits connect it to which others, and for every tile what its other bits mean. Reading a
+//! bitstream is: connect what its bits connect, look which cells its bits configure, and see which
+//! cell drives each wire.
 //!
 //! Nothing is left out silently. Every bit that is set must be explained by a connection or by a
 //! function that is understood here; a wire must not have two drivers; and whoever reads a wire
@@ -11,6 +12,7 @@
 
 mod configuration;
 mod database;
+mod ecp5;
 mod ice40;
 
 use std::path::Path;
@@ -21,7 +23,8 @@ pub(crate) use ice40::TABLE_BITS;
 use crate::error::Error;
 use crate::flow::{PnrReport, run_in};
 use crate::gates::Gates;
-use crate::targets::Target;
+use crate::process::Program;
+use crate::targets::{Family, Target};
 use crate::tools::Toolchain;
 
 /// What a bitstream holds.
@@ -29,17 +32,21 @@ use crate::tools::Toolchain;
 pub struct Decoded {
     /// Its cells.
     pub gates: Gates,
-    /// Logic cells of the device that are used at all.
+    /// Logic cells of the device that are used at all; of an ECP5, its tables.
     pub logic_cells: u64,
-    /// How many of them only hand a signal on. Routing uses some that no cell was placed on.
+    /// How many of them only hand a signal on. Routing uses some that no cell was placed on; not in
+    /// an ECP5.
     pub passing_cells: u64,
+    /// Which family's.
+    pub family: Family,
 }
 
 impl Decoded {
     /// Compares what was decoded with the netlist that synthesis made, and with what place and route
     /// placed.
     ///
-    /// Flip-flops and memories must be the same in number. Logic cells may be more by those that
+    /// Flip-flops and memories must be the same in number, and so must all the tables of an ECP5 be,
+    /// with those that hold small RAMs and adders. Logic cells of an iCE40 may be more by those that
     /// only hand a signal on, and tables by what place and route adds to feed carries.
     ///
     /// # Errors
@@ -60,11 +67,19 @@ impl Decoded {
                 found.single_port_rams,
                 made.single_port_rams,
             ),
+            ("RAMs of tables", found.lut_rams, made.lut_rams),
         ];
         for (what, found, made) in equal {
             if found != made {
                 return Err(differ(what, found, made));
             }
+        }
+        if self.family == Family::Ecp5 {
+            let placed = placed.used("TRELLIS_COMB");
+            return match self.logic_cells == placed {
+                true => Ok(()),
+                false => Err(differ("look-up tables", self.logic_cells, placed)),
+            };
         }
         // A table of nothing but zeros leaves no bit behind: the one that is placed for a constant,
         // and those of the design, such as a column of parameters that are all 0. Nothing else may
@@ -89,23 +104,41 @@ impl Decoded {
 /// If it cannot be unpacked, or holds anything that is not understood.
 pub fn decode(bitstream: &Path, target: &Target, tools: &Toolchain) -> Result<Decoded, Error> {
     target.check_decoded()?;
-    decode_text(&unpack(bitstream, tools)?, target, tools)
+    let text = match target.family {
+        Family::Ecp5 => unpack_ecp5(bitstream, tools)?,
+        Family::Ice40 | Family::Gowin => unpack(bitstream, tools)?,
+    };
+    decode_text(&text, target, tools)
 }
 
-/// A bitstream as text, tile by tile.
+/// A bitstream for an iCE40 as text, tile by tile.
 ///
 /// # Errors
 /// If it cannot be unpacked.
 pub(crate) fn unpack(bitstream: &Path, tools: &Toolchain) -> Result<String, Error> {
+    unpack_with(bitstream, &tools.iceunpack, &[PACKED, UNPACKED])
+}
+
+/// A bitstream for an ECP5 as text, tile by tile.
+fn unpack_ecp5(bitstream: &Path, tools: &Toolchain) -> Result<String, Error> {
+    let arguments = ["--input", PACKED, "--textcfg", UNPACKED];
+    unpack_with(bitstream, tools.program("ecpunpack")?, &arguments)
+}
+
+/// The names that a bitstream and its text have where they are unpacked.
+const PACKED: &str = "bitstream";
+const UNPACKED: &str = "unpacked";
+
+fn unpack_with(bitstream: &Path, tool: &Program, arguments: &[&str]) -> Result<String, Error> {
     // The tool sees only the folder that it runs in, and this must not write into the caller's.
     let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
-    let copy = folder.path().join("bitstream.bin");
+    let copy = folder.path().join(PACKED);
     std::fs::copy(bitstream, &copy).map_err(Error::io("read", bitstream))?;
     let limit = Duration::from_secs(300);
-    run_in(folder.path(), &tools.iceunpack, limit)?
-        .arguments(["bitstream.bin", "unpacked.asc"])
+    run_in(folder.path(), tool, limit)?
+        .arguments(arguments)
         .output()?;
-    let path = folder.path().join("unpacked.asc");
+    let path = folder.path().join(UNPACKED);
     std::fs::read_to_string(&path).map_err(Error::io("read", &path))
 }
 
@@ -123,6 +156,9 @@ pub(crate) fn same_configuration(a: &str, b: &str) -> Result<bool, Error> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_text(text: &str, target: &Target, tools: &Toolchain) -> Result<Decoded, Error> {
+    if target.family == Family::Ecp5 {
+        return ecp5::decode(text, &tools.ecp5_database()?, target);
+    }
     let configuration = configuration::Configuration::read(text)?;
     // A bitstream says the die's size only, which is how the name of the device ends.
     if !target.device.ends_with(&configuration.device) {

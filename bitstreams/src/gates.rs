@@ -16,6 +16,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::targets::Family;
 
+pub(crate) use ecp5::{EcpRam, EcpSide, UNITS as ECP5_UNITS};
 pub(crate) use netlist::{cells_by_type, module};
 
 /// A wire of one bit: an index into [`Gates::nets`].

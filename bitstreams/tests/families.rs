@@ -1,12 +1,13 @@
 //! Small designs through the flows for ECP5 and Gowin: the netlist that is placed must do the same
-//! as the Verilog that it was made of, and the same design must give the same bitstream.
+//! as the Verilog that it was made of, and so must what is decoded from the bitstream, where it can
+//! be; and the same design must give the same bitstream.
 
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod support;
 
 use spikeloom_bitstreams::{
-    Family, Files, Gates, Toolchain, fast_sources, netlist_sources, target,
+    Decoded, Family, Files, Flow, Gates, Toolchain, decode, fast_sources, netlist_sources, target,
 };
 use support::{Bench, Design, tools};
 
@@ -23,7 +24,23 @@ fn wide_rams() -> Design {
         .image("by_1.hex", 16384, 1, 26)
 }
 
-/// Synthesises a design and simulates it beside its netlist; returns the netlist.
+/// Places what was synthesised, and decodes the bitstream of it.
+fn decoded(flow: &Flow<'_>, netlist: &Gates) -> Decoded {
+    let board = &flow.target.name;
+    let placed = flow
+        .place_and_route()
+        .unwrap_or_else(|e| panic!("{board}: {e}"));
+    let bitstream = flow.pack().unwrap_or_else(|e| panic!("{board}: {e}"));
+    let decoded =
+        decode(&bitstream, flow.target, flow.tools).unwrap_or_else(|e| panic!("{board}: {e}"));
+    decoded
+        .check(netlist, &placed)
+        .unwrap_or_else(|e| panic!("{board}: {e}"));
+    decoded
+}
+
+/// Synthesises a design and simulates it beside its netlist, and beside its bitstream where that is
+/// decoded; returns the netlist.
 fn check(tools: &Toolchain, design: &Design, board: &str) -> Gates {
     let target = target(board).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -38,6 +55,10 @@ fn check(tools: &Toolchain, design: &Design, board: &str) -> Gates {
         let yosys = std::fs::read_to_string(flow.path(Files::NETLIST_VERILOG)).unwrap();
         let sources = netlist_sources("top", &yosys, target.family, tools).unwrap();
         bench.form("Yosys's netlist", sources);
+    }
+    if target.check_decoded().is_ok() {
+        let gates = decoded(&flow, &netlist).gates;
+        bench.form("the bitstream", fast_sources(&gates).unwrap());
     }
     bench.run().assert_equal();
     netlist
@@ -109,10 +130,14 @@ fn the_same_design_gives_the_same_bitstream() {
 
 #[test]
 fn families_that_are_not_decoded_say_so() {
-    for board in BOARDS {
+    for board in &BOARDS[1..] {
         let target = target(board).unwrap();
         let error = target.check_decoded().unwrap_err().to_string();
         assert_eq!(error, format!("bitstreams for {board} cannot be decoded"));
     }
-    assert_eq!(target("icebreaker").unwrap().family, Family::Ice40);
+    for (board, family) in [("icebreaker", Family::Ice40), ("ulx3s", Family::Ecp5)] {
+        let target = target(board).unwrap();
+        assert_eq!(target.family, family);
+        target.check_decoded().unwrap();
+    }
 }

@@ -100,6 +100,7 @@ pub(super) fn decode(
         gates: decoder.gates.settle()?,
         logic_cells: count(logic.len()),
         passing_cells,
+        family: target.family,
     })
 }
 

@@ -4,7 +4,9 @@
 //! computes, and the fast form makes one expression of them anyway.
 
 use super::netlist::{Cell, FILE, Reader, unsupported};
-use super::{Edge, FlipFlop, HalfAdder, LutRam, Ram, RamPort, Reset, Signal, Table, WhileWriting};
+use super::{
+    Edge, FlipFlop, HalfAdder, LutRam, Net, Ram, RamPort, Reset, Signal, Table, WhileWriting,
+};
 use crate::error::Error;
 
 /// Units of nine bits in a DP16KD.
@@ -165,8 +167,6 @@ fn lut_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
     Ok(())
 }
 
-/// A block RAM. Where the write port has 36 bits it is port A with the data of both, and port B
-/// reads; else each port has its own.
 fn block_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
     let unsupported = |what: String| unsupported(name, what);
     for (parameter, usual) in [
@@ -209,57 +209,14 @@ fn block_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> 
         }
     }
     let asynchronous = reader.text(name, cell, "RESETMODE", "SYNC")? == "ASYNC";
-    let mut ports = Vec::new();
-    for (side, letter) in ["A", "B"].into_iter().enumerate() {
+    let mut sides = Vec::with_capacity(2);
+    for letter in ["A", "B"] {
         let pins = |reader: &mut Reader, pin: &str, n: usize| -> Result<Vec<Signal>, Error> {
             (0..n)
                 .map(|bit| reader.optional_input(name, cell, &format!("{pin}{bit}")))
                 .collect()
         };
-        let mut outputs = |pin: &str| -> Vec<_> {
-            (0..18)
-                .map(|bit| reader.optional_output(cell, &format!("{pin}{bit}")))
-                .collect()
-        };
-        let own = outputs(&format!("DO{letter}"));
-        let other = outputs("DOA");
-        let double = widths[0] == 36;
-        let width = usize::from(widths[side]);
-        if widths[1] == 36 && !double {
-            return Err(unsupported(
-                "a block RAM that reads 36 bits and writes fewer".into(),
-            ));
-        }
-        let reset = reader.optional_input(name, cell, &format!("RST{letter}"))?;
-        if reset != Signal::Low && asynchronous {
-            return Err(unsupported(
-                "an asynchronous reset of a block RAM".to_owned(),
-            ));
-        }
         let falling = reader.text(name, cell, &format!("CLK{letter}MUX"), "")? == "INV";
-        let write = match (double, letter) {
-            (true, "B") => Signal::Low,
-            _ => reader.optional_input(name, cell, &format!("WE{letter}"))?,
-        };
-        let address = pins(reader, &format!("AD{letter}"), 14)?;
-        let mut data_in = pins(reader, &format!("DI{letter}"), 18)?;
-        let mut data_out = own;
-        match (double, letter) {
-            (true, "A") => {
-                data_in.extend(pins(reader, "DIB", 18)?);
-                data_out = Vec::new();
-            }
-            (true, _) => {
-                data_in = Vec::new();
-                if width == 36 {
-                    data_out = [other, data_out].concat();
-                }
-            }
-            _ => {}
-        }
-        data_in.truncate(width);
-        data_out.truncate(width);
-        let units = width / 9;
         let while_writing = match reader
             .text(name, cell, &format!("WRITEMODE_{letter}"), "NORMAL")?
             .as_str()
@@ -269,30 +226,118 @@ fn block_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> 
             "READBEFOREWRITE" => WhileWriting::Old,
             other => return Err(unsupported(format!("`WRITEMODE` of `{other}`"))),
         };
-        ports.push(RamPort {
+        sides.push(EcpSide {
             edge: Edge {
                 clock: reader.optional_input(name, cell, &format!("CLK{letter}"))?,
                 falling,
             },
-            enable: vec![reader.optional_input(name, cell, &format!("CE{letter}"))?],
-            write,
-            unit_write: match (units, write) {
-                (0 | 1, _) | (_, Signal::Low) => Vec::new(),
-                (units, _) => address[..units].to_vec(),
-            },
-            address,
-            width: widths[side],
-            reset,
-            data_in,
-            data_out,
+            enable: reader.optional_input(name, cell, &format!("CE{letter}"))?,
+            write: reader.optional_input(name, cell, &format!("WE{letter}"))?,
+            reset: reader.optional_input(name, cell, &format!("RST{letter}"))?,
+            address: pins(reader, &format!("AD{letter}"), 14)?,
+            data_in: pins(reader, &format!("DI{letter}"), 18)?,
+            data_out: (0..18)
+                .map(|bit| reader.optional_output(cell, &format!("DO{letter}{bit}")))
+                .collect(),
             while_writing,
         });
     }
-    reader.gates.rams.push(Ram {
+    let ram = EcpRam {
         name: name.to_owned(),
-        unit_bits: 9,
         contents,
-        ports,
-    });
+        widths,
+        asynchronous,
+        sides,
+    };
+    let ram = ram.ports().map_err(|what| unsupported(what.to_owned()))?;
+    reader.gates.rams.push(ram);
     Ok(())
+}
+
+/// A DP16KD as it is wired, before it is one of ours.
+pub(crate) struct EcpRam {
+    pub(crate) name: String,
+    pub(crate) contents: Vec<u16>,
+    /// Bits of a word at each side.
+    pub(crate) widths: [u8; 2],
+    /// Whether its resets wait for no clock.
+    pub(crate) asynchronous: bool,
+    /// A and B.
+    pub(crate) sides: Vec<EcpSide>,
+}
+
+/// The pins of one side of a DP16KD.
+pub(crate) struct EcpSide {
+    pub(crate) edge: Edge,
+    pub(crate) enable: Signal,
+    pub(crate) write: Signal,
+    pub(crate) reset: Signal,
+    /// 14 bits; the lowest say which units are written where a word has several.
+    pub(crate) address: Vec<Signal>,
+    /// 18 bits.
+    pub(crate) data_in: Vec<Signal>,
+    /// 18 bits.
+    pub(crate) data_out: Vec<Option<Net>>,
+    pub(crate) while_writing: WhileWriting,
+}
+
+impl EcpRam {
+    /// Its ports. Where the write port has 36 bits it is side A with the data of both, and side B
+    /// reads; else each side has its own. Fails with what is not supported.
+    pub(crate) fn ports(self) -> Result<Ram, &'static str> {
+        let double = self.widths[0] == 36;
+        if self.widths[1] == 36 && !double {
+            return Err("a block RAM that reads 36 bits and writes fewer");
+        }
+        let resets = self.sides.iter().any(|side| side.reset != Signal::Low);
+        if self.asynchronous && resets {
+            return Err("an asynchronous reset of a block RAM");
+        }
+        let low_data_out = self.sides.first().map(|side| side.data_out.clone());
+        let high_data_in = self.sides.get(1).map(|side| side.data_in.clone());
+        let mut ports = Vec::with_capacity(2);
+        for (number, (side, bits)) in self.sides.into_iter().zip(self.widths).enumerate() {
+            let width = usize::from(bits);
+            let (mut data_in, mut data_out) = (side.data_in, side.data_out);
+            let mut write = side.write;
+            match (double, number) {
+                (true, 0) => {
+                    data_in.extend(high_data_in.iter().flatten());
+                    data_out = Vec::new();
+                }
+                (true, _) => {
+                    write = Signal::Low;
+                    data_in = Vec::new();
+                    if width == 36 {
+                        let low = low_data_out.iter().flatten();
+                        data_out = low.copied().chain(data_out).collect();
+                    }
+                }
+                _ => {}
+            }
+            data_in.truncate(width);
+            data_out.truncate(width);
+            ports.push(RamPort {
+                edge: side.edge,
+                enable: vec![side.enable],
+                write,
+                unit_write: match (width / 9, write) {
+                    (0 | 1, _) | (_, Signal::Low) => Vec::new(),
+                    (units, _) => side.address[..units].to_vec(),
+                },
+                address: side.address,
+                width: bits,
+                reset: side.reset,
+                data_in,
+                data_out,
+                while_writing: side.while_writing,
+            });
+        }
+        Ok(Ram {
+            name: self.name,
+            unit_bits: 9,
+            contents: self.contents,
+            ports,
+        })
+    }
 }
