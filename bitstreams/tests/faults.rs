@@ -5,7 +5,8 @@
 mod support;
 
 use spikeloom_bitstreams::{
-    Decoded, Error, Family, Files, Gates, Net, Signal, Toolchain, decode, decode_text, fast_sources,
+    Decoded, Error, Family, Files, Gates, Net, Run, Signal, Toolchain, decode, decode_text,
+    fast_sources,
 };
 use support::{Bench, Built, Design, Noise, tools};
 
@@ -148,6 +149,81 @@ fn bitstream_of_another_build_is_told_apart() {
         ),
         "{error}"
     );
+}
+
+/// Changes of the text of an ECP5's bitstream, which stand for changes of its bits.
+#[test]
+fn changed_settings_of_an_ecp5_are_noticed() {
+    let Some(tools) = tools() else { return };
+    let built = Built::new(&carries(), &tools, "colorlight-i5");
+    Run::new(tools.program("ecpunpack").unwrap())
+        .folder(&built.path("."))
+        .arguments(["--input", "bitstream.bit", "--textcfg", "unpacked.config"])
+        .output()
+        .unwrap();
+    let text = built.text("unpacked.config");
+    let decoded = decode_text(&text, &built.target, &tools).unwrap();
+    assert_eq!(decoded, built.decoded);
+
+    let lines: Vec<&str> = text.lines().collect();
+    let mut tile = "";
+    let (mut arcs, mut words, mut modes) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, line) in lines.iter().enumerate() {
+        match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+            [".tile", name] => tile = name,
+            _ if !tile.ends_with(":PLC2") => {}
+            // What drives an output says a setting of the adders too.
+            ["arc:", sink, _] if !sink.starts_with('F') => arcs.push(number),
+            ["word:", ..] => words.push(number),
+            ["enum:", name, _]
+                if ["MODE", "REGSET", "SD"]
+                    .iter()
+                    .any(|end| name.ends_with(end)) =>
+            {
+                modes.push(number);
+            }
+            _ => {}
+        }
+    }
+    assert!(arcs.len() > 1000 && words.len() > 300 && modes.len() > 300);
+    let mut noise = Noise(31);
+    let changed = |number: usize, new: String| {
+        let mut lines: Vec<&str> = lines.clone();
+        lines[number] = &new;
+        let found = noticed(&lines.join("\n"), &built, &tools);
+        assert!(found, "line {}: `{new}`", number + 1);
+    };
+    for _ in 0..3 {
+        changed(arcs[noise.below(arcs.len())], String::new());
+        changed(modes[noise.below(modes.len())], String::new());
+        let word = words[noise.below(words.len())];
+        let end = if lines[word].ends_with('1') { "0" } else { "1" };
+        changed(word, lines[word][..lines[word].len() - 1].to_owned() + end);
+    }
+
+    // What is added is refused with its place.
+    for (added, reason) in [
+        (
+            ".tile R20C20:PLC2\nunknown: F9B9\n",
+            "the unknown bit F9B9 at the PLC2 tile of row 20 and column 20",
+        ),
+        (
+            ".tile MIB_R13C4:MIB_DSP0\nenum: MULT18_0.MODE MULT18X18D\n",
+            "the MIB_DSP0 tile of row 13 and column 4 uses `MULT18_0.MODE` of `MULT18X18D`",
+        ),
+        (
+            ".tile CIB_R20C1:CIB_LR\nenum: CIB.JB0MUX 0\n",
+            "a pad that is driven and is no port at the pad A of row 20 and column 0",
+        ),
+        (".device LFE5U-45F\n", "for a device `LFE5U-45F`"),
+    ] {
+        let error = decode_text(&(text.clone() + "\n" + added), &built.target, &tools);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+    // The right bits for the wrong board: the pins are elsewhere.
+    let ulx3s = spikeloom_bitstreams::target("ulx3s").unwrap();
+    assert!(decode_text(&text, &ulx3s, &tools).is_err());
 }
 
 #[test]
