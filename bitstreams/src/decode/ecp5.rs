@@ -6,6 +6,7 @@
 //! that was found, and from the number of cells that were placed.
 
 mod block_rams;
+mod clocks;
 mod configuration;
 mod database;
 mod pads;

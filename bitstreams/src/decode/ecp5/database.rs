@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::clocks::Clocks;
 use super::configuration::{Place, TileKey, tile_key};
 use crate::error::Error;
 
@@ -76,45 +77,13 @@ pub(super) struct Database {
     adapting: BTreeSet<TileKey>,
     /// By the name of the wire that is driven.
     connections: HashMap<String, Vec<Connection>>,
-    globals: Globals,
+    clocks: Clocks,
     /// `25K_`: the names that begin so are of this device, those with another number of others.
     prefix: &'static str,
     /// Pads of the wanted package.
     pub(super) pins: BTreeMap<String, Pad>,
     /// Every pad of the device.
     pub(super) pads: Vec<Pad>,
-}
-
-/// Where the networks of the clocks lead.
-#[derive(Debug, Deserialize)]
-struct Globals {
-    quadrants: BTreeMap<String, Quadrant>,
-    /// By `C22`: the column of the drivers of the columns beside it.
-    taps: BTreeMap<String, Tap>,
-    /// By quadrant and column of the drivers, `UL22`.
-    spines: BTreeMap<String, Spine>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Quadrant {
-    x0: i16,
-    y0: i16,
-    x1: i16,
-    y1: i16,
-}
-
-#[derive(Debug, Deserialize)]
-struct Tap {
-    lx0: i16,
-    lx1: i16,
-    rx0: i16,
-    rx1: i16,
-}
-
-#[derive(Debug, Deserialize)]
-struct Spine {
-    x: i16,
-    y: i16,
 }
 
 impl Database {
@@ -148,7 +117,7 @@ impl Database {
             kinds_at: HashMap::new(),
             adapting: BTreeSet::new(),
             connections: HashMap::new(),
-            globals: read_json(&about.join("globals.json"))?,
+            clocks: read_json(&about.join("globals.json"))?,
             prefix,
             pins: pads.packages.remove(package).ok_or_else(|| {
                 Error::malformed("iodb.json", format!("there is no package {package}"))
@@ -339,53 +308,9 @@ impl Database {
             }
         }
         if found.is_empty() {
-            found.extend(self.global_source(wire));
+            found.extend(self.clocks.source(wire));
         }
         found
-    }
-
-    /// The way of a clock between its buffer and the tiles: four quadrants, in each some columns of
-    /// drivers with a spine, on both sides of a driver the tiles of its row.
-    fn global_source(&self, wire: &Wire) -> Option<Wire> {
-        let (row, column) = wire.place;
-        // A buffer that is not told to wait for an enable only hands its clock on.
-        if let Some(buffer) = wire.name.strip_prefix("G_CLKO_") {
-            let name = format!("G_CLKI_{buffer}");
-            return Some(Wire {
-                place: (0, 0),
-                name,
-            });
-        }
-        if let Some(number) = wire.name.strip_prefix("G_HPBX") {
-            let (at, side) = self.globals.taps.iter().find_map(|(name, tap)| {
-                let side = match column {
-                    x if (tap.lx0..=tap.lx1).contains(&x) => "L",
-                    x if (tap.rx0..=tap.rx1).contains(&x) => "R",
-                    _ => return None,
-                };
-                Some((name.strip_prefix('C')?.parse().ok()?, side))
-            })?;
-            return Some(Wire {
-                place: (row, at),
-                name: format!("{side}_HPBX{number}"),
-            });
-        }
-        let (quadrant, _) = self.globals.quadrants.iter().find(|(_, quadrant)| {
-            (quadrant.x0..=quadrant.x1).contains(&column)
-                && (quadrant.y0..=quadrant.y1).contains(&row)
-        })?;
-        if wire.name.starts_with("G_VPTX") {
-            let spine = self.globals.spines.get(&format!("{quadrant}{column}"))?;
-            // The spine's own wire has the same name.
-            let place = (spine.y, spine.x);
-            let name = wire.name.clone();
-            return (place != wire.place).then_some(Wire { place, name });
-        }
-        let number: u8 = wire.name.strip_prefix("G_HPRX")?.get(..2)?.parse().ok()?;
-        Some(Wire {
-            place: (0, 0),
-            name: format!("G_{quadrant}PCLK{number}"),
-        })
     }
 }
 
