@@ -233,7 +233,8 @@ impl Database {
         let (offset, rest) = relative(name);
         let place = match is_global(rest) {
             true => (0, 0),
-            false => (tile.0 + offset.0, tile.1 + offset.1),
+            // Nothing in a text keeps a name from leading far out of the device.
+            false => (tile.0.checked_add(offset.0)?, tile.1.checked_add(offset.1)?),
         };
         let name = rest.to_owned();
         Some(Wire { place, name })
@@ -302,7 +303,10 @@ impl Database {
                 continue;
             }
             let (rows, columns) = connection.offset;
-            let tile = (wire.place.0 - rows, wire.place.1 - columns);
+            let tile = (
+                wire.place.0.saturating_sub(rows),
+                wire.place.1.saturating_sub(columns),
+            );
             if self.has(tile, &connection.kind) {
                 found.extend(self.wire(tile, &connection.source));
             }
