@@ -48,7 +48,7 @@ pub enum Fault {
         /// Which channel.
         channel: usize,
     },
-    /// A data output of a block RAM is always 0.
+    /// A data output of a memory is always 0.
     StuckBit {
         /// Which memory of the netlist.
         memory: String,

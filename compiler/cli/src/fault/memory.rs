@@ -121,3 +121,28 @@ fn ones(memory: &Ram, width: usize, bit: usize) -> u32 {
     let units = memory.contents.iter().skip(first).step_by(step);
     units.map(|unit| (unit & mask).count_ones()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_of_a_word_are_found_in_units() {
+        let memory = Ram {
+            name: "memory".to_owned(),
+            unit_bits: 9,
+            // Units 0 and 2 are the first and third quarter of a word of 36 bits.
+            contents: vec![0b1_0000_0011, 0, 0b1_0000_0000, 0],
+            ports: Vec::new(),
+        };
+        let counts = |width, bits: &[usize]| -> Vec<u32> {
+            bits.iter().map(|bit| ones(&memory, width, *bit)).collect()
+        };
+        assert_eq!(counts(36, &[0, 8, 9, 18, 26, 35]), [1, 1, 0, 0, 1, 0]);
+        assert_eq!(counts(18, &[0, 8, 9, 17]), [1, 2, 0, 0]);
+        assert_eq!(counts(9, &[0, 1, 2, 8]), [1, 1, 0, 2]);
+        // The ninth bits are in no word.
+        assert_eq!(counts(2, &[0, 1]), [1, 1]);
+        assert_eq!(counts(1, &[0]), [2]);
+    }
+}
