@@ -1,6 +1,5 @@
 """Networks in memory: real-valued, and as the integers that a chip computes."""
 
-import os
 from typing import NamedTuple
 
 import numpy
@@ -119,13 +118,13 @@ class Integers:
         """What a weight of 1 stands for, one a neuron."""
         return numpy.array(self._native.scales(population))
 
-    def on_chip(self, target="up5k", **imperfections):
+    def on_chip(self, **imperfections):
         """The network as a chip computes it that is not quite the design.
 
         ``imperfections`` are the keys of a chip's file: ``seed``, ``stuck_weights``,
-        ``weight_offsets``, ``threshold_offsets``.
+        ``weight_offsets``, ``threshold_offsets``, ``lost_events``, ``input_noise``.
         """
-        native, told = self._native.on_chip(options_text(imperfections), os.fspath(target))
+        native, told = self._native.on_chip(options_text(imperfections))
         chip = Integers(native)
         chip.told = told
         return chip

@@ -71,12 +71,11 @@ class OnChip(torch.nn.Module):
     which scales are chosen, once a forward pass, so keep them few.
     """
 
-    def __init__(self, network: Network, layers, *, chip=None, target="up5k", calibrate=None):
+    def __init__(self, network: Network, layers, *, chip=None, calibrate=None):
         super().__init__()
         self.network = network
         self.layers = list(layers)
         self.chip = chip
-        self.target = target
         self.calibrate = calibrate
         self.models = torch.nn.ModuleList(
             layer.model for layer in self.layers if isinstance(layer.model, torch.nn.Module)
@@ -96,7 +95,7 @@ class OnChip(torch.nn.Module):
         integers = self.network.quantize(self.calibrate)
         if self.chip is None:
             return integers
-        return integers.on_chip(self.target, **self.chip)
+        return integers.on_chip(**self.chip)
 
     def forward(self, samples, inputs=None):
         """What the last layer did, ``[tick, batch, neuron]``.

@@ -4,14 +4,12 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use rayon::prelude::*;
-use spikeloom::chip::{ChipFile, draw};
+use spikeloom::chip::{ChipFile, Die, InputFaults};
 use spikeloom::data::Samples;
-use spikeloom::limits;
 use spikeloom::quantised::Quantised;
 use spikeloom_golden::{Golden, Outcome, Trace};
 use spikeloom_ir::Quantized;
 use spikeloom_ir::network::Network as Real;
-use spikeloom_passes::{MapConfig, map};
 
 use crate::error::exception;
 use crate::network::samples;
@@ -28,6 +26,8 @@ pub struct Integers {
     pub quantised: Quantised,
     /// What runs: the integer network, or what a chip makes of it.
     pub executed: Quantized,
+    /// What that chip does to samples.
+    pub input: Option<InputFaults>,
 }
 
 #[pymethods]
@@ -49,31 +49,31 @@ impl Integers {
         Ok(self.file_order(at, &self.quantised.report.populations[at].scales))
     }
 
-    /// The same network on a chip whose file is given, for a target; and what is wrong with it.
-    fn on_chip(&self, chip: &str, target: &str) -> PyResult<(Self, String)> {
+    /// The same network on a chip whose file is given; and what is wrong with it.
+    fn on_chip(&self, chip: &str) -> PyResult<(Self, String)> {
         let file = ChipFile::parse(chip).map_err(PyValueError::new_err)?;
-        let target = spikeloom_bitstreams::target(target).map_err(exception)?;
         let network = &self.quantised.network;
-        let mapped = map(network, &limits(&target), &MapConfig::default()).map_err(exception)?;
-        let drawn = draw(&file, network, &mapped).map_err(exception)?;
-        let told = drawn.to_string();
+        let die = Die::draw(&file, network).map_err(PyValueError::new_err)?;
+        let input = InputFaults::new(&file, network).map_err(PyValueError::new_err)?;
+        let told = die.to_string();
         let own = Self {
             network: self.network.clone(),
             quantised: self.quantised.clone(),
-            executed: drawn.network,
+            executed: die.network,
+            input: Some(input),
         };
         Ok((own, told))
     }
 
     /// Runs samples: classes, and scores as 64-bit integers, `[sample][output]`.
     fn run<'py>(
-        &self,
+        &mut self,
         py: Python<'py>,
         archive: &[u8],
     ) -> PyResult<(Vec<usize>, Bound<'py, PyBytes>)> {
-        let data = samples(&self.network, archive)?;
+        let samples = self.arriving(archive)?;
         let outcomes = py.detach(|| {
-            self.each(&data.samples, |golden, sample| {
+            self.each(&samples, |golden, sample| {
                 golden.run(sample).map_err(exception)
             })
         })?;
@@ -86,7 +86,7 @@ impl Integers {
     /// of the same shape.
     #[allow(clippy::type_complexity)]
     fn trace<'py>(
-        &self,
+        &mut self,
         py: Python<'py>,
         archive: &[u8],
     ) -> PyResult<(
@@ -95,9 +95,9 @@ impl Integers {
         Bound<'py, PyDict>,
         Bound<'py, PyDict>,
     )> {
-        let data = samples(&self.network, archive)?;
+        let samples = self.arriving(archive)?;
         let traced = py.detach(|| {
-            self.each(&data.samples, |golden, sample| {
+            self.each(&samples, |golden, sample| {
                 golden.trace(sample).map_err(exception)
             })
         })?;
@@ -115,6 +115,15 @@ impl Integers {
 }
 
 impl Integers {
+    /// Samples as they arrive on the chip; noise is drawn anew each time.
+    fn arriving(&mut self, archive: &[u8]) -> PyResult<Samples> {
+        let samples = samples(&self.network, archive)?.samples;
+        Ok(match &mut self.input {
+            Some(input) => input.samples(&samples, &self.executed),
+            None => samples,
+        })
+    }
+
     /// Every sample on its own, on all processors, in order.
     fn each<T: Send>(
         &self,

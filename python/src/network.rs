@@ -140,6 +140,7 @@ impl Network {
             network,
             quantised,
             executed,
+            input: None,
         })
     }
 }

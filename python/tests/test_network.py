@@ -78,5 +78,9 @@ def test_a_chip_is_drawn_by_its_seed(model, test):
     assert (first == again).all()
     assert (first != other).any()
     assert (first != ideal).any()
+    lossy = integers.on_chip(lost_events=1.0)
+    assert lossy.trace(test.spikes[:50]).sent["1"].sum() < ideal.sum()
+    with pytest.raises(ValueError, match="spikes have no value"):
+        integers.on_chip(input_noise=3)
     with pytest.raises(ValueError, match="`stuck_weights` is 2"):
         integers.on_chip(stuck_weights=2.0)

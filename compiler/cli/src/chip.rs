@@ -26,8 +26,8 @@ use spikeloom_ir::{Mapped, Quantized};
 use crate::error::Error;
 use crate::files;
 use die::Cell;
-pub(crate) use die::Die;
-pub(crate) use input::InputFaults;
+pub use die::Die;
+pub use input::InputFaults;
 
 /// What is wrong with a chip, as its file says it. Every key may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -106,14 +106,8 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// A drawn chip.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chip {
-    /// The network with its weights and thresholds.
-    pub network: Quantized,
-    /// Weights that are stuck.
-    pub n_stuck: u64,
-    /// Weights that are off.
-    pub n_off: u64,
-    /// Thresholds that are off.
-    pub n_thresholds: u64,
+    /// Its weights and thresholds.
+    pub die: Die,
     memories: BTreeMap<u8, LoadedWeights>,
     input: InputFaults,
 }
@@ -167,29 +161,10 @@ pub fn draw(file: &ChipFile, network: &Quantized, mapped: &Mapped) -> Result<Chi
         })
         .collect::<Result<_, Error>>()?;
     Ok(Chip {
-        network: die.network,
-        n_stuck: die.n_stuck,
-        n_off: die.n_off,
-        n_thresholds: die.n_thresholds,
+        die,
         memories,
         input: InputFaults::new(file, network).map_err(refused)?,
     })
-}
-
-impl std::fmt::Display for Chip {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let n_weights: usize = self
-            .network
-            .projections
-            .iter()
-            .map(|p| p.weights.len())
-            .sum();
-        write!(
-            f,
-            "of {n_weights} weights {} are stuck and {} are off; {} thresholds are off",
-            self.n_stuck, self.n_off, self.n_thresholds
-        )
-    }
 }
 
 impl Chip {

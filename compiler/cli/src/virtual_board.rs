@@ -50,10 +50,10 @@ impl VirtualBoard {
             None => (Box::new(power_up(&simulator.top(build)?)?), None),
             Some(file) => {
                 let mut chip = draw(file, &build.quantized, &build.mapped)?;
-                let cfg = DeviceConfig::new(&chip.network, &build.mapped, build.design_id())?;
+                let cfg = DeviceConfig::new(&chip.die.network, &build.mapped, build.design_id())?;
                 let top = spikeloom_emit::emit_top(&cfg, cycles_per_bit)?;
                 let device = power_up(&simulator.emitted(&top, images(&cfg))?)?;
-                let remark = chip.to_string();
+                let remark = chip.die.to_string();
                 let device = Imperfect::new(device, move |frame| chip.take(frame));
                 (Box::new(device), Some(remark))
             }

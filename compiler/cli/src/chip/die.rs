@@ -8,14 +8,28 @@ use crate::fault::{peers, thresholds};
 
 /// A network as a chip keeps it, whatever memories it is kept in.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Die {
+pub struct Die {
     /// It, with the weights and thresholds that are there.
-    pub(crate) network: Quantized,
+    pub network: Quantized,
+    /// Weights that are stuck.
+    pub n_stuck: u64,
+    /// Weights that are off.
+    pub n_off: u64,
+    /// Thresholds that are off.
+    pub n_thresholds: u64,
     /// What is wrong with each weight, `[projection][weight]`.
     pub(super) cells: Vec<Vec<Cell>>,
-    pub(super) n_stuck: u64,
-    pub(super) n_off: u64,
-    pub(super) n_thresholds: u64,
+}
+
+impl std::fmt::Display for Die {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let n_weights: usize = self.cells.iter().map(Vec::len).sum();
+        write!(
+            f,
+            "of {n_weights} weights {} are stuck and {} are off; {} thresholds are off",
+            self.n_stuck, self.n_off, self.n_thresholds
+        )
+    }
 }
 
 impl Die {
@@ -23,7 +37,7 @@ impl Die {
     ///
     /// # Errors
     /// If the network has no place for what is asked for, with a text that says so.
-    pub(crate) fn draw(file: &ChipFile, network: &Quantized) -> Result<Self, String> {
+    pub fn draw(file: &ChipFile, network: &Quantized) -> Result<Self, String> {
         let mut random = Gauss::new(file.seed);
         let mut die = Self {
             network: network.clone(),

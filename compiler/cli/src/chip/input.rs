@@ -5,10 +5,11 @@ use spikeloom_ir::quantized::Encoder;
 
 use super::ChipFile;
 use super::die::Gauss;
+use crate::data::Samples;
 
 /// What happens to samples on their way in.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct InputFaults {
+pub struct InputFaults {
     lost: f64,
     noise: f64,
     is_spikes: bool,
@@ -23,7 +24,7 @@ impl InputFaults {
     ///
     /// # Errors
     /// If samples have no place for what is asked for, with a text that says so.
-    pub(crate) fn new(file: &ChipFile, network: &Quantized) -> Result<Self, String> {
+    pub fn new(file: &ChipFile, network: &Quantized) -> Result<Self, String> {
         let encoder = &network.input.encoder;
         let is_spikes = matches!(encoder, Encoder::Events);
         let is_series = matches!(encoder, Encoder::Series);
@@ -75,6 +76,15 @@ impl InputFaults {
         for tick in ticks {
             tick.retain(|&channel| !lost[channel as usize]);
         }
+    }
+
+    /// What of samples for a network arrives, as they are sent one after the other.
+    pub fn samples(&mut self, samples: &Samples, network: &Quantized) -> Samples {
+        let mut bytes = samples.to_bytes(network);
+        for sample in &mut bytes {
+            self.change(0, sample);
+        }
+        Samples::from_bytes(&bytes, network)
     }
 
     /// What of a sample's bytes from `address` on arrives.

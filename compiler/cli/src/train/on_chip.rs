@@ -11,7 +11,7 @@ use spikeloom_train::{Device, Loaded};
 use super::dense::Dense;
 use super::{Subject, golden_of};
 use crate::chip::{ChipFile, Die, InputFaults};
-use crate::data::{DataSet, Samples};
+use crate::data::DataSet;
 use crate::error::Error;
 use crate::experiment::ReadName;
 
@@ -68,13 +68,8 @@ impl OnChip<'_> {
         let (quantized, report) = quantize(network, self.cfg)?;
         let die = Die::draw(&self.chip, &quantized).map_err(refused)?;
         let mut input = InputFaults::new(&self.chip, &quantized).map_err(refused)?;
-        // One after the other, as they are sent to a chip.
-        let mut samples = data.samples.to_bytes(&quantized);
-        for sample in &mut samples {
-            input.change(0, sample);
-        }
         let arrived = DataSet {
-            samples: Samples::from_bytes(&samples, &quantized),
+            samples: input.samples(&data.samples, &quantized),
             ..data.clone()
         };
         let summary = golden_of(network, (&die.network, &report), &arrived)?;

@@ -53,12 +53,12 @@ fn loaded_weights_arrive_as_the_chip_keeps_them() {
             .iter()
             .map(|p| p.weights.len())
             .sum();
-        let share = chip.n_stuck as f64 / n_weights as f64;
+        let share = chip.die.n_stuck as f64 / n_weights as f64;
         assert!((0.05..0.11).contains(&share), "{share}");
-        assert!(chip.n_off > chip.n_stuck);
+        assert!(chip.die.n_off > chip.die.n_stuck);
         let layout = |network| Layout::new(network, &build.mapped, 1).unwrap();
         let given = layout(&build.quantized).cores[0].weights.clone().unwrap();
-        let kept = layout(&chip.network).cores[0].weights.clone().unwrap();
+        let kept = layout(&chip.die.network).cores[0].weights.clone().unwrap();
         assert_ne!(given, kept);
         let space = Space::weights(0).unwrap();
         // Frames as a client cuts them, twice, as after an answer that was lost.
@@ -75,10 +75,10 @@ fn loaded_weights_arrive_as_the_chip_keeps_them() {
         assert_ne!(taken.payload(), zeros);
         let same = ChipFile { seed: 3, ..file };
         let again = draw(&same, &build.quantized, &build.mapped).unwrap();
-        assert_eq!(again.network, chip.network);
+        assert_eq!(again.die.network, chip.die.network);
         let other = ChipFile { seed: 4, ..file };
         let other = draw(&other, &build.quantized, &build.mapped).unwrap();
-        assert_ne!(other.network, chip.network);
+        assert_ne!(other.die.network, chip.die.network);
     }
 }
 
@@ -97,7 +97,7 @@ fn sums_stay_within_what_was_proved() {
             p.weights.chunks(p.n_pre).map(sum).max().unwrap()
         };
         for sign in [1, -1] {
-            assert!(largest(&chip.network, sign) <= largest(&build.quantized, sign));
+            assert!(largest(&chip.die.network, sign) <= largest(&build.quantized, sign));
         }
     }
 }
