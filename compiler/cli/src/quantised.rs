@@ -69,6 +69,14 @@ pub fn config(network: &Network, project: &ProjectFile) -> QuantizeConfig {
     }
 }
 
+/// The same, with so many bits a weight where a node has no width of its own.
+pub fn config_of_bits(network: &Network, project: &ProjectFile, bits: u32) -> QuantizeConfig {
+    QuantizeConfig {
+        weight_bits: bits,
+        ..config(network, project)
+    }
+}
+
 /// What the settings say of calibrating.
 pub fn options(project: &ProjectFile) -> Options {
     let bias = project.calibration.as_ref().and_then(|c| c.bias);

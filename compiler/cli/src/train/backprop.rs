@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use spikeloom_frontend::{Bits, ProjectFile};
+use spikeloom_frontend::ProjectFile;
 use spikeloom_ir::Network;
 use spikeloom_passes::{QuantizeConfig, quantize};
 use spikeloom_train::backprop::{Grid, accuracy};
@@ -164,14 +164,7 @@ impl<'a> Task<'a> {
     }
 
     fn config(&self, bits: u32) -> QuantizeConfig {
-        let project = ProjectFile {
-            bits: Bits {
-                all: Some(bits),
-                of: self.project.bits.of.clone(),
-            },
-            ..self.project.clone()
-        };
-        quantised::config(&self.first.network, &project)
+        quantised::config_of_bits(&self.first.network, &self.project, bits)
     }
 
     /// What training with each first step comes to on the part that is held back.

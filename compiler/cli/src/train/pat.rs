@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use spikeloom_frontend::{Bits, ProjectFile};
+use spikeloom_frontend::ProjectFile;
 use spikeloom_ir::Network;
 use spikeloom_passes::QuantizeConfig;
 use spikeloom_train::{Backprop, Chain, Device, Method, Score, Stimuli};
@@ -147,15 +147,8 @@ impl<'a> Task<'a> {
             keys.validation,
             keys.gradient.shift,
         )?;
-        let project = ProjectFile {
-            bits: Bits {
-                all: Some(keys.bits),
-                of: project.bits.of.clone(),
-            },
-            ..project
-        };
         let task = Self {
-            cfg: quantised::config(&first.network, &project),
+            cfg: quantised::config_of_bits(&first.network, &project, keys.bits),
             keys,
             path,
             flags,
