@@ -9,15 +9,18 @@ options of the command. What is wrong is raised as :class:`Error`, with the comm
 """
 
 from ._spikeloom import Difference, Error, targets
+from .board import Board, Ran
 from .network import Integers, Network, Outcome, Trace, load
 from .tool import compile, simulate, verify
 
 __all__ = [
+    "Board",
     "Difference",
     "Error",
     "Integers",
     "Network",
     "Outcome",
+    "Ran",
     "Trace",
     "compile",
     "load",

@@ -132,7 +132,7 @@ class Integers:
     def run(self, data):
         """Runs samples ``[sample, ...]`` in the golden model."""
         classes, scores = self._native.run(archive(data))
-        return Outcome(numpy.array(classes), _scores(scores, len(classes)))
+        return Outcome(numpy.array(classes), scores_of(scores, len(classes)))
 
     def trace(self, data):
         """Runs samples in the golden model, and tells what every population did in every tick."""
@@ -143,7 +143,7 @@ class Integers:
             return {name: self._shaped(name, values, n) for name, values in arrays.items()}
 
         return Trace(
-            numpy.array(classes), _scores(scores, n), shaped(sent), shaped(membranes)
+            numpy.array(classes), scores_of(scores, n), shaped(sent), shaped(membranes)
         )
 
     def _shaped(self, population, values, n_samples):
@@ -153,6 +153,7 @@ class Integers:
         return values.reshape(n_samples, n_ticks, n_neurons)
 
 
-def _scores(scores, n_samples):
+def scores_of(scores, n_samples):
+    """Scores as they come from below, ``[sample, output]``."""
     scores = numpy.frombuffer(scores, dtype="<i8")
     return scores.reshape(n_samples, len(scores) // max(n_samples, 1))

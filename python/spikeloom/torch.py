@@ -12,7 +12,7 @@ import torch
 
 from .network import Network
 
-__all__ = ["Layer", "OnChip", "over_ticks", "physics_aware"]
+__all__ = ["Layer", "OnBoard", "OnChip", "over_ticks", "physics_aware"]
 
 
 class _Recorded(torch.autograd.Function):
@@ -113,6 +113,39 @@ class OnChip(torch.nn.Module):
             recorded = torch.from_numpy(found[layer.population].copy()).transpose(0, 1)
             values = _Recorded.apply(layer.model(values), recorded)
         return values
+
+
+class OnBoard(torch.nn.Module):
+    """The scores of a board, real or virtual, with the gradients of a model.
+
+    ``board`` is a :class:`spikeloom.Board`, ``weights`` the parameters of those projections whose
+    weights it is to be given before each pass; all else stays as the design has it. ``model`` gives
+    scores ``[batch, output]`` of what the board was given, in the board's units: numbers of spikes, or
+    sums of membranes. Spikes of hidden neurons do not come over the link, so gradients are taken at
+    the model's own.
+    """
+
+    def __init__(self, board, model: Callable, weights):
+        super().__init__()
+        known = board.reloadable
+        for name in weights:
+            if name not in known:
+                raise ValueError(f"the host loads no weights of `{name}`, only of {', '.join(known)}")
+        self.board = board
+        self.model = model
+        self.weights = dict(weights)
+
+    def forward(self, samples, inputs=None):
+        """Scores ``[batch, output]``. ``samples`` are what the board takes, ``[batch, ...]``; ``inputs``
+        what the model takes: by default the same, as a tensor.
+        """
+        for name, weight in self.weights.items():
+            self.board.set_weights(name, _array(weight))
+        ran = self.board.run(numpy.asarray(samples))
+        scores = torch.from_numpy(ran.scores * self.board.score_units)
+        if inputs is None:
+            inputs = torch.as_tensor(samples).to(next(iter(self.weights.values())))
+        return _Recorded.apply(self.model(inputs), scores)
 
 
 def _array(tensor):

@@ -6,6 +6,7 @@
 // PyO3's functions take what Python hands them.
 #![allow(clippy::needless_pass_by_value)]
 
+mod board;
 mod error;
 mod integers;
 mod network;
@@ -16,6 +17,8 @@ use pyo3::prelude::*;
 /// The functions and classes behind the package `spikeloom`.
 #[pymodule]
 mod _spikeloom {
+    #[pymodule_export]
+    use super::board::Board;
     #[pymodule_export]
     use super::error::{Difference, Error};
     #[pymodule_export]

@@ -33,7 +33,7 @@ fn named<T: Copy>(name: &str, all: &[(&str, T)], what: &str) -> PyResult<T> {
     })
 }
 
-fn tools(name: &str) -> PyResult<ToolSource> {
+pub fn tools(name: &str) -> PyResult<ToolSource> {
     name.parse().map_err(|_| {
         PyValueError::new_err(format!("`{name}` is no source of tools; it is pypi or apt"))
     })

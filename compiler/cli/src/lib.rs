@@ -27,6 +27,7 @@ pub mod patch;
 pub mod plot;
 pub mod quantised;
 mod reference;
+pub mod reload;
 mod report;
 pub mod score;
 pub mod selftest;

@@ -117,7 +117,7 @@ pub fn train_on_board(
     let subject = &board.subject;
     let report = &build.report.quantize;
     let design = golden_of(&subject.network, (&build.quantized, report), &test)?;
-    let projections = board.loaded.iter();
+    let projections = board.reloadable.projections.iter();
     let projections = projections.map(|id| build.quantized.projections[id.0].name.clone());
     let results = PatBoardResults {
         method: MethodName::Pat,
