@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use spikeloom::board::{BAUDS, Port, info, loopback, ports};
 use spikeloom::interrupt::Unfinished;
-use spikeloom::virtual_board::VirtualBoard;
+use spikeloom::virtual_board::{VirtualBoard, VirtualConfig};
 use spikeloom::{Build, Error};
 use spikeloom_boards::Served;
 
@@ -63,21 +63,23 @@ impl Virtual {
     fn run(&self) -> miette::Result<()> {
         let build = Build::read(&self.build)?;
         let cfg = self.faulty.board(self.once, self.tools.from)?;
-        let board = VirtualBoard::new(&build, &cfg)?;
-        if let Some(remark) = board.remark() {
-            eprintln!("chip: {remark}");
-        }
-        let link = match &self.link {
-            Some(link) => Some(Link::new(board.path(), link)?),
-            None => None,
-        };
-        println!("{}", board.path().display());
-        // Whoever waits for the path reads it from a pipe.
-        let _ = std::io::stdout().flush();
-        board.serve(&mut |served| tell(served))?;
-        drop(link);
-        Ok(())
+        offer(&build, &cfg, self.link.as_deref())
     }
+}
+
+/// Offers a virtual board as a port, whose path is printed, until it ends.
+pub fn offer(build: &Build, cfg: &VirtualConfig, link: Option<&Path>) -> miette::Result<()> {
+    let board = VirtualBoard::new(build, cfg)?;
+    if let Some(remark) = board.remark() {
+        eprintln!("chip: {remark}");
+    }
+    let link = link.map(|link| Link::new(board.path(), link)).transpose()?;
+    println!("{}", board.path().display());
+    // Whoever waits for the path reads it from a pipe.
+    let _ = std::io::stdout().flush();
+    board.serve(&mut |served| tell(served))?;
+    drop(link);
+    Ok(())
 }
 
 /// A link that is there as long as the board is.

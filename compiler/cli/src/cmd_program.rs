@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use spikeloom::{Build, Error, StopAt};
 use spikeloom_bitstreams::{Memory, Programmer, Programming, target};
 
+use crate::args::{FaultArgs, ToolArgs};
+use crate::cmd_board::offer;
+
 /// Writes a build folder's bitstream to a board.
 ///
 /// Uses iceprog or openFPGALoader, whichever is installed and knows the board. Weights that do not
@@ -26,6 +29,13 @@ pub struct Program {
     /// Print the command and run nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Put the design on a virtual board, which is a port until Ctrl-C, as `board virtual` offers it.
+    #[arg(long = "virtual", conflicts_with_all = ["board", "volatile", "with", "dry_run"])]
+    in_verilator: bool,
+    #[command(flatten)]
+    tools: ToolArgs,
+    #[command(flatten, next_help_heading = "Of the virtual board")]
+    faulty: FaultArgs,
 }
 
 fn programmer() -> impl clap::builder::TypedValueParser<Value = Programmer> {
@@ -39,6 +49,12 @@ fn programmer() -> impl clap::builder::TypedValueParser<Value = Programmer> {
 impl Program {
     pub fn run(&self) -> miette::Result<()> {
         let build = Build::read(&self.build)?;
+        if self.in_verilator {
+            return offer(&build, &self.faulty.board(false, self.tools.from)?, None);
+        }
+        if self.faulty.are_given() {
+            return Err(Error::FaultsOfBoard.into());
+        }
         let board = target(&build.report.target)?;
         if let Some(name) = &self.board {
             let asked = target(name)?;

@@ -28,11 +28,15 @@ pub struct Board {
 
 impl Board {
     pub fn start(workshop: &Workshop, arguments: &str) -> Self {
+        Self::of(workshop, &format!("board virtual {arguments}"))
+    }
+
+    /// By whichever command offers one.
+    fn of(workshop: &Workshop, command: &str) -> Self {
         let mut process = Command::new("env")
             // What runs in the background may have been told to ignore signals.
             .args(["--default-signal=INT,TERM", env!("CARGO_BIN_EXE_spikeloom")])
-            .args(["board", "virtual"])
-            .args(arguments.split_whitespace())
+            .args(command.split_whitespace())
             .current_dir(workshop.path(""))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -309,7 +313,9 @@ fn an_imperfect_chip_differs_by_its_seed() {
     let port = workshop.line("check build --board port --chip chip.yaml");
     assert_eq!(port.code, Some(1));
     assert!(port.stderr.contains("faults_of_board"), "{}", port.stderr);
-    assert_ne!(check(&chip.replace("seed: 1", "seed: 2"), 3), first);
+    workshop.write("chip.yaml", chip.replace("seed: 1", "seed: 2"));
+    let board = Board::of(&workshop, "program build --virtual --chip chip.yaml");
+    assert_ne!(report(&format!("--board {}", board.path), 3), first);
     let noisy = check("input_noise: 20", 3);
     assert!(noisy["different"].as_u64() > Some(0), "{noisy}");
     workshop.write("chip.yaml", "stuck: 1");
