@@ -1,7 +1,7 @@
 """From a trained spiking network to a verified bitstream for a small FPGA.
 
     import spikeloom
-    spikeloom.compile("model.nir", target="icebreaker", semantics="snntorch", ticks=25)
+    spikeloom.compile("model.nir", semantics="snntorch", reset="subtract", encoding="direct", ticks=25)
     spikeloom.verify("build")
 
 Keyword arguments of :func:`compile` and :func:`load` are the keys of a project file, which are the

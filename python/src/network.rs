@@ -5,7 +5,8 @@ use std::path::Path;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use spikeloom::data::{DataSet, read_arrays};
+use spikeloom::data::aer::Sensor;
+use spikeloom::data::{DataSet, read_arrays, read_for};
 use spikeloom::quantised::quantise_on;
 use spikeloom::{Given, Model};
 use spikeloom_frontend::ProjectFile;
@@ -27,9 +28,32 @@ pub fn given(path: &str, options: &str) -> PyResult<Given> {
 /// Arrays of an NPZ archive as samples for a network, checked against it.
 pub fn samples(network: &Real, archive: &[u8]) -> PyResult<DataSet> {
     let name = Path::new("(arrays)");
-    let mut data = read_arrays(network, name, archive.to_vec()).map_err(exception)?;
+    let data = read_arrays(network, name, archive.to_vec()).map_err(exception)?;
+    checked(network, data, name)
+}
+
+/// Samples to calibrate a network on: arrays, or else the file that the settings name.
+pub fn calibration(
+    network: &Real,
+    project: &ProjectFile,
+    archive: Option<&[u8]>,
+) -> PyResult<Option<DataSet>> {
+    if let Some(archive) = archive {
+        return samples(network, archive).map(Some);
+    }
+    let path = project.calibration.as_ref().and_then(|c| c.data.as_deref());
+    path.map(|path| file(network, Path::new(path))).transpose()
+}
+
+/// Samples for a network in a file, checked against it.
+pub fn file(network: &Real, path: &Path) -> PyResult<DataSet> {
+    let data = read_for(network, path, None, &Sensor::default()).map_err(exception)?;
+    checked(network, data, path)
+}
+
+fn checked(network: &Real, mut data: DataSet, path: &Path) -> PyResult<DataSet> {
     let own = network.input.of_samples();
-    let checked = data.samples.check(&own, network.ticks, name);
+    let checked = data.samples.check(&own, network.ticks, path);
     checked.map_err(exception)?;
     data.samples.silence_teacher(&network.input);
     Ok(data)
@@ -130,8 +154,7 @@ impl Network {
     #[pyo3(signature = (calibration=None))]
     fn quantize(&self, py: Python<'_>, calibration: Option<&[u8]>) -> PyResult<Integers> {
         let network = normalise(&self.network);
-        let calibration = calibration.map(|archive| samples(&network, archive));
-        let calibration = calibration.transpose()?;
+        let calibration = self::calibration(&network, &self.project, calibration)?;
         let quantised = py
             .detach(|| quantise_on(&network, &self.project, calibration.as_ref()))
             .map_err(exception)?;

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Serialize;
-use spikeloom::data::{DataSet, Samples, random, read_for};
+use spikeloom::data::{DataSet, Samples, random};
 use spikeloom::simulate::{simulate_golden, simulate_verilator};
-use spikeloom::{Build, Counts, Given, Ladder, Model, Request, StopAt};
+use spikeloom::{Build, Counts, Given, Ladder, Request, StopAt};
 use spikeloom_bitstreams::ToolSource;
 use spikeloom_ladder::Rung;
 
 use crate::error::exception;
-use crate::network::{given, samples};
+use crate::network::{self, file, given, samples};
 
 /// Samples that are compared where none are given.
 const RANDOM_SAMPLES: usize = 64;
@@ -54,17 +54,12 @@ pub fn compile(
     let Given { model, project } = given(path, options)?;
     let steps = [StopAt::Verilog, StopAt::Netlist, StopAt::Bitstream];
     let stop_at = named(stop_at, &steps.map(|step| (step.name(), step)), "last step")?;
-    let calibration = match (calibration, &project.calibration) {
-        (Some(archive), _) => Some(calibration_of(&model, &project, |network| {
-            samples(network, archive)
-        })?),
-        (None, Some(settings)) => match &settings.data {
-            Some(path) => Some(calibration_of(&model, &project, |network| {
-                read_for(network, Path::new(path), None, &Default::default()).map_err(exception)
-            })?),
-            None => None,
-        },
-        (None, None) => None,
+    let calibration = match calibration.is_some() || project.calibration.is_some() {
+        true => {
+            let (network, _) = model.load(&project).map_err(exception)?;
+            network::calibration(&network, &project, calibration)?
+        }
+        false => None,
     };
     let output = PathBuf::from(project.output.as_deref().unwrap_or("build"));
     let request = Request {
@@ -81,30 +76,14 @@ pub fn compile(
     Ok(json(&report.map_err(exception)?))
 }
 
-fn calibration_of(
-    model: &Model,
-    project: &spikeloom_frontend::ProjectFile,
-    read: impl FnOnce(&spikeloom_ir::Network) -> PyResult<DataSet>,
-) -> PyResult<DataSet> {
-    let (network, _) = model.load(project).map_err(exception)?;
-    read(&network)
-}
-
 /// The samples of a build folder's network: arrays, or a file.
 fn data(build: &Build, archive: Option<&[u8]>, path: Option<&str>) -> PyResult<Option<DataSet>> {
-    if let Some(archive) = archive {
-        return samples(&build.network, archive).map(Some);
-    }
-    let Some(path) = path.map(Path::new) else {
-        return Ok(None);
-    };
     let network = &build.network;
-    let mut data = read_for(network, path, None, &Default::default()).map_err(exception)?;
-    let own = network.input.of_samples();
-    let checked = data.samples.check(&own, network.ticks, path);
-    checked.map_err(exception)?;
-    data.samples.silence_teacher(&network.input);
-    Ok(Some(data))
+    match (archive, path) {
+        (Some(archive), _) => samples(network, archive).map(Some),
+        (None, Some(path)) => file(network, Path::new(path)).map(Some),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Runs samples through the golden model or the Verilog, and gives the summary as JSON.

@@ -36,6 +36,17 @@ def test_membranes_are_in_units_of_the_model(model, test):
     assert numpy.abs(found.membranes["1"][:, 0] - hidden[0].numpy()).max() < 0.05
 
 
+def test_networks_are_calibrated_on_arrays_or_files(model, training, test, tmp_path):
+    plain = spikeloom.load(model.graph, bits=3, **SETTINGS).quantize()
+    samples = training.spikes[:64]
+    of_array = spikeloom.load(model.graph, bits=3, **SETTINGS).quantize(calibrate=samples)
+    numpy.savez(tmp_path / "train.npz", input=samples.astype(numpy.uint8))
+    settings = {"calibration": {"data": tmp_path / "train.npz"}, **SETTINGS}
+    of_file = spikeloom.load(model.graph, bits=3, **settings).quantize()
+    assert str(of_array) == str(of_file)
+    assert str(of_array) != str(plain)
+
+
 def test_weights_go_in_and_come_out(model, test):
     network = spikeloom.load(model.graph, bits=8, **SETTINGS)
     own = model.fc1.weight.detach().numpy()
