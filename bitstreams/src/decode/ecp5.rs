@@ -34,7 +34,7 @@ const DEVICES: &[(&str, &str)] = &[
 
 /// Decodes the text that `ecpunpack` made of a bitstream; `folder` is that of the database.
 pub(super) fn decode(text: &str, folder: &Path, target: &Target) -> Result<Decoded, Error> {
-    let configuration = Configuration::read(text)?;
+    let mut configuration = Configuration::read(text)?;
     let wanted = DEVICES.iter().find(|(device, _)| *device == target.device);
     if wanted.is_none_or(|(_, name)| *name != configuration.device) {
         return Err(Error::OtherDevice {
@@ -44,6 +44,10 @@ pub(super) fn decode(text: &str, folder: &Path, target: &Target) -> Result<Decod
         });
     }
     let database = Database::read(&folder.join("ECP5"), &configuration.device, &target.package)?;
+    configuration.find_hidden_modes(
+        |kind| database.modes(kind),
+        |kind, name, word| Some(database.choice(kind, name)?.options.get(word)?.as_slice()),
+    );
     let mut decoder = Decoder {
         configuration: &configuration,
         database: &database,

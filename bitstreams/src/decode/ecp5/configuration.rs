@@ -1,11 +1,15 @@
 //! What a bitstream sets, tile by tile, as `ecpunpack` writes it.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::database::Choice;
 use crate::error::Error;
 
 const FILE: &str = "unpacked.config";
+
+/// What `ecpunpack` says of a setting whose bits are none of its words.
+const NO_WORD: &str = "_NONE_";
 
 /// Row and column of a tile.
 pub(super) type Place = (i16, i16);
@@ -90,6 +94,52 @@ impl Configuration {
         match found.device.is_empty() {
             true => Err(Error::malformed(FILE, "it names no device")),
             false => Ok(found),
+        }
+    }
+
+    /// Finds modes that `ecpunpack` did not, for a bit of them is also that of another setting: a block
+    /// RAM's, where its write enable is inverted.
+    ///
+    /// `modes` has, of a kind of tile, each mode that may be set, with its words and the bits of each.
+    pub(super) fn find_hidden_modes<'d>(
+        &mut self,
+        modes: impl Fn(&str) -> Vec<(&'d str, &'d Choice)>,
+        bits_of: impl Fn(&str, &str, &str) -> Option<&'d [String]>,
+    ) {
+        for ((_, kind), tile) in &mut self.tiles {
+            if tile.unknown.is_empty() {
+                continue;
+            }
+            let named = tile.settings.iter();
+            let named = named.filter_map(|(name, own)| bits_of(kind, name, &own.value));
+            let mut on: BTreeSet<String> = tile.unknown.iter().cloned().collect();
+            on.extend(named.flatten().filter(|bit| !bit.starts_with('!')).cloned());
+            for (name, choice) in modes(kind) {
+                let own = tile.settings.get(name);
+                if own.is_some_and(|own| own.value != NO_WORD) {
+                    continue;
+                }
+                // Bits of other settings may be set against its word, but none that no one explains.
+                let fits = choice.options.iter().filter(|(_, bits)| {
+                    bits.iter().all(|bit| match bit.strip_prefix('!') {
+                        None => on.contains(bit),
+                        Some(bit) => !tile.unknown.iter().any(|unknown| unknown == bit),
+                    })
+                });
+                let n_set = |bits: &[String]| bits.iter().filter(|b| !b.starts_with('!')).count();
+                let Some((word, bits)) = fits.max_by_key(|(_, bits)| n_set(bits)) else {
+                    continue;
+                };
+                if !bits.iter().any(|bit| tile.unknown.contains(bit)) {
+                    continue;
+                }
+                tile.unknown.retain(|bit| !bits.contains(bit));
+                let setting = Setting {
+                    value: word.clone(),
+                    understood: Cell::new(false),
+                };
+                tile.settings.insert(name.to_owned(), setting);
+            }
         }
     }
 
@@ -183,6 +233,40 @@ unknown: F2B5
         found
             .all_understood(|_, name, _| name.ends_with("INIT"))
             .unwrap();
+    }
+
+    /// An inverted write enable sets a bit that one mode has and the other lacks.
+    #[test]
+    fn modes_that_share_a_bit_are_found() {
+        let option = |word: &str, bits: &[&str]| {
+            let bits = bits.iter().map(|&bit| bit.to_owned()).collect();
+            (word.to_owned(), bits)
+        };
+        let mode = Choice {
+            default: "NONE".to_owned(),
+            options: BTreeMap::from([
+                option("NONE", &["!F33B0", "!F35B0", "!F99B0"]),
+                option("DP16KD", &["!F33B0", "!F35B0", "F99B0"]),
+                option("PDPW16KD", &["F33B0", "F35B0", "F99B0"]),
+            ]),
+        };
+        let inverted = ["F35B0".to_owned()];
+        let found = |unknown: &str| {
+            let text = format!(
+                ".device d\n.tile R1C2:EBR\nenum: EBR1.MODE _NONE_\n\
+                 enum: EBR1.WEAMUX INV\nunknown: {unknown}\n"
+            );
+            let mut found = Configuration::read(&text).unwrap();
+            found.find_hidden_modes(
+                |_| vec![("EBR1.MODE", &mode)],
+                |_, name, _| (name == "EBR1.WEAMUX").then_some(&inverted[..]),
+            );
+            let mode = found.setting((1, 2), "EBR", "EBR1.MODE");
+            let mode = mode.map(str::to_owned).unwrap_or_default();
+            (mode, found.tiles[&((1, 2), "EBR".to_owned())].unknown.len())
+        };
+        assert_eq!(found("F99B0"), ("DP16KD".to_owned(), 0));
+        assert_eq!(found("F98B0"), (NO_WORD.to_owned(), 1));
     }
 
     #[test]

@@ -271,6 +271,15 @@ impl Database {
         self.kinds.get(kind)?.choices.get(name)
     }
 
+    /// The modes of a kind of tile's cells.
+    pub(super) fn modes(&self, kind: &str) -> Vec<(&str, &Choice)> {
+        let choices = self.kinds.get(kind).into_iter().flat_map(|k| &k.choices);
+        let modes = choices.filter(|(name, _)| name.ends_with(".MODE"));
+        let mut modes: Vec<(&str, &Choice)> = modes.map(|(n, c)| (n.as_str(), c)).collect();
+        modes.sort_by_key(|(name, _)| *name);
+        modes
+    }
+
     /// The default of a setting that is a number.
     pub(super) fn number(&self, kind: &str, name: &str) -> Option<&str> {
         let number = self.kinds.get(kind)?.numbers.get(name)?;
