@@ -1,7 +1,7 @@
 //! A board, virtual or real, in the hands of Python.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use pyo3::exceptions::{PyKeyError, PyValueError};
@@ -12,9 +12,7 @@ use spikeloom::chip::ChipFile;
 use spikeloom::reload::Reloadable;
 use spikeloom::virtual_board::{VirtualBoard, VirtualConfig};
 use spikeloom::{Build, Error};
-use spikeloom_boards::{
-    Error as DeviceError, FaultRates, Layout, SerialPort, ServeConfig, Session, TransportError,
-};
+use spikeloom_boards::{Error as DeviceError, Layout, SerialPort, Session, TransportError};
 use spikeloom_ir::Quantized;
 use spikeloom_ir::quantized::Decoder;
 
@@ -30,6 +28,8 @@ pub struct Board {
     build: Build,
     /// The design with the weights that the board has now.
     quantized: Quantized,
+    /// Which of them may be replaced; found when it is first asked for, as it quantises the network.
+    reloadable: OnceLock<Reloadable>,
     /// `None` once it is closed.
     session: Mutex<Option<Session<SerialPort>>>,
     /// Where the board is in this program.
@@ -61,14 +61,8 @@ impl Board {
             return Err(exception(Error::FaultsOfBoard));
         }
         let cfg = VirtualConfig {
-            serve: ServeConfig {
-                once: true,
-                faults: FaultRates::NONE,
-                reset: 0.0,
-                seed: 1,
-            },
             chip,
-            tools,
+            ..VirtualConfig::perfect(tools)
         };
         let opened = py.detach(|| {
             let (path, told, thread) = match port {
@@ -88,6 +82,7 @@ impl Board {
         Ok(Self {
             quantized: build.quantized.clone(),
             build,
+            reloadable: OnceLock::new(),
             session: Mutex::new(Some(session)),
             thread,
             told,
@@ -142,7 +137,7 @@ impl Board {
 
     /// Names of the projections whose weights can be replaced.
     fn reloadable(&self) -> PyResult<Vec<String>> {
-        let own = Reloadable::of(&self.build).map_err(exception)?;
+        let own = self.own_weights()?;
         let names = own.projections.iter();
         Ok(names
             .map(|id| self.quantized.projections[id.0].name.clone())
@@ -154,7 +149,7 @@ impl Board {
         let output = self.quantized.output.0;
         match self.quantized.decoder {
             Decoder::StateSum { .. } => {
-                let own = Reloadable::of(&self.build).map_err(exception)?;
+                let own = self.own_weights()?;
                 Ok(own.report.populations[output].units.clone())
             }
             _ => Ok(vec![1.0; self.quantized.populations[output].n_neurons]),
@@ -169,10 +164,10 @@ impl Board {
         name: &str,
         values: &[u8],
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let own = Reloadable::of(&self.build).map_err(exception)?;
+        let own = self.own_weights()?;
         let mut ids = own.projections.iter();
         let found = ids.find(|id| self.quantized.projections[id.0].name == name);
-        let id = found.ok_or_else(|| {
+        let id = *found.ok_or_else(|| {
             let names = own.projections.iter();
             let names: Vec<&str> = names
                 .map(|id| self.quantized.projections[id.0].name.as_str())
@@ -220,6 +215,15 @@ impl Board {
 }
 
 impl Board {
+    fn own_weights(&self) -> PyResult<&Reloadable> {
+        if self.reloadable.get().is_none() {
+            let own = Reloadable::of(&self.build).map_err(exception)?;
+            // Whoever was quicker found the same.
+            let _ = self.reloadable.set(own);
+        }
+        Ok(self.reloadable.get().expect("it was just set"))
+    }
+
     fn with_session<T>(
         &self,
         job: impl FnOnce(&mut Session<SerialPort>) -> Result<T, DeviceError>,

@@ -25,6 +25,22 @@ pub struct VirtualConfig {
     pub tools: ToolSource,
 }
 
+impl VirtualConfig {
+    /// A perfect board, for one client.
+    pub fn perfect(tools: ToolSource) -> Self {
+        Self {
+            serve: ServeConfig {
+                once: true,
+                faults: FaultRates::NONE,
+                reset: 0.0,
+                seed: 1,
+            },
+            chip: None,
+            tools,
+        }
+    }
+}
+
 /// A board that is powered, and whose port is there.
 pub struct VirtualBoard {
     port: PseudoTerminal,
