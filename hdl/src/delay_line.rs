@@ -23,19 +23,40 @@ pub enum DelayState {
     Token,
 }
 
+/// What comes with the events of a [`DelayLine`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// An index.
+    Index,
+    /// An index, and above it a number of spikes of so many bits.
+    Number(usize),
+    /// A value of so many bits, of each channel in every tick, in order.
+    Value(usize),
+}
+
+impl Carried {
+    /// Bits of a word that waits.
+    fn word_bits(self) -> usize {
+        match self {
+            Self::Index => 1,
+            Self::Number(bits) | Self::Value(bits) => bits,
+        }
+    }
+}
+
 /// Keeps events until the tick in which they are due.
 ///
 /// | port | direction | meaning |
 /// | --- | --- | --- |
 /// | `clock` | in | rising edge |
-/// | `event_in_*` | in, `ready` out | events, with the number of spikes above the index, and tokens |
+/// | `event_in_*` | in, `ready` out | events, with what is [`Carried`], and tokens |
 /// | `event_out_*` | out, `ready` in | the same, each channel's as many ticks late as it has |
 ///
 /// Protocol:
 /// 1. For each channel and each of the ticks to come a word says how often the channel's event of
-///    that tick fired. An event is written there, one a cycle.
-/// 2. A `TICK` goes over the channels' words of this tick, one a cycle: what is not 0 goes out, and 0
-///    is written behind it. Then the `TICK` goes.
+///    that tick fired, or its value. An event is written there, one a cycle.
+/// 2. A `TICK` goes over the channels' words of this tick, one a cycle: what is not 0 goes out, of
+///    values all, and 0 is written behind it. Then the `TICK` goes.
 /// 3. A `BEGIN` writes 0 everywhere, one word a cycle, and goes.
 ///
 /// A channel sends once a tick and so is due once a tick, and a bit for each channel and tick is enough:
@@ -74,6 +95,8 @@ pub struct DelayLine {
     event1: BitRegister,
     index1: Register,
     number1: Register,
+    /// Of values, the channel of the next one.
+    arriving: Vec<Register>,
     /// A word's address: the channel, its tick below.
     at: Register,
     kind: Register,
@@ -82,6 +105,7 @@ pub struct DelayLine {
     is_event: Signal<Local, Bit>,
     scans: Signal<Local, Bit>,
     moves: Signal<Local, Bit>,
+    is_due: Signal<Local, Bit>,
     in_index: DSignal<Local>,
     in_number: DSignal<Local>,
     due: DSignal<Local>,
@@ -103,31 +127,38 @@ pub struct DelayLine {
     last_channel: DConst,
     number_one: DConst,
     number_zero: DConst,
+    index_zero: DConst,
+    index_one: DConst,
     _address_bits: usize,
     _index_bits: usize,
     _number_bits: usize,
     _in_bits: usize,
     _n_numbered: usize,
     _n_plain: usize,
+    _n_values: usize,
 }
 
 impl DelayLine {
-    /// For channels with the given delays, one row each ([`delay_image`]), whose events come with
-    /// numbers of `number_bits` bits; 0 for none.
+    /// For channels with the given delays, one row each ([`delay_image`]).
     ///
     /// # Errors
     /// If a width is out of range.
-    pub fn new(delays: &MemoryImage, number_bits: usize) -> Result<Self, Error> {
+    pub fn new(delays: &MemoryImage, carried: Carried) -> Result<Self, Error> {
         let rom = RomMemory::with_image(delays);
         let index_bits = rom.read_address.width();
         let slot_bits = rom.read_data[0].width();
-        let word_bits = number_bits.max(1);
+        let word_bits = carried.word_bits();
         let n_rows = delays.depth() << slot_bits;
         let words = RowMemory::new(&[SignalType::unsigned(word_bits)], n_rows)?
             .without_collisions()
             .without_contents();
         let address_bits = words.read_address.width();
-        let in_bits = index_bits + number_bits;
+        let in_bits = match carried {
+            Carried::Index => index_bits,
+            Carried::Number(bits) => index_bits + bits,
+            Carried::Value(bits) => bits,
+        };
+        let is_value = matches!(carried, Carried::Value(_));
         Ok(Self {
             clock: Signal::default(),
             event_in_valid: Signal::default(),
@@ -145,6 +176,10 @@ impl DelayLine {
             event1: BitRegister::default(),
             index1: Register::new(index_bits),
             number1: Register::with_value(DBits::unsigned(1, word_bits)),
+            arriving: is_value
+                .then(|| Register::new(index_bits))
+                .into_iter()
+                .collect(),
             at: Register::new(address_bits),
             kind: Register::new(KIND_BITS),
             takes: Signal::default(),
@@ -152,6 +187,7 @@ impl DelayLine {
             is_event: Signal::default(),
             scans: Signal::default(),
             moves: Signal::default(),
+            is_due: Signal::default(),
             in_index: DSignal::new(index_bits),
             in_number: DSignal::new(word_bits),
             due: DSignal::new(slot_bits),
@@ -173,12 +209,15 @@ impl DelayLine {
             last_channel: DConst::new(delays.depth() as u64 - 1, address_bits),
             number_one: DConst::new(1, word_bits),
             number_zero: DConst::new(0, word_bits),
+            index_zero: DConst::new(0, index_bits),
+            index_one: DConst::new(1, index_bits),
             _address_bits: address_bits,
             _index_bits: index_bits,
             _number_bits: word_bits,
             _in_bits: in_bits,
-            _n_numbered: number_bits.min(1),
-            _n_plain: 1 - number_bits.min(1),
+            _n_numbered: usize::from(matches!(carried, Carried::Number(_))),
+            _n_plain: usize::from(carried == Carried::Index),
+            _n_values: usize::from(is_value),
         })
     }
 }
@@ -214,6 +253,18 @@ impl Logic for DelayLine {
                 self._number_bits,
             );
         }
+        for i in 0..self._n_values {
+            self.arriving[i].clock.next = self.clock.val();
+            self.arriving[i].d.next = self.arriving[i].q.val();
+            if self.accept.val() {
+                self.arriving[i].d.next = self.index_zero.val();
+                if self.is_event.val() {
+                    self.arriving[i].d.next = self.arriving[i].q.val() + self.index_one.val();
+                }
+            }
+            self.in_index.next = self.arriving[i].q.val();
+            self.in_number.next = self.event_in_index.val();
+        }
         self.delays.read_address.next = self.in_index.val();
         self.event1.d.next = self.accept.val() & self.is_event.val();
         self.index1.d.next = self.in_index.val();
@@ -237,8 +288,11 @@ impl Logic for DelayLine {
 
         // Going over the words: what is read is always the present one.
         self.scans.next = self.state.q.val() == DelayState::Scan;
-        self.moves.next =
-            self.scans.val() & (self.event_out_ready.val() | !self.words.read_data[0].val().any());
+        self.is_due.next = self.words.read_data[0].val().any();
+        for _i in 0..self._n_values {
+            self.is_due.next = true;
+        }
+        self.moves.next = self.scans.val() & (self.event_out_ready.val() | !self.is_due.val());
         self.channel.next = self.at.q.val() >> self.slot_shift.val();
         self.next_at.next = self.at.q.val();
         if self.moves.val() {
@@ -271,13 +325,16 @@ impl Logic for DelayLine {
         }
 
         // What goes out.
-        self.event_out_valid.next = self.scans.val() & self.words.read_data[0].val().any();
+        self.event_out_valid.next = self.scans.val() & self.is_due.val();
         self.event_out_kind.next = self.kind_event.val();
         self.event_out_index.next = bit_cast(self.channel.val(), self._in_bits);
         self.out_number.next = bit_cast(self.words.read_data[0].val(), self._in_bits);
         for _i in 0..self._n_numbered {
             self.event_out_index.next = bit_cast(self.channel.val(), self._in_bits)
                 | (self.out_number.val() << self.number_shift.val());
+        }
+        for _i in 0..self._n_values {
+            self.event_out_index.next = self.words.read_data[0].val();
         }
         if self.state.q.val() == DelayState::Token {
             self.event_out_valid.next = true;
@@ -306,36 +363,33 @@ mod tests {
         #[test]
         fn events_come_when_they_are_due(
             delays in prop::collection::vec(0u32..6, 1..7),
-            numbered in any::<bool>(),
+            carried in prop::sample::select(vec![Carried::Index, Carried::Number(3), Carried::Value(3)]),
             samples in prop::collection::vec(prop::collection::vec(prop::collection::vec(0u64..8, 7), 1..9), 1..4),
             pattern in any::<u64>(),
         ) {
             let n = delays.len();
             let image = delay_image(&delays, "delays.hex".into()).unwrap();
-            let mut line = DelayLine::new(&image, if numbered { 3 } else { 0 }).unwrap();
+            let mut line = DelayLine::new(&image, carried).unwrap();
             line.connect_all();
             check_all(&line).unwrap();
             let shift = line._index_bits;
-            // How often a channel fires in a tick; at most once without numbers.
-            let fires = |n: u64| if numbered { n } else { n & 1 };
-            let word = |channel: usize, times: u64| {
-                channel as u64 | if numbered { times << shift } else { 0 }
+            // What a channel sends in a tick, if it does.
+            let word = |channel: usize, word: u64| match carried {
+                Carried::Index => (word & 1 == 1).then_some(channel as u64),
+                Carried::Number(_) => (word > 0).then_some(channel as u64 | word << shift),
+                Carried::Value(_) => Some(word),
             };
             let mut sent = VecDeque::new();
             let mut wanted = Vec::new();
             for ticks in &samples {
                 sent.push_back((BEGIN, 0));
                 wanted.push((BEGIN, 0));
-                for (tick, numbers) in ticks.iter().enumerate() {
-                    for (channel, &times) in numbers.iter().enumerate().take(n) {
-                        if fires(times) > 0 {
-                            sent.push_back((EVENT, word(channel, fires(times))));
-                        }
-                        if let Some(then) = tick.checked_sub(delays[channel] as usize)
-                            && fires(ticks[then][channel]) > 0
-                        {
-                            wanted.push((EVENT, word(channel, fires(ticks[then][channel]))));
-                        }
+                for (tick, words) in ticks.iter().enumerate() {
+                    for (channel, &now) in words.iter().enumerate().take(n) {
+                        sent.extend(word(channel, now).map(|word| (EVENT, word)));
+                        let then = tick.checked_sub(delays[channel] as usize);
+                        let due = then.map_or(0, |then| ticks[then][channel]);
+                        wanted.extend(word(channel, due).map(|word| (EVENT, word)));
                     }
                     sent.push_back((TICK, 0));
                     wanted.push((TICK, 0));

@@ -42,6 +42,7 @@ mod port;
 mod program;
 mod repeater;
 mod simulation;
+mod spike_planes;
 mod stage;
 mod tick_count;
 mod walk;
@@ -54,7 +55,7 @@ pub use datapath::{
     Comparison, DataInput, DataKind, DataOp, DataOutput, DataPath, DataPathSpec, DataStep, ValueId,
 };
 pub use decoder::{ScoreRule, ScoreSource, Scores};
-pub use delay_line::{DelayLine, DelayState, delay_image};
+pub use delay_line::{Carried, DelayLine, DelayState, delay_image};
 pub use device::{Device, DeviceConfig, Seat, Top};
 pub use device_simulation::{DeviceSimulation, TraceRecord};
 pub use encoder::{EncoderConfig, SampleEncoder, SeriesEncoder};
@@ -77,6 +78,7 @@ pub use port::{Port, PortConfig};
 pub use program::datapath_of;
 pub use repeater::Repeater;
 pub use simulation::{NotSettled, clock_cycle, settle};
+pub use spike_planes::SpikePlanes;
 pub use stage::{
     COUNTER_BITS, COUNTERS, LEARNED_BYTES, LearnReader, POST_TRACE_SPACE, PRE_TRACE_SPACE,
     RESULT_SPACE, STATE_SPACE, Stage, TAG_SPACE, TRACE_PLACES, WEIGHT_SPACE, state_bytes,

@@ -80,7 +80,7 @@ pub struct PlaneSender {
     kind_tick: DConst,
     kind_plane: DConst,
     kind_begin: DConst,
-    _wide: usize,
+    _planes: usize,
     _out_bits: usize,
 }
 
@@ -92,8 +92,6 @@ impl PlaneSender {
     /// If a width is out of range.
     pub fn new(n: usize, out_bits: usize, bits: usize, planes: usize) -> Result<Self, Error> {
         let index = index_bits(n);
-        // What only keeps the pace may have fewer planes than its source's values have bits.
-        let wide = bits.max(planes);
         let memory = RowMemory::new(&[SignalType::unsigned(bits)], n)?.without_collisions();
         let memory = if n <= LOGIC_VALUES {
             memory.in_logic()
@@ -114,22 +112,22 @@ impl PlaneSender {
             state: StateRegister::new(PlaneState::Fill),
             at: Register::new(index),
             at_next: DSignal::new(index),
-            mask: Register::new(wide),
+            mask: Register::new(planes),
             value: DSignal::signed(bits),
-            extended: DSignal::signed(wide),
-            selected: DSignal::new(wide),
+            extended: DSignal::signed(planes),
+            selected: DSignal::new(planes),
             is_set: Signal::default(),
             at_zero: DConst::new(0, index),
             at_one: DConst::new(1, index),
             at_last: DConst::new(n as u64 - 1, index),
-            mask_first: DConst::new(1 << (planes - 1), wide),
-            mask_last: DConst::new(1, wide),
+            mask_first: DConst::new(1 << (planes - 1), planes),
+            mask_last: DConst::new(1, planes),
             mask_shift: DConst::new(1, 1),
             kind_event: DConst::new(EVENT, KIND_BITS),
             kind_tick: DConst::new(TICK, KIND_BITS),
             kind_plane: DConst::new(PLANE, KIND_BITS),
             kind_begin: DConst::new(BEGIN, KIND_BITS),
-            _wide: wide,
+            _planes: planes,
             _out_bits: out_bits,
         })
     }
@@ -141,7 +139,7 @@ impl Logic for PlaneSender {
         clock!(self, clock, memory);
         dff_setup!(self, clock, state, at, mask);
         self.value.next = signed_cast(self.memory.read_data[0].val());
-        self.extended.next = signed_bit_cast(self.value.val(), self._wide);
+        self.extended.next = signed_bit_cast(self.value.val(), self._planes);
         self.selected.next = unsigned_cast(self.extended.val()) & self.mask.q.val();
         self.is_set.next = self.selected.val().any();
 

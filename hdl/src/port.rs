@@ -3,13 +3,14 @@
 use rust_hdl_core::prelude::*;
 
 use crate::core::index_bits;
-use crate::delay_line::DelayLine;
+use crate::delay_line::{Carried, DelayLine};
 use crate::error::Error;
 use crate::event::KIND_BITS;
 use crate::event_fifo::EventFifo;
 use crate::image::MemoryImage;
 use crate::plane_sender::PlaneSender;
 use crate::repeater::Repeater;
+use crate::spike_planes::SpikePlanes;
 use crate::width::{DConst, DSignal, bit_cast};
 
 /// Everything that fixes a [`Port`].
@@ -27,6 +28,8 @@ pub struct PortConfig {
     pub value_bits: Option<usize>,
     /// Bit planes that a tick becomes, where the core takes graded values.
     pub planes: Option<usize>,
+    /// Which of them, counted from the last, its spikes are.
+    pub spike_shift: usize,
     /// The queue holds `2^fifo_address_bits` events.
     pub fifo_address_bits: usize,
     /// Only the tokens that begin samples and end ticks are wanted.
@@ -46,7 +49,8 @@ pub struct PortConfig {
 /// | `event_out_*` | out, `ready` in | events, each once a spike, or those of bit planes, and tokens |
 ///
 /// Resources: as [`EventFifo`], as [`DelayLine`] where channels have delays of their own, as
-/// [`Repeater`] where the source counts its spikes, and as [`PlaneSender`] where it is graded.
+/// [`Repeater`] where the source counts its spikes, as [`PlaneSender`] where it is graded, and as
+/// [`SpikePlanes`] where others are.
 #[derive(LogicBlock)]
 pub struct Port {
     /// Rising edge.
@@ -69,6 +73,7 @@ pub struct Port {
     pub event_out_index: DSignal<Out>,
     fifo: EventFifo,
     lines: Vec<DelayLine>,
+    spike_planes: Vec<SpikePlanes>,
     repeater: Vec<Repeater>,
     sender: Vec<PlaneSender>,
     stored_valid: Signal<Local, Bit>,
@@ -79,6 +84,8 @@ pub struct Port {
     plane: DConst,
     _n_lines: usize,
     _n_prompt: usize,
+    _n_spike_planes: usize,
+    _n_whole: usize,
     _n_repeaters: usize,
     _index_bits: usize,
     _n_senders: usize,
@@ -102,20 +109,27 @@ impl Port {
             .then(|| Repeater::new(index, number))
             .into_iter()
             .collect();
+        let carried = match (cfg.value_bits, number) {
+            (Some(bits), _) => Carried::Value(bits),
+            (None, 0) => Carried::Index,
+            (None, bits) => Carried::Number(bits),
+        };
         let lines = cfg
             .delays
             .iter()
-            .map(|delays| DelayLine::new(delays, number))
+            .map(|delays| DelayLine::new(delays, carried))
             .collect::<Result<Vec<_>, Error>>()?;
         let queued = cfg.value_bits.unwrap_or(index + number);
-        let sender = match cfg.planes {
-            // A pace has no values, only as many planes as the others.
-            Some(planes) => {
-                let n = if cfg.is_pace { 1 } else { cfg.n_pre };
-                vec![PlaneSender::new(n, index, queued, planes)?]
-            }
-            None => vec![],
-        };
+        let is_graded = cfg.value_bits.is_some() && !cfg.is_pace;
+        let sender = cfg.planes.filter(|_| is_graded);
+        let sender: Vec<PlaneSender> = sender
+            .map(|planes| PlaneSender::new(cfg.n_pre, index, queued, planes))
+            .into_iter()
+            .collect::<Result<_, Error>>()?;
+        let spike_planes: Vec<SpikePlanes> = (cfg.planes.filter(|_| !is_graded))
+            .map(|planes| SpikePlanes::new(queued, planes, cfg.spike_shift))
+            .into_iter()
+            .collect();
         Ok(Self {
             clock: Signal::default(),
             event_in_valid: Signal::default(),
@@ -136,6 +150,9 @@ impl Port {
             _n_lines: lines.len(),
             _n_prompt: 1 - lines.len(),
             lines,
+            _n_spike_planes: spike_planes.len(),
+            _n_whole: 1 - spike_planes.len(),
+            spike_planes,
             _n_repeaters: repeater.len(),
             _index_bits: index,
             _n_senders: sender.len(),
@@ -163,18 +180,38 @@ impl Logic for Port {
         self.fifo.event_in_index.next = self.event_in_index.val();
         self.nearly_full.next = self.fifo.nearly_full.val();
         for _i in 0..self._n_prompt {
-            self.stored_valid.next = self.fifo.event_out_valid.val();
-            self.stored_kind.next = self.fifo.event_out_kind.val();
-            self.stored_index.next = self.fifo.event_out_index.val();
+            for _j in 0..self._n_whole {
+                self.stored_valid.next = self.fifo.event_out_valid.val();
+                self.stored_kind.next = self.fifo.event_out_kind.val();
+                self.stored_index.next = self.fifo.event_out_index.val();
+            }
+            for j in 0..self._n_spike_planes {
+                self.spike_planes[j].event_in_valid.next = self.fifo.event_out_valid.val();
+                self.spike_planes[j].event_in_kind.next = self.fifo.event_out_kind.val();
+                self.spike_planes[j].event_in_index.next = self.fifo.event_out_index.val();
+            }
         }
         for i in 0..self._n_lines {
             self.lines[i].clock.next = self.clock.val();
             self.lines[i].event_in_valid.next = self.fifo.event_out_valid.val();
             self.lines[i].event_in_kind.next = self.fifo.event_out_kind.val();
             self.lines[i].event_in_index.next = self.fifo.event_out_index.val();
-            self.stored_valid.next = self.lines[i].event_out_valid.val();
-            self.stored_kind.next = self.lines[i].event_out_kind.val();
-            self.stored_index.next = self.lines[i].event_out_index.val();
+            for _j in 0..self._n_whole {
+                self.stored_valid.next = self.lines[i].event_out_valid.val();
+                self.stored_kind.next = self.lines[i].event_out_kind.val();
+                self.stored_index.next = self.lines[i].event_out_index.val();
+            }
+            for j in 0..self._n_spike_planes {
+                self.spike_planes[j].event_in_valid.next = self.lines[i].event_out_valid.val();
+                self.spike_planes[j].event_in_kind.next = self.lines[i].event_out_kind.val();
+                self.spike_planes[j].event_in_index.next = self.lines[i].event_out_index.val();
+            }
+        }
+        for j in 0..self._n_spike_planes {
+            self.spike_planes[j].clock.next = self.clock.val();
+            self.stored_valid.next = self.spike_planes[j].event_out_valid.val();
+            self.stored_kind.next = self.spike_planes[j].event_out_kind.val();
+            self.stored_index.next = self.spike_planes[j].event_out_index.val();
         }
         for _i in 0..self._n_plain {
             self.event_out_valid.next = self.stored_valid.val();
@@ -205,11 +242,24 @@ impl Logic for Port {
             self.repeater[i].event_out_ready.next = self.event_out_ready.val();
             self.stored_taken.next = self.repeater[i].event_in_ready.val();
         }
+        for j in 0..self._n_spike_planes {
+            self.spike_planes[j].event_out_ready.next = self.stored_taken.val();
+        }
         for _i in 0..self._n_prompt {
-            self.fifo.event_out_ready.next = self.stored_taken.val();
+            for _j in 0..self._n_whole {
+                self.fifo.event_out_ready.next = self.stored_taken.val();
+            }
+            for j in 0..self._n_spike_planes {
+                self.fifo.event_out_ready.next = self.spike_planes[j].event_in_ready.val();
+            }
         }
         for i in 0..self._n_lines {
-            self.lines[i].event_out_ready.next = self.stored_taken.val();
+            for _j in 0..self._n_whole {
+                self.lines[i].event_out_ready.next = self.stored_taken.val();
+            }
+            for j in 0..self._n_spike_planes {
+                self.lines[i].event_out_ready.next = self.spike_planes[j].event_in_ready.val();
+            }
             self.fifo.event_out_ready.next = self.lines[i].event_in_ready.val();
         }
     }

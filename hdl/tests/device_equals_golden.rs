@@ -246,6 +246,9 @@ struct Pieces {
     /// Populations that send graded values, and of them those with a table.
     graded: usize,
     tables: usize,
+    /// Projections whose spikes count more than 1, and graded ones with a delay of each channel.
+    shifted: usize,
+    late_values: usize,
     /// Networks in which populations share cores, those who do, and of them those with a loop or
     /// delay, fed by a population that the core has too, or by one that it has not; and networks
     /// with a population beside that has a core of its own.
@@ -320,6 +323,9 @@ fn run(network: &Network, seed: u64, fold: Folding, pieces: &mut Pieces) -> Opti
         pieces.poolings += usize::from(!p.pooling.is_empty());
         let overlaps = p.pooling.iter().any(|p| !p.window.is_disjoint());
         pieces.overlaps += usize::from(overlaps);
+        pieces.shifted += usize::from(p.spike_shift > 0);
+        let is_late = p.channel_delays.is_some() && quantized.is_graded(p.source);
+        pieces.late_values += usize::from(is_late);
     }
     for p in &quantized.populations {
         pieces.numbers += usize::from(p.program.spike_bits() > 1);
@@ -394,7 +400,12 @@ fn device_equals_golden_on_random_planes() {
 #[test]
 fn device_equals_golden_on_random_reservoirs() {
     let p = run_all(1..31, Folding::Never, random_reservoir);
-    let enough = p.graded > 40 && p.tables > 30 && p.loops > 25 && p.refused == 0;
+    let enough = p.graded > 40
+        && p.tables > 30
+        && p.loops > 25
+        && p.shifted > 12
+        && p.late_values > 15
+        && p.refused == 0;
     assert!(enough, "{p:?}");
 }
 

@@ -4,7 +4,7 @@ use spikeloom_ir::coding::{Delta, Latency, LatencyForm};
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::network::{
     Adaptation, Compare, Decoder, Encoder, Firing, Input, Network, Neuron, Population, Projection,
-    Reset, ResetAt, Semantics, Source, Synapse, SynapseSeen,
+    Reset, ResetAt, Semantics, SentAt, Source, Synapse, SynapseSeen,
 };
 use spikeloom_ir::{Origin, PopulationId};
 
@@ -65,7 +65,7 @@ pub fn random_network(seed: u64) -> Network {
             compare: [Compare::Greater, Compare::GreaterOrEqual][r.below(2) as usize],
             refractory_ticks: r.below(3) as u32,
             multi_spike: false,
-            sent_at: Default::default(),
+            sent_at: [SentAt::SameTick, SentAt::NextTick][r.below(2) as usize],
             adaptation: (r.below(3) == 0).then(|| Adaptation {
                 decay_adapt: vec![[0.0, 0.7, 0.95, 1.0][r.below(4) as usize]; n],
                 gain_adapt: (0..n).map(|_| 0.5 * r.real()).collect(),
@@ -76,7 +76,7 @@ pub fn random_network(seed: u64) -> Network {
     let n = sizes.len();
     let output = r.below(n as u64) as usize;
     let readout = r.below(3) == 0;
-    let populations = (0..n)
+    let populations: Vec<Population> = (0..n)
         .map(|i| Population {
             name: format!("lif{i}"),
             shape: vec![sizes[i]],
@@ -89,6 +89,11 @@ pub fn random_network(seed: u64) -> Network {
     // A held input has no delay, and a readout feeds nothing.
     let is_held = matches!(encoder, Encoder::Direct { .. });
     let feeds = |i: usize| !(readout && i == output);
+    // What it sends is known before its input.
+    let is_late = |i: usize| {
+        let firing = populations[i].neuron.firing.as_ref();
+        i != output && firing.is_some_and(|f| f.sent_at == SentAt::NextTick)
+    };
     let mut edges: Vec<(Source, usize, u32)> = Vec::new();
     for target in 0..n {
         if is_held && target == 0 {
@@ -101,7 +106,7 @@ pub fn random_network(seed: u64) -> Network {
             let id = r.below(n as u64 + 1) as usize;
             match id.checked_sub(1).filter(|&i| feeds(i)) {
                 Some(i) => {
-                    let least = u32::from(i >= target);
+                    let least = u32::from(i >= target && !is_late(i));
                     let source = Source::Population(PopulationId(i));
                     edges.push((source, target, least + r.below(3) as u32));
                 }
@@ -429,7 +434,13 @@ pub fn random_deep(seed: u64) -> Network {
 
 /// Any encoder that there is a circuit for. Where spikes have a sign, channels come in pairs.
 fn random_encoder(r: &mut Random, n_channels: &mut usize) -> Encoder {
-    match r.below(5) {
+    let kind = r.below(5);
+    encoder(kind, r, n_channels)
+}
+
+/// The encoder of a kind below 5; 0 is a constant current, the others send spikes.
+pub(crate) fn encoder(kind: u64, r: &mut Random, n_channels: &mut usize) -> Encoder {
+    match kind {
         0 => Encoder::Direct { scale: 1.0 / 255.0 },
         1 => Encoder::Rate {
             seed: 1 + r.below(1 << 31) as u32,

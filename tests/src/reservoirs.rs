@@ -7,13 +7,23 @@ use spikeloom_ir::network::{
 };
 use spikeloom_ir::{Origin, PopulationId};
 
-use crate::networks::Random;
+use crate::networks::{Random, encoder};
 
-/// A reservoir of leaky units with a loop, behind a time series; another population of units or of
-/// neurons that fire; and a readout of one or several of them.
+/// A reservoir of leaky units with a loop, behind a time series or spikes; another population of
+/// units or of neurons that fire; and a readout of one or several of them.
 pub fn random_reservoir(seed: u64) -> Network {
     let mut r = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let n_channels = 1 + r.below(6) as usize;
+    let mut n_channels = 1 + r.below(6) as usize;
+    let encoder = match r.below(3) {
+        0 => {
+            let kind = 1 + r.below(4);
+            encoder(kind, &mut r, &mut n_channels)
+        }
+        _ => Encoder::Series {
+            scale: 1.0 / 16384.0,
+        },
+    };
+    let multi_spike = r.below(2) == 0;
     let sizes = [2 + r.below(8), 1 + r.below(6), 1 + r.below(4)].map(|n| n as usize);
     let second = r.below(4);
     let neuron = |i: usize, r: &mut Random| Neuron {
@@ -36,7 +46,7 @@ pub fn random_reservoir(seed: u64) -> Network {
             reset_at: ResetAt::SameTick,
             compare: Compare::GreaterOrEqual,
             refractory_ticks: 0,
-            multi_spike: false,
+            multi_spike,
             sent_at: Default::default(),
             adaptation: None,
         }),
@@ -66,8 +76,7 @@ pub fn random_reservoir(seed: u64) -> Network {
     if r.below(2) == 0 {
         edges.push((Source::Input, 1, 0));
     }
-    // Spikes and graded values have no circuit beside each other.
-    if second > 0 && r.below(2) == 0 {
+    if r.below(2) == 0 {
         edges.push((from(0), 2, r.below(3) as u32));
     }
     let projections = edges.into_iter().enumerate();
@@ -88,7 +97,8 @@ pub fn random_reservoir(seed: u64) -> Network {
             n_post,
             bias: (r.below(2) == 0).then(|| (0..n_post).map(|_| 0.4 * r.real()).collect()),
             delay,
-            channel_delays: None,
+            channel_delays: (r.below(4) == 0)
+                .then(|| (0..n_pre).map(|_| r.below(4) as u32).collect()),
             learning: None,
             origin: Origin::Synthetic,
         }
@@ -102,9 +112,7 @@ pub fn random_reservoir(seed: u64) -> Network {
         input: Input {
             teacher: 0,
             shape: vec![n_channels],
-            encoder: Encoder::Series {
-                scale: 1.0 / 16384.0,
-            },
+            encoder,
             origin: Origin::Synthetic,
         },
         populations,

@@ -150,6 +150,7 @@ mod tests {
             weight_bits: BitWidth::new(8).unwrap(),
             delay: 0,
             channel_delays: None,
+            spike_shift: 0,
             plasticity: None,
             weights: vec![100, -20, 60, 5, -90, 0],
             origin: Origin::Synthetic,

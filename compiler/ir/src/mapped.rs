@@ -173,6 +173,9 @@ pub struct Port {
     pub n_pre: usize,
     /// Further ticks for each source neuron or channel; empty where there are none.
     pub delays: Vec<u32>,
+    /// A spike counts as 2 to this power.
+    #[serde(default)]
+    pub spike_shift: u32,
     /// It holds `2^fifo_address_bits` events.
     pub fifo_address_bits: usize,
     /// It belongs to no projection: where all of them have a delay, it says when a tick is over.

@@ -3,8 +3,9 @@
 //! This is the only meaning a compiled model has. One tick, for the populations in order:
 //!
 //! 1. For every projection into the population, each event of the source (of this tick, or of
-//!    `delay` ticks ago, and of its channel's further ticks) adds `weight * payload` to the target's accumulator. Sums are exact, so
-//!    they do not depend on the order of events. A `hold` accumulator is filled once, before the
+//!    `delay` ticks ago, and of its channel's further ticks) adds `weight * payload` to the target's
+//!    accumulator, where a spike's payload counts `2^spike_shift` times. Sums are exact, so they do
+//!    not depend on the order of events. A `hold` accumulator is filled once, before the
 //!    first tick of a sample, and keeps its value; the others start every tick at 0.
 //! 2. The population's program runs once for every neuron, in ascending order.
 //! 3. Each neuron whose spike condition is 1 emits an event with payload 1; one that counts its
@@ -46,6 +47,9 @@ pub const MAX_GRADED_ACCUMULATOR_BITS: BitWidth = match BitWidth::new(48) {
     Err(_) => unreachable!(),
 };
 
+/// The most that [`Projection::spike_shift`] can be.
+pub const MAX_SPIKE_SHIFT: u32 = 16;
+
 /// Bits of a value of [`Encoder::Series`], its sign included.
 pub const SERIES_BITS: usize = 16;
 
@@ -77,15 +81,15 @@ pub struct Input {
     /// Number of channels.
     pub n_channels: usize,
     /// Of them, the last ones, that speak while the network learns, and only in the last phase.
-    #[serde(default, skip_serializing_if = "is_nothing")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub teacher: usize,
     /// How a sample of `n_channels` bytes becomes events.
     pub encoder: Encoder,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
-fn is_nothing(number: &usize) -> bool {
-    *number == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 impl Input {
@@ -244,6 +248,10 @@ pub struct Projection {
     /// Further ticks for each source neuron or channel, where they differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_delays: Option<Vec<u32>>,
+    /// A spike counts as a payload of 2 to this power, so that spikes and graded values of another
+    /// unit can add to one sum.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spike_shift: u32,
     /// How its weights change, where they do; the weights are then those before the first sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plasticity: Option<Plasticity>,
@@ -414,7 +422,13 @@ impl Quantized {
             let Some(accumulator) = target.accumulators.get(p.accumulator) else {
                 return Err(wrong("accumulator", p.accumulator));
             };
-            let most_bits = if self.is_graded(p.source) {
+            let is_spiking = !self.is_graded(p.source) && !accumulator.hold;
+            let most_shift = if is_spiking { MAX_SPIKE_SHIFT } else { 0 };
+            if p.spike_shift > most_shift {
+                let found = usize::try_from(p.spike_shift).unwrap_or(usize::MAX);
+                return Err(wrong("spike shift", found));
+            }
+            let most_bits = if self.takes_values(p.target) {
                 MAX_GRADED_ACCUMULATOR_BITS
             } else {
                 MAX_ACCUMULATOR_BITS
@@ -557,6 +571,13 @@ impl Quantized {
         self.payload_bits(source).is_some()
     }
 
+    /// Whether what arrives at a population in a tick has payloads of many bits: graded values, or
+    /// spikes that count more than 1.
+    pub fn takes_values(&self, target: PopulationId) -> bool {
+        let mut incoming = self.incoming(target);
+        incoming.any(|p| p.spike_shift > 0 || self.is_graded(p.source))
+    }
+
     /// Projections into a population, in order.
     pub fn incoming(&self, target: PopulationId) -> impl Iterator<Item = &Projection> {
         self.projections.iter().filter(move |p| p.target == target)
@@ -611,6 +632,9 @@ impl fmt::Display for Quantized {
                 p.weight_bits,
                 p.delay
             )?;
+            if p.spike_shift > 0 {
+                writeln!(f, "  a spike counts {}", 1u64 << p.spike_shift)?;
+            }
             if let Some(delays) = &p.channel_delays {
                 let most = delays.iter().max().copied().unwrap_or(0);
                 writeln!(f, "  up to {most} more for single channels")?;

@@ -56,11 +56,16 @@ pub fn adopt(network: &Quantized, circuit: &Quantized) -> Result<Quantized, Erro
         found.unless(own.plasticity == other.plasticity, || {
             format!("projection {name} learns in another way")
         });
+        found.unless(own.spike_shift == other.spike_shift, || {
+            let (own, other) = (1u64 << own.spike_shift, 1u64 << other.spike_shift);
+            format!("a spike over projection {name} counts {own} times, not {other}")
+        });
         let as_other = spikeloom_ir::quantized::Projection {
             weights: other.weights.clone(),
             origin: other.origin.clone(),
             name: name.clone(),
             plasticity: other.plasticity.clone(),
+            spike_shift: other.spike_shift,
             ..own.clone()
         };
         found.unless(as_other == *other, || {

@@ -1,9 +1,11 @@
 //! What arrives at a population: in one sum, or in two where a constant input comes beside spikes.
 
-use spikeloom_fixed::nearest_integer;
+use spikeloom_fixed::{BitWidth, approximate_real, nearest_integer};
+use spikeloom_ir::quantized::MAX_SPIKE_SHIFT;
 use spikeloom_ir::{Op, ValueId, network};
 
 use crate::Error;
+use crate::graded::Sent;
 use crate::quantize::Builder;
 use crate::range::Interval;
 use crate::synapses;
@@ -54,6 +56,48 @@ impl Arrivals {
             None => first,
         }
     }
+}
+
+/// Places by which spikes beside graded values count more than 1, one a projection; 0 for graded
+/// values, and where only one of the two comes.
+///
+/// All weights into a neuron share a scale, and a spike is worth as much as many steps of a graded
+/// value. So shifted, the largest weights of both need about the same scale.
+pub(crate) fn spike_shifts(
+    incoming: &[Incoming<'_>],
+    arriving: &[Sent],
+    widths: &[BitWidth],
+    is_graded: impl Fn(&network::Projection) -> bool,
+) -> Vec<u32> {
+    // The scale that a projection's weights need.
+    let needed = |(&(at, p), sent): (&Incoming<'_>, &Sent)| {
+        let largest = match &p.learning {
+            Some(learning) => f64::from(learning.step) * approximate_real(widths[at].highest()),
+            None => p
+                .weights
+                .iter()
+                .fold(0.0, |m, &w| f64::max(m, f64::from(w).abs())),
+        };
+        largest * sent.unit / approximate_real(widths[at].highest())
+    };
+    let largest_of = |graded: bool| {
+        let of = incoming.iter().zip(arriving);
+        let of = of.filter(|((_, p), _)| is_graded(p) == graded);
+        of.map(needed).fold(0.0, f64::max)
+    };
+    let (graded, spikes) = (largest_of(true), largest_of(false));
+    let wanted = match graded > 0.0 && spikes > 0.0 {
+        true => (spikes / graded).log2().ceil(),
+        false => 0.0,
+    };
+    let shift = nearest_integer(wanted.clamp(0.0, f64::from(MAX_SPIKE_SHIFT)));
+    let shift = shift
+        .and_then(|shift| u32::try_from(shift).ok())
+        .unwrap_or(0);
+    let shifts = incoming
+        .iter()
+        .map(|(_, p)| if is_graded(p) { 0 } else { shift });
+    shifts.collect()
 }
 
 /// The most places that one of two sums is shifted by to be added to the other.

@@ -41,6 +41,19 @@ pub(crate) struct Sent {
     pub range: Interval,
 }
 
+impl Sent {
+    /// The same in a unit that is by 2 to the power of `shift` smaller.
+    pub(crate) fn times(self, shift: u32) -> Self {
+        Self {
+            unit: self.unit / f64::powi(2.0, exponent(shift)),
+            range: Interval {
+                low: self.range.low << shift,
+                high: self.range.high << shift,
+            },
+        }
+    }
+}
+
 /// What units with tanh send, which is known before they are built.
 pub(crate) fn sent_by_tanh(payload: BitWidth) -> Sent {
     Sent {

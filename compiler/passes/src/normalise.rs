@@ -1,8 +1,9 @@
-//! Folds gains and resting potentials into weights and biases.
+//! Folds gains and resting potentials into weights and biases, and feedback within a tick into delays.
 
 use spikeloom_ir::Network;
+use spikeloom_ir::PopulationId;
 use spikeloom_ir::geometry::Connectivity;
-use spikeloom_ir::network::{Neuron, Projection};
+use spikeloom_ir::network::{Neuron, Projection, SentAt, Source};
 
 use crate::order::order_channels_last;
 
@@ -15,6 +16,10 @@ use crate::order::order_channels_last;
 /// resting potential adds `(1 - decay_mem) * v_leak` at every tick, so it moves into the bias of
 /// one incoming projection; behind a synaptic current it cannot, since a bias would be filtered.
 /// All of this is exact over the reals.
+///
+/// A population whose spikes leave one tick late, and that feeds itself or one before it without a
+/// delay, sends at once instead, over projections with a tick more: its neurons run when all of the
+/// tick has arrived. Its spikes are then counted one tick earlier, so the output stays as it is.
 ///
 /// Feature maps are numbered channels last afterwards ([`AxisOrder`](spikeloom_ir::geometry::AxisOrder)).
 pub fn normalise(network: &Network) -> Network {
@@ -78,7 +83,28 @@ pub fn normalise(network: &Network) -> Network {
             neuron.v_leak.fill(0.0);
         }
     }
+    send_at_once(&mut out);
     order_channels_last(out)
+}
+
+fn send_at_once(network: &mut Network) {
+    for id in (0..network.populations.len()).map(PopulationId) {
+        let is_own = |p: &Projection| p.source == Source::Population(id);
+        let mut own = network.projections.iter().filter(|p| is_own(p));
+        let leads_back = own.any(|p| p.delay == 0 && p.target <= id);
+        // Traces of rules follow the spikes as they leave.
+        let learns = network.projections.iter().any(|p| p.learning.is_some());
+        let Some(firing) = &mut network.populations[id.0].neuron.firing else {
+            continue;
+        };
+        if !leads_back || learns || id == network.output || firing.sent_at == SentAt::SameTick {
+            continue;
+        }
+        firing.sent_at = SentAt::SameTick;
+        for p in network.projections.iter_mut().filter(|p| is_own(p)) {
+            p.delay += 1;
+        }
+    }
 }
 
 /// Whether neurons that share weights share their gain too.

@@ -42,7 +42,7 @@ use features::{check_features, common_step};
 use neuron::{Built, fit_program, most};
 
 use crate::Error;
-use crate::arrivals::{Arrivals, Incoming, mixed_scales};
+use crate::arrivals::{Arrivals, Incoming, mixed_scales, spike_shifts};
 use crate::fidelity::{self, ProjectionReport};
 use crate::graded::{self, Sent};
 use crate::plasticity::{self, Sides};
@@ -265,10 +265,17 @@ pub fn quantize(
                 advice: "remove its synaptic current and its lower limit",
             });
         }
-        let arriving = incoming
+        let mut arriving = incoming
             .iter()
             .map(|(_, p)| sent_over(p, network, &sent, most(spike_bits)))
             .collect::<Result<Vec<Sent>, Error>>()?;
+        for (&(at, _), sent) in incoming.iter().zip(&arriving) {
+            arriving_over[at] = sent.range;
+        }
+        let spike_shifts = spike_shifts(&incoming, &arriving, &widths, |p| sends_graded(p.source));
+        for (sent, shift) in arriving.iter_mut().zip(&spike_shifts) {
+            *sent = sent.times(*shift);
+        }
         // Weights are measured in the unit of the first source.
         let unit = arriving.first().map_or(1.0, |sent| sent.unit);
         let factors: Vec<f64> = arriving.iter().map(|sent| sent.unit / unit).collect();
@@ -309,7 +316,8 @@ pub fn quantize(
         }
         let nothing = vec![Interval::new(0, 0); population.n_neurons()];
         let mut inputs = vec![nothing; 1 + usize::from(is_mixed)];
-        for ((&(at, p), sent), factor) in incoming.iter().zip(&arriving).zip(&factors) {
+        let arrivals = incoming.iter().zip(&arriving).zip(&factors);
+        for (((&(at, p), sent), factor), &spike_shift) in arrivals.zip(&spike_shifts) {
             let larger = f64::from(1u32 << shifts[accumulator(p)]);
             let own_scales: Vec<f64> = scales.iter().map(|s| s * larger / factor).collect();
             let weights = integers(p, &own_scales, widths[at]);
@@ -339,6 +347,7 @@ pub fn quantize(
                 weight_bits: widths[at],
                 delay: p.delay,
                 channel_delays: p.channel_delays.clone(),
+                spike_shift,
                 plasticity: None,
                 weights,
                 origin: p.origin.clone(),
@@ -464,9 +473,6 @@ pub fn quantize(
             program: built.program,
             origin: population.origin.clone(),
         });
-        for (&(at, _), sent) in incoming.iter().zip(&arriving) {
-            arriving_over[at] = sent.range;
-        }
     }
     // Traces may follow any population.
     for (at, p) in network.projections.iter().enumerate() {

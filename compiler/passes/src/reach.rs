@@ -136,6 +136,10 @@ fn inputs(network: &Quantized, id: PopulationId, population: &Population) -> Vec
             },
             Source::Population(id) => sent(&network.populations[id.0].program),
         };
+        let sent = Interval {
+            low: sent.low << p.spike_shift,
+            high: sent.high << p.spike_shift,
+        };
         let n = population.n_neurons;
         let extremes = synapses::extremes(&p.pooling, &p.connectivity, p.n_pre, n, &p.weights);
         for (sum, (low, high)) in inputs[p.accumulator].iter_mut().zip(extremes) {

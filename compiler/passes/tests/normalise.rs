@@ -7,7 +7,7 @@ mod support;
 
 use proptest::prelude::*;
 use spikeloom_passes::normalise;
-use support::{Sample, any_network, exact_network};
+use support::{Sample, any_network, exact_network, is_early};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
@@ -19,7 +19,14 @@ proptest! {
         for sample in Sample::some(&network, seed) {
             let sample = sample.float(&network);
             let before = spikeloom_float::run(&network, sample).unwrap();
-            prop_assert_eq!(before, spikeloom_float::run(&normal, sample).unwrap());
+            let mut after = spikeloom_float::run(&normal, sample).unwrap();
+            for (p, own) in after.populations.iter_mut().enumerate() {
+                if is_early(&network, &normal, p) {
+                    own.spikes.rotate_right(1);
+                    own.spikes[0].fill(0);
+                }
+            }
+            prop_assert_eq!(before, after);
         }
     }
 

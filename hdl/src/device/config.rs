@@ -269,6 +269,7 @@ fn ports(
             delays,
             value_bits: network.payload_bits(port.source),
             planes: core.planes,
+            spike_shift: port.spike_shift as usize,
             fifo_address_bits: port.fifo_address_bits,
             is_pace: port.is_pace,
             is_loop: match port.source {

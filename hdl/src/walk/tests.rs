@@ -82,6 +82,7 @@ prop_compose! {
             delay: 0,
             channel_delays: None,
             weights: vec![],
+            spike_shift: 0,
             plasticity: None,
             origin: Origin::Synthetic,
         };

@@ -187,9 +187,8 @@ impl Golden {
             _ => Vec::new(),
         };
         let sums = |(id, p): (usize, &Population)| {
-            let mut incoming = network.incoming(PopulationId(id));
             let n = p.accumulators.len();
-            if incoming.any(|p| network.is_graded(p.source)) {
+            if network.takes_values(PopulationId(id)) {
                 Sums::Wide(vec![vec![0; p.n_neurons]; n])
             } else {
                 Sums::Narrow(vec![vec![0; p.n_neurons]; n])
@@ -519,7 +518,9 @@ impl Golden {
                 (Sums::Wide(sums), _) => {
                     let sums = &mut sums[s.accumulator];
                     let spikes = events.iter();
-                    let spikes: u64 = spikes.map(|&at| s.add_graded(index(at), 1, sums)).sum();
+                    let spikes: u64 = spikes
+                        .map(|&at| s.add_graded(index(at), s.spike, sums))
+                        .sum();
                     let sent = |then: usize| match s.source {
                         Source::Input => &self.series[then % self.series.len()],
                         Source::Population(id) => &self.payloads[then % self.series.len()][id.0],

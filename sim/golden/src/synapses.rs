@@ -41,6 +41,8 @@ pub(crate) struct Synapses {
     pub target: usize,
     pub accumulator: usize,
     pub delay: usize,
+    /// What a spike adds each weight times, to wide sums.
+    pub spike: i64,
     /// Where the channels have further delays of their own.
     pub extra: Option<ChannelDelays>,
     pub n_post: usize,
@@ -74,6 +76,7 @@ impl Synapses {
             target: projection.target.0,
             accumulator: projection.accumulator,
             delay,
+            spike: 1 << projection.spike_shift,
             extra: projection.channel_delays.as_deref().map(ChannelDelays::new),
             n_post,
             paths: (!plain).then(|| Paths::new(projection, n_post)),

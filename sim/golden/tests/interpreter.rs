@@ -259,7 +259,7 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
             for element in elements {
                 for (post, sum) in sums.iter_mut().enumerate() {
                     if let Some(weight) = weight_between(p, element, post) {
-                        *sum += weight * payload;
+                        *sum += weight * payload * (1i128 << p.spike_shift);
                         visited += 1;
                     }
                 }
@@ -686,6 +686,14 @@ fn network(seed: u64) -> Quantized {
             };
             let heavy = r.below(4) == 0;
             let lowest = -(1i64 << (bits - 1)) as i32;
+            let is_graded = match source {
+                Source::Input => encoder == Encoder::Series,
+                Source::Population(id) => graded[id.0].is_some(),
+            };
+            let spike_shift = match r.below(6) {
+                0 if !is_graded && !hold => r.count(1, 12) as u32,
+                _ => 0,
+            };
             let weight = |r: &mut Random| if heavy { lowest } else { r.signed(bits) as i32 };
             accumulators[target].push(Accumulator {
                 name: format!("a{at}"),
@@ -695,6 +703,7 @@ fn network(seed: u64) -> Quantized {
                 bits: width(match source {
                     Source::Input if encoder == Encoder::Series => 48,
                     Source::Population(id) if graded[id.0].is_some_and(|bits| bits > 2) => 48,
+                    _ if spike_shift > 0 => 48,
                     _ => 32,
                 }),
                 hold,
@@ -715,6 +724,7 @@ fn network(seed: u64) -> Quantized {
                 },
                 channel_delays: (!hold && r.below(3) == 0)
                     .then(|| (0..n_pre).map(|_| r.below(4) as u32).collect()),
+                spike_shift,
                 weights: (0..n_weights).map(|_| weight(r)).collect(),
                 plasticity: None,
                 origin: Origin::Synthetic,

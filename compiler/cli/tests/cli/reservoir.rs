@@ -190,3 +190,35 @@ fn what_is_wrong_with_a_series_is_said() {
     let messages = lines.map(|line| workshop.line(line).messages());
     insta::assert_snapshot!("series_lines", messages.join("\n"));
 }
+
+/// A readout of an echo state network's values and of the spikes of neurons that read them, and
+/// the series, a tick late.
+#[test]
+fn spikes_and_values_meet_in_one_population() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = small();
+    let network = std::fs::read_to_string(workshop.path("esn.yaml")).unwrap();
+    let network = network
+        .replace(
+            "projections:\n",
+            "  spikes: {shape: 4, v_threshold: 0.5, reset: subtract}\nprojections:\n  \
+             - {from: reservoir, to: spikes, weights: {random: 1}}\n  \
+             - {from: input, to: spikes, weights: {random: 2, scale: 2}, channel_delays: [1, 3]}\n  \
+             - {from: spikes, to: spikes, weights: {random: 3}, delay: 1}\n  \
+             - {from: spikes, to: readout, weights: {random: 4}}\n",
+        );
+    workshop.write("mixed.yaml", network);
+    workshop.succeeds("compile mixed.yaml --target ulx3s --stop-at verilog -o build");
+    let lines = workshop.json("verify build --data data.npz --json");
+    assert_eq!(lines[0]["verdict"]["agreement"]["classes"], 1.0, "{lines}");
+    for line in &lines.as_array().unwrap()[1..] {
+        assert_eq!(line["verdict"], "equal", "{lines}");
+    }
+    assert!(lines[3]["values"].as_u64() > Some(400), "{lines}");
+    let trials = workshop.json("verify build --self-test --data data.npz --samples 1 --json");
+    let trials = trials.as_array().unwrap();
+    assert_eq!(trials.len(), 6, "{trials:?}");
+    assert!(trials.iter().all(|t| t["located"] == true), "{trials:?}");
+}

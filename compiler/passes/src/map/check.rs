@@ -14,8 +14,7 @@ pub(super) fn check_features(network: &Quantized) -> Result<(), Error> {
     let refuse = |feature: String, advice| Err(Error::NoCircuit { feature, advice });
     for (index, population) in network.populations.iter().enumerate() {
         let id = PopulationId(index);
-        let all = network.incoming(id).count();
-        if all == 0 {
+        if network.incoming(id).next().is_none() {
             return refuse(
                 format!("population {}, which nothing feeds,", population.name),
                 "remove it",
@@ -41,27 +40,6 @@ pub(super) fn check_features(network: &Quantized) -> Result<(), Error> {
             return refuse(
                 format!("projection {}, whose source never fires,", p.name),
                 "remove it, or simulate it with the golden model",
-            );
-        }
-        let graded = |p: &&Projection| network.is_graded(p.source);
-        let n_graded = network.incoming(id).filter(graded).count();
-        if n_graded > 0 && n_graded < all {
-            return refuse(
-                format!(
-                    "population {}, which spikes and graded values feed,",
-                    population.name
-                ),
-                "feed it by one kind alone; simulate it with the golden model",
-            );
-        }
-        let delayed = |p: &&Projection| graded(p) && p.channel_delays.is_some();
-        if let Some(p) = network.incoming(id).find(delayed) {
-            return refuse(
-                format!(
-                    "the delays of single channels in projection {}, whose source is graded,",
-                    p.name
-                ),
-                "give all of its channels one delay, or simulate it with the golden model",
             );
         }
         let outputs = network.incoming(id).filter_map(|p| match &p.connectivity {
@@ -94,7 +72,7 @@ pub(super) fn check_features(network: &Quantized) -> Result<(), Error> {
             Connectivity::Convolution(c) => c.output.channels != population.n_neurons,
             Connectivity::Dense => false,
         };
-        let is_plane = network.incoming(id).any(in_places) || n_graded > 0;
+        let is_plane = network.incoming(id).any(in_places) || network.takes_values(id);
         if let Some(p) = plastic().next().filter(|_| is_plane) {
             return refuse(
                 format!(

@@ -84,7 +84,7 @@ fn obstacle(network: &Quantized, id: PopulationId, trial: &Trial) -> Option<&'st
     if population.accumulators.len() != 1 {
         return Some("has several sums");
     }
-    if incoming().any(|p| network.is_graded(p.source)) {
+    if network.takes_values(id) {
         return Some("takes graded values");
     }
     if population.program.spike.is_none() {

@@ -17,7 +17,7 @@ use super::memories::{Maker, in_logic, single_port_blocks};
 use super::ports::ports;
 use super::refusal::overflow;
 use super::shape::{Shape, ordered, tables};
-use super::widths::{index_bits, lane_bits, score_bits, wide};
+use super::widths::{index_bits, lane_bits, plane_bits, score_bits, wide};
 
 /// A byte, or one more than the greatest.
 const LATENCY_BITS: usize = 9;
@@ -301,8 +301,8 @@ impl Placer<'_> {
         let lane_bits = parts.iter().map(|part| self.lane_bits[part.id.0]);
         let lane_bits = lane_bits.max().unwrap_or(1);
         // Where hardly any event arrives, a lane is wider than what it sums up to.
-        let planes = projections().filter_map(|(_, p)| network.payload_bits(p.source));
-        let planes = planes.max();
+        let planes = projections().map(|(_, p)| plane_bits(network, p)).max();
+        let planes = planes.filter(|_| network.takes_values(group[0]));
         let held = first.accumulators.iter().find(|a| a.hold);
         // Values that come in every tick are folded as held ones are.
         let folded = held.or_else(|| planes.and(first.accumulators.first()));
@@ -531,7 +531,8 @@ impl Placer<'_> {
                     false => delays,
                 });
                 let words = port.n_pre << slot_bits;
-                let line = make.block(name("delay line"), words, number_bits.max(1));
+                let word_bits = payload_bits.unwrap_or(number_bits.max(1));
+                let line = make.block(name("delay line"), words, word_bits);
                 self.memories.push(line);
             }
         }

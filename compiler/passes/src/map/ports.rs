@@ -31,6 +31,7 @@ pub(super) fn ports(
         delay: 0,
         n_pre: network.input.n_channels,
         delays: vec![],
+        spike_shift: 0,
         fifo_address_bits: FIFO_ADDRESS_BITS,
         is_pace: true,
     });
@@ -39,6 +40,7 @@ pub(super) fn ports(
         delay: p.delay,
         n_pre: p.n_pre,
         delays: p.channel_delays.clone().unwrap_or_default(),
+        spike_shift: p.spike_shift,
         fifo_address_bits: match p.delay {
             0 => FIFO_ADDRESS_BITS.max(in_turns(p.n_pre, 0)),
             _ if p.source == Source::Population(id) => delay_address_bits(p.n_pre, p.delay, true),

@@ -63,6 +63,13 @@ pub(super) fn lane_bits<'a>(
     sums.into_iter().map(width).max().unwrap_or(1).max(bits)
 }
 
+/// Bit planes that the values over a projection need, where any come.
+pub(super) fn plane_bits(network: &Quantized, p: &Projection) -> usize {
+    let payload = network.payload_bits(p.source);
+    // The first plane counts negative, and no spike does.
+    payload.unwrap_or(wide_index(p.spike_shift) + 2)
+}
+
 pub(super) fn wide(value: usize) -> u64 {
     u64::try_from(value).expect("usize has at most 64 bits")
 }

@@ -31,6 +31,16 @@ pub(super) fn check_features(
             "use `--encoding events`, or remove the delay: a constant input only begins later",
         );
     }
+    let within_tick = |p: &network::Projection| match p.source {
+        Source::Population(id) => id >= p.target && p.delay == 0,
+        Source::Input => false,
+    };
+    if let Some((_, p)) = incoming.iter().find(|(_, p)| within_tick(p)) {
+        return refuse(
+            format!("projection {}, feedback within a tick,", p.name),
+            "let another population be the output, and compile the weights `--frozen` if any learn",
+        );
+    }
     let Some(firing) = &population.neuron.firing else {
         return Ok(());
     };
@@ -54,26 +64,6 @@ pub(super) fn check_features(
             ),
             "give it one of the two",
         );
-    }
-    if firing.sent_at == SentAt::NextTick {
-        if firing.reset_at == ResetAt::SameTick && firing.reset != Reset::None
-            || firing.refractory_ticks > 0
-        {
-            return refuse(
-                format!("population {name}, whose spikes leave one tick after their reset,"),
-                "give `--delay-shift false` if the network was trained so",
-            );
-        }
-        let itself = |p: &&network::Projection| match p.source {
-            Source::Population(id) => id == p.target && p.delay == 0,
-            Source::Input => false,
-        };
-        if incoming.iter().map(|(_, p)| *p).any(|p| itself(&p)) {
-            return refuse(
-                format!("the feedback of population {name} within a tick"),
-                "use another framework's recurrent layer, whose own spikes arrive a tick later",
-            );
-        }
     }
     Ok(())
 }

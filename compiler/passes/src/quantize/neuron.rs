@@ -189,21 +189,24 @@ fn build_program(
         .as_ref()
         .filter(|(f, ..)| f.sent_at == SentAt::NextTick);
     let adaptation = neuron.firing.as_ref().and_then(|f| f.adaptation.as_ref());
+    let resets_late = delayed.filter(|(f, ..)| f.reset != Reset::None && refractory_ticks == 0);
+    // Whether the membrane at the end of a tick tells that it crossed the threshold.
+    let keeps = |f: &network::Firing| {
+        (f.reset == Reset::None || f.reset_at != ResetAt::SameTick) && refractory_ticks == 0
+    };
+    let shows = |f: &network::Firing| adaptation.is_none() && keeps(f);
     let mut remembered = None;
-    let fired_before = match delayed
-        .filter(|(f, ..)| f.reset != Reset::None && refractory_ticks == 0)
-        .or(late)
-    {
+    let crossed_before = match resets_late.or(late) {
         None => None,
-        // What the membrane was compared with has moved since.
-        Some(_) if adaptation.is_some() => {
+        Some(&(f, theta, ..)) if shows(f) => Some(b.push(Op::Compare(before, f.compare, theta))),
+        Some(_) => {
             let (slot, fired) = b.state("fired", Init::Value(0));
             remembered = Some(slot);
             let zero = b.push(Op::Constant(0));
             Some(b.push(Op::Compare(fired, network::Compare::Greater, zero)))
         }
-        Some(&(f, theta, ..)) => Some(b.push(Op::Compare(before, f.compare, theta))),
     };
+    let fired_before = crossed_before.filter(|_| resets_late.is_some());
 
     // Reset of the tick before, where it comes before the decay.
     let mut v = before;
@@ -310,7 +313,7 @@ fn build_program(
         )?),
         _ => None,
     };
-    let mut spike = late.and(fired_before);
+    let mut spike = late.and(crossed_before);
     let counts = spike.is_none()
         && matches!(&threshold, Some((f, ..)) if f.multi_spike && cfg.spike_bits > 1);
     if let Some((_, theta, ..)) = threshold.as_ref().filter(|_| counts) {
@@ -318,7 +321,9 @@ fn build_program(
         v = left;
         spike = Some(count);
     }
-    if let (Some((f, theta, v_reset, _)), None) = (&threshold, spike) {
+    let mut crossed = spike.filter(|_| late.is_none());
+    let is_open = |f: &network::Firing| spike.is_none() || late.is_some() && !keeps(f);
+    if let Some((f, theta, v_reset, _)) = threshold.as_ref().filter(|(f, ..)| is_open(f)) {
         let passed = raised.as_ref().map_or(*theta, |raised| raised.threshold);
         let mut fires = b.push(Op::Compare(v, f.compare, passed));
         let mut rest = None;
@@ -363,14 +368,13 @@ fn build_program(
             let fewer = b.push(Op::Select(resting, fewer, zero));
             next.insert(slot, b.push(Op::Select(fires, full, fewer)));
         }
-        spike = Some(fires);
+        crossed = Some(fires);
+        spike = spike.or(crossed);
     }
     if let (Some((f, ..)), Some(raised)) = (&threshold, raised) {
         // Of a spike that leaves later, the crossing counts.
-        let crossed = match (late, spike) {
-            (None, Some(spike)) => spike,
-            _ => b.push(Op::Compare(v, f.compare, raised.threshold)),
-        };
+        let crossed =
+            *crossed.get_or_insert_with(|| b.push(Op::Compare(v, f.compare, raised.threshold)));
         let zero = b.push(Op::Constant(0));
         let more = b.push(Op::Select(crossed, raised.gain, zero));
         let mut sum = b.push(Op::Add(raised.kept, more));
@@ -379,10 +383,11 @@ fn build_program(
         }
         next.insert(raised.slot, sum);
         decay_error = decay_error.max(raised.decay_error);
-        if let Some(slot) = remembered {
-            let one = b.push(Op::Constant(1));
-            next.insert(slot, b.push(Op::Select(crossed, one, zero)));
-        }
+    }
+    if let (Some(slot), Some(crossed)) = (remembered, crossed) {
+        let zero = b.push(Op::Constant(0));
+        let one = b.push(Op::Constant(1));
+        next.insert(slot, b.push(Op::Select(crossed, one, zero)));
     }
     if let Some(least) = &neuron.v_min {
         let least = quantized("v_min", &widened(least))?;

@@ -47,8 +47,6 @@ pub fn firing(r: &mut Random, v_threshold: Vec<f32>, v_reset: Vec<f32>) -> Firin
         ResetAt::NextTickInputLost,
     ]);
     let refractory_ticks = r.pick(&[0, 0, 1, 2]);
-    let can_be_late =
-        refractory_ticks == 0 && (reset == Reset::None || reset_at != ResetAt::SameTick);
     let n = v_threshold.len();
     Firing {
         adaptation: r.yes().then(|| Adaptation {
@@ -62,11 +60,7 @@ pub fn firing(r: &mut Random, v_threshold: Vec<f32>, v_reset: Vec<f32>) -> Firin
         compare: r.pick(&[Compare::Greater, Compare::GreaterOrEqual]),
         refractory_ticks,
         multi_spike: false,
-        sent_at: if can_be_late && r.yes() {
-            SentAt::NextTick
-        } else {
-            SentAt::SameTick
-        },
+        sent_at: r.pick(&[SentAt::SameTick, SentAt::NextTick]),
     }
 }
 
@@ -307,7 +301,29 @@ pub fn exact_network(seed: u64) -> Network {
             projection.channel_delays = Some(delays).filter(|_| r.yes());
         }
     }
+    let firing = network.populations[0].neuron.firing.as_ref();
+    // Beside a constant input its weights would have a scale of their own.
+    let is_late = firing.is_some_and(|f| f.sent_at == SentAt::NextTick);
+    if is_late && !matches!(encoder, Encoder::Direct { .. }) && r.yes() {
+        let n = sizes[1];
+        let mut own = network.projections[0].clone();
+        own.name = "own".into();
+        own.source = Source::Population(PopulationId(0));
+        own.weights = (0..n * n).map(|_| r.below(255) as f32 - 127.0).collect();
+        (own.n_pre, own.delay, own.channel_delays) = (n, 0, None);
+        network.projections.push(own);
+    }
     network
+}
+
+/// Whether a population of `network` with feedback within a tick sends its spikes at once in the
+/// normalised `normal`, a tick earlier.
+pub fn is_early(network: &Network, normal: &Network, population: usize) -> bool {
+    let sent_at = |n: &Network| {
+        let firing = n.populations[population].neuron.firing.as_ref();
+        firing.map(|f| f.sent_at)
+    };
+    sent_at(normal) != sent_at(network)
 }
 
 /// A sample in both forms; the encoder says which one counts.
