@@ -1,24 +1,23 @@
 //! Faults put into an executor on purpose, to see that verification finds them.
 
+mod choose;
 mod memory;
 
 use spikeloom_bitstreams::Gates;
 use spikeloom_fixed::BitWidth;
-use spikeloom_golden::{Golden, Sample};
-use spikeloom_ir::geometry::{AxisOrder, Connectivity};
+use spikeloom_ir::geometry::AxisOrder;
 use spikeloom_ir::mapped::walks;
-use spikeloom_ir::quantized::{Encoder, Population, Source};
-use spikeloom_ir::{Network, ProjectionId, Quantized};
-use spikeloom_ladder::{Divergence, Rung};
+use spikeloom_ir::quantized::{Encoder, Population};
+use spikeloom_ir::{Init, Network, Op, ProjectionId, Quantized};
+use spikeloom_ladder::Divergence;
 
+pub use choose::{choose, in_rules};
 pub use memory::stuck_bit;
-
-use crate::data::Samples;
 
 /// A fault in one executor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// The highest bit of one weight is inverted; of a real number, its sign.
+    /// The highest bit of one weight is inverted; of a real number its sign, and 0 becomes 1.
     FlippedWeightBit {
         /// Which projection.
         projection: ProjectionId,
@@ -27,12 +26,28 @@ pub enum Fault {
         /// Place in the projection's weights.
         weight: usize,
     },
-    /// The threshold of one neuron, or of all of one channel, is 1 higher.
-    ThresholdOffByOne {
+    /// A parameter of one neuron, or of all of one channel, is 1 higher.
+    ParameterOffByOne {
         /// Which population.
         population: usize,
+        /// Which parameter of its program.
+        parameter: usize,
         /// Which neuron.
         neuron: usize,
+    },
+    /// A state of all neurons of a population starts 1 higher.
+    StartOffByOne {
+        /// Which population.
+        population: usize,
+        /// Which state of its program.
+        state: usize,
+    },
+    /// A number in the rule of a plastic projection is 1 higher.
+    RuleOffByOne {
+        /// Which projection.
+        projection: ProjectionId,
+        /// Which step of its rule.
+        step: usize,
     },
     /// One value of a neuron program is said to be narrower than it is.
     NarrowValue {
@@ -78,14 +93,34 @@ impl Fault {
                     format!("flipped bit in the weight {pre} -> {post} of population `{target}`")
                 }
             }
-            Fault::ThresholdOffByOne {
+            Fault::ParameterOffByOne {
                 population: n,
+                parameter,
                 neuron,
-            } => format!(
-                "threshold of neuron {} of population `{}` off by one",
-                network.populations[*n].file_index(*neuron),
-                population(*n)
-            ),
+            } => {
+                let own = &network.populations[*n];
+                let what = match own.program.parameters[*parameter].name.as_str() {
+                    THRESHOLD => "threshold",
+                    name => name,
+                };
+                let neuron = own.file_index(*neuron);
+                format!(
+                    "{what} of neuron {neuron} of population `{}` off by one",
+                    own.name
+                )
+            }
+            Fault::StartOffByOne {
+                population: n,
+                state,
+            } => {
+                let own = &network.populations[*n];
+                let state = &own.program.states[*state].name;
+                format!("start of {state} of population `{}` off by one", own.name)
+            }
+            Fault::RuleOffByOne { projection, step } => {
+                let name = &network.projections[projection.0].name;
+                format!("number of step %{step} in the rule of projection `{name}` off by one")
+            }
             Fault::NarrowValue {
                 population: n,
                 step,
@@ -114,14 +149,20 @@ impl Fault {
             Fault::FlippedWeightBit {
                 projection, post, ..
             } => is(network.projections[projection.0].target.0, post) && first.tick.is_some(),
-            Fault::ThresholdOffByOne { population, neuron } => {
-                is(population, neuron) && first.tick.is_some()
+            Fault::ParameterOffByOne {
+                population, neuron, ..
+            } => is(population, neuron) && first.tick.is_some(),
+            Fault::StartOffByOne { population, .. } => {
+                first.population == network.populations[population].name && first.tick.is_some()
             }
             Fault::NarrowValue {
                 population, step, ..
             } => {
                 first.population == network.populations[population].name
                     && first.variable == format!("%{step}")
+            }
+            Fault::RuleOffByOne { projection, .. } => {
+                first.population == network.projections[projection.0].name
             }
             Fault::DroppedEvent { .. } | Fault::StuckBit { .. } => first.tick.is_some(),
         }
@@ -140,10 +181,30 @@ impl Fault {
                 let w = &mut p.weights[weight];
                 *w = if *w < 0 { *w + half } else { *w - half };
             }
-            Fault::ThresholdOffByOne { population, neuron } => {
-                let peers: Vec<usize> = peers(&network.populations[population], neuron).collect();
-                if let Some(threshold) = thresholds(&mut network, population) {
-                    peers.into_iter().for_each(|peer| threshold[peer] += 1);
+            Fault::ParameterOffByOne {
+                population,
+                parameter,
+                neuron,
+            } => {
+                let population = &mut network.populations[population];
+                let peers: Vec<usize> = peers(population, neuron).collect();
+                let values = &mut population.program.parameters[parameter].values;
+                peers.into_iter().for_each(|peer| values[peer] += 1);
+            }
+            Fault::StartOffByOne { population, state } => {
+                let program = &mut network.populations[population].program;
+                match &mut program.states[state].init {
+                    Init::Value(value) => *value += 1,
+                    Init::Parameter(at) => {
+                        let values = &mut program.parameters[*at].values;
+                        values.iter_mut().for_each(|value| *value += 1);
+                    }
+                }
+            }
+            Fault::RuleOffByOne { projection, step } => {
+                if let Some(learning) = &mut network.projections[projection.0].plasticity {
+                    let op = &mut learning.rule.steps[step].op;
+                    *op = off_by_one(*op).unwrap_or(*op);
                 }
             }
             Fault::NarrowValue {
@@ -164,7 +225,7 @@ impl Fault {
         } = *self
         {
             let w = &mut network.projections[projection.0].weights[weight];
-            *w = -*w;
+            *w = if *w == 0.0 { 1.0 } else { -*w };
         }
         network
     }
@@ -211,6 +272,19 @@ impl Fault {
     }
 }
 
+/// The name of a threshold among a program's parameters.
+const THRESHOLD: &str = "v_threshold";
+
+/// The operation with its number 1 higher, if it has one.
+fn off_by_one(op: Op) -> Option<Op> {
+    match op {
+        Op::Constant(value) => Some(Op::Constant(value + 1)),
+        Op::Scale(of, factor) => Some(Op::Scale(of, factor + 1)),
+        Op::ShiftRight(of, places, rounding) => Some(Op::ShiftRight(of, places + 1, rounding)),
+        _ => None,
+    }
+}
+
 /// A neuron and all others of its channel in a feature map.
 pub(crate) fn peers(population: &Population, neuron: usize) -> impl Iterator<Item = usize> {
     let n_neurons = population.n_neurons;
@@ -227,143 +301,6 @@ pub(crate) fn thresholds(network: &mut Quantized, population: usize) -> Option<&
     let parameter = program
         .parameters
         .iter_mut()
-        .find(|p| p.name == "v_threshold")?;
+        .find(|p| p.name == THRESHOLD)?;
     Some(&mut parameter.values)
-}
-
-/// The faults that the self-test puts into a rung; each is chosen where the samples exercise it.
-///
-/// Netlists have theirs chosen by [`stuck_bit`].
-///
-/// # Errors
-/// Where a sample does not fit the network.
-pub fn choose(
-    rung: Rung,
-    network: &Quantized,
-    samples: &[Vec<u8>],
-) -> Result<Vec<Fault>, spikeloom_ladder::Error> {
-    let flipped = || -> Result<(Fault, usize), spikeloom_ladder::Error> {
-        let projection = from_input(network);
-        let fault = |post, weight| Fault::FlippedWeightBit {
-            projection: ProjectionId(projection),
-            post,
-            weight,
-        };
-        // The neuron that fires most, and the channel that drives it most.
-        let post = busiest(network, samples)?;
-        let n_channels = network.input.n_channels;
-        let sums = Samples::from_bytes(samples, network).channel_sums(n_channels);
-        let p = &network.projections[projection];
-        if walks(p) {
-            // Its heaviest weight, which many events meet.
-            let length = match &p.connectivity {
-                Connectivity::Dense => p.n_in(),
-                Connectivity::Convolution(c) => c.n_weights() / c.output.channels,
-            };
-            let row = match &p.connectivity {
-                Connectivity::Dense => post,
-                Connectivity::Convolution(c) => c.output.position(post)[0],
-            };
-            let weights = row * length..(row + 1) * length;
-            let heaviest = weights.max_by_key(|&w| (p.weights[w].abs(), std::cmp::Reverse(w)));
-            let busy = (0..n_channels).max_by_key(|&c| (sums[c], std::cmp::Reverse(c)));
-            return Ok((fault(post, heaviest.unwrap_or(0)), busy.unwrap_or(0)));
-        }
-        let pre = (0..p.n_pre)
-            .max_by_key(|&c| {
-                let w = i64::from(p.weights[post * p.n_pre + c]);
-                (w.abs() * sums[c], std::cmp::Reverse(c))
-            })
-            .unwrap_or(0);
-        Ok((fault(post, post * p.n_pre + pre), pre))
-    };
-    Ok(match rung {
-        Rung::Float => {
-            vec![flipped()?.0]
-        }
-        Rung::Golden => narrow_value(network, samples)?.into_iter().collect(),
-        Rung::Hdl => threshold(network, samples)?.into_iter().collect(),
-        Rung::Verilator => {
-            let (flipped, channel) = flipped()?;
-            let mut faults = vec![flipped, Fault::DroppedEvent { channel }];
-            faults.extend(threshold(network, samples)?);
-            faults
-        }
-        Rung::Netlist | Rung::Bitstream => vec![],
-    })
-}
-
-/// The neuron that fires most has its threshold changed.
-fn threshold(
-    network: &Quantized,
-    samples: &[Vec<u8>],
-) -> Result<Option<Fault>, spikeloom_ladder::Error> {
-    let population = 0;
-    let Some(parameter) = network.populations[population]
-        .program
-        .parameters
-        .iter()
-        .find(|p| p.name == "v_threshold")
-    else {
-        return Ok(None);
-    };
-    let neuron = busiest(network, samples)?;
-    Ok(parameter
-        .bits
-        .holds(parameter.values[neuron] + 1)
-        .then_some(Fault::ThresholdOffByOne { population, neuron }))
-}
-
-/// The projection that the input feeds.
-fn from_input(network: &Quantized) -> usize {
-    let mut projections = network.projections.iter();
-    projections
-        .position(|p| p.source == Source::Input)
-        .unwrap_or(0)
-}
-
-/// The neuron of the first population that fires most in the first sample.
-fn busiest(network: &Quantized, samples: &[Vec<u8>]) -> Result<usize, spikeloom_ladder::Error> {
-    let mut counts = vec![0u64; network.populations[0].n_neurons];
-    if let Some(sample) = samples.first() {
-        let (_, trace) = Golden::new(network)?.trace(Sample::Values(sample))?;
-        for tick in &trace.ticks {
-            for &spike in &tick[0].spikes {
-                counts[spike as usize] += 1;
-            }
-        }
-    }
-    Ok((0..counts.len())
-        .max_by_key(|&n| (counts[n], std::cmp::Reverse(n)))
-        .unwrap_or(0))
-}
-
-/// The widest width that some value of the first population's program overflows.
-fn narrow_value(
-    network: &Quantized,
-    samples: &[Vec<u8>],
-) -> Result<Option<Fault>, spikeloom_ladder::Error> {
-    let population = 0;
-    let steps = &network.populations[population].program.steps;
-    let widest = (0..steps.len())
-        .filter(|&s| matches!(steps[s].op, spikeloom_ir::Op::Add(..)))
-        .max_by_key(|&s| (steps[s].bits, std::cmp::Reverse(s)));
-    let Some(step) = widest else { return Ok(None) };
-    for bits in (1..steps[step].bits.get()).rev() {
-        let Ok(bits) = BitWidth::new(bits) else {
-            break;
-        };
-        let fault = Fault::NarrowValue {
-            population,
-            step,
-            bits,
-        };
-        let mut golden = Golden::new(&fault.in_quantized(network))?;
-        for sample in samples {
-            if golden.find_overflow(Sample::Values(sample))?.is_some() {
-                return Ok(Some(fault));
-            }
-        }
-    }
-    Ok(None)
 }

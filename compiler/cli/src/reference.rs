@@ -20,7 +20,7 @@ pub struct Reference {
     pub samples: Samples,
     /// Its spikes: `[sample][population][tick][neuron]`, as often as a neuron fired, neurons in the
     /// file's order; empty where a population has none.
-    pub spikes: Vec<Vec<Vec<Vec<u32>>>>,
+    pub spikes: Vec<Vec<Vec<Vec<i64>>>>,
     /// Share of its samples that the framework itself classes as they are labelled; `None` without
     /// `labels` or `pred`.
     pub accuracy: Option<f64>,

@@ -49,11 +49,8 @@ pub fn line(line: &Line) -> String {
                 Some(n) => format!(", framework: {n} spikes differ"),
                 None => String::new(),
             };
-            format!(
-                "spikes {}, classes {}{framework}",
-                percent(*spikes),
-                percent(*classes)
-            )
+            let spikes = spikes.map_or(String::new(), |rate| format!("spikes {}, ", percent(rate)));
+            format!("{spikes}classes {}{framework}", percent(*classes))
         }
         Verdict::Different(_) => "DIFFERENT".to_owned(),
         Verdict::Failed { .. } => "FAILED".to_owned(),

@@ -6,14 +6,14 @@ use std::time::Instant;
 use serde::Serialize;
 use spikeloom_bitstreams::{Files, Gates, ToolSource, Toolchain, decode, target};
 use spikeloom_boards::Layout;
-use spikeloom_float::PopulationRecord;
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::DeviceConfig;
-use spikeloom_ir::Quantized;
-use spikeloom_ir::quantized::{Encoder, Population};
+use spikeloom_ir::quantized::Encoder;
+use spikeloom_ir::{Network, Quantized};
 use spikeloom_ladder::{
     Access, Case, DeviceRun, Divergence, Expected, Lessons, Report, Rung, Verdict, Workload,
     check_float, check_hdl, check_hdl_learning, check_learning, check_outcomes, check_traces,
+    shown,
 };
 
 use crate::build::Build;
@@ -315,9 +315,15 @@ impl<'a> Ladder<'a> {
                 }
                 reference.samples.to_bytes(&network)
             }
+            _ if rung == Rung::Hdl => self.hdl_samples(),
             _ => first(&self.samples, self.counts.hdl.max(1)).to_vec(),
         };
-        Ok(fault::choose(rung, &network, &samples)?)
+        let mut faults = fault::choose(rung, &network, &samples)?;
+        if let Some(lesson) = self.lessons(1).filter(|_| rung == Rung::Verilator) {
+            let (sample, label) = (&lesson.samples[0], lesson.label(0));
+            faults.extend(fault::in_rules(&network, sample, label)?);
+        }
+        Ok(faults)
     }
 
     fn case(&self) -> Case<'_> {
@@ -350,7 +356,7 @@ impl<'a> Ladder<'a> {
                 own = Samples::from_bytes(few, &self.build.quantized);
                 // To find a fault without a framework, the network without it stands in.
                 let framework = match fault {
-                    Some(_) => float_spikes(&network, &own, &quantized)?,
+                    Some(_) => float_shown(&network, &own, &quantized)?,
                     None => Vec::new(),
                 };
                 (&own, framework)
@@ -429,18 +435,17 @@ impl<'a> Ladder<'a> {
         })
     }
 
-    fn hdl(&self, fault: Option<&Fault>) -> miette::Result<Report> {
-        let samples = first(&self.samples, self.counts.hdl);
-        let begin;
-        let samples = match self.build.quantized.input.encoder {
-            Encoder::Series => {
-                let most = HDL_SERIES_TICKS * self.build.quantized.input.bytes_a_tick();
-                let cut = |sample: &Vec<u8>| sample[..sample.len().min(most)].to_vec();
-                begin = samples.iter().map(cut).collect::<Vec<_>>();
-                &begin
-            }
-            _ => samples,
+    /// What rust-hdl's simulator, which is slow, runs of the samples.
+    fn hdl_samples(&self) -> Vec<Vec<u8>> {
+        let most = match self.build.quantized.input.encoder {
+            Encoder::Series => HDL_SERIES_TICKS * self.build.quantized.input.bytes_a_tick(),
+            _ => usize::MAX,
         };
+        let samples = first(&self.samples, self.counts.hdl).iter();
+        samples.map(|s| s[..s.len().min(most)].to_vec()).collect()
+    }
+
+    fn hdl(&self, fault: Option<&Fault>) -> miette::Result<Report> {
         let faulty;
         let cfg = match fault {
             Some(fault) => {
@@ -450,7 +455,7 @@ impl<'a> Ladder<'a> {
             }
             None => &self.cfg,
         };
-        let report = check_hdl(self.case(), cfg, samples)?;
+        let report = check_hdl(self.case(), cfg, &self.hdl_samples())?;
         match (fault, self.lessons(self.counts.learn_hdl)) {
             (None, Some(lessons)) if report.verdict.holds() => {
                 let learnt = check_hdl_learning(self.case(), cfg, lessons)?;
@@ -479,6 +484,11 @@ impl<'a> Ladder<'a> {
                 layout: &layout,
                 ..self.case()
             };
+            if let (Fault::RuleOffByOne { .. }, Some(lessons)) = (fault, self.lessons(1)) {
+                let rung = Rung::Verilator;
+                let (access, done) = (Access::Stream, &|_| ());
+                return Ok(check_learning(rung, &model, case, access, lessons, done)?);
+            }
             let few = first(samples, self.counts.hdl.max(1));
             let sent: Vec<Vec<u8>> = {
                 let change = |s: &Vec<u8>| fault.in_sample(s, &self.build.quantized);
@@ -636,27 +646,28 @@ fn first<T>(samples: &[T], n: usize) -> &[T] {
     &samples[..samples.len().min(n)]
 }
 
-/// The float reference's spikes: `[sample][population][tick][neuron]`, neurons in the file's order.
-fn float_spikes(
-    network: &spikeloom_ir::Network,
+/// What the float reference shows: `[sample][population][tick][neuron]`, neurons in the file's order.
+fn float_shown(
+    network: &Network,
     samples: &Samples,
     quantized: &Quantized,
-) -> miette::Result<Vec<Vec<Vec<Vec<u32>>>>> {
+) -> miette::Result<Vec<Vec<Vec<Vec<i64>>>>> {
     (0..samples.len())
         .map(|k| {
             let record = crate::compile::run_float(network, samples, k)?;
-            let populations = record.populations.iter().zip(&quantized.populations);
-            let in_file_order = |(record, population): (&PopulationRecord, &Population)| {
-                let reordered = record.spikes.iter().map(|tick| {
-                    let mut spikes = vec![0; tick.len()];
-                    for (neuron, &n) in tick.iter().enumerate() {
-                        spikes[population.file_index(neuron)] = n;
+            let in_file_order = |p: usize| -> Vec<Vec<i64>> {
+                let (own, record) = (&network.populations[p], &record.populations[p]);
+                let ticks = (0..record.v_mem.len()).map(|tick| {
+                    let shown = shown(own, record, tick);
+                    let mut reordered = vec![0; shown.len()];
+                    for (neuron, value) in shown.into_iter().enumerate() {
+                        reordered[quantized.populations[p].file_index(neuron)] = value;
                     }
-                    spikes
+                    reordered
                 });
-                reordered.collect()
+                ticks.collect()
             };
-            Ok(populations.map(in_file_order).collect())
+            Ok((0..network.populations.len()).map(in_file_order).collect())
         })
         .collect()
 }

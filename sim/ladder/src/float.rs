@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use spikeloom_fixed::nearest_integer;
+use spikeloom_float::PopulationRecord;
 use spikeloom_golden::{Golden, Sample};
-use spikeloom_ir::network::Encoder;
+use spikeloom_ir::network::{Encoder, Population};
 use spikeloom_ir::{Network, Quantized};
 
 use crate::compare::Divergence;
@@ -47,9 +49,19 @@ fn real_values(network: &Network, sample: Sample<'_>) -> Option<Vec<f32>> {
     }
 }
 
-/// Runs both on the same samples. `framework` holds the framework's own spikes of the first
-/// samples, as `[sample][population][tick][neuron]`, neurons in the file's order; a population
-/// without is empty.
+/// What the neurons of a population show in a tick, in the float reference's order: how often each
+/// fired, or, where none fires, the membrane in units of 2^-16.
+pub fn shown(population: &Population, record: &PopulationRecord, tick: usize) -> Vec<i64> {
+    let in_steps = |v: &f32| nearest_integer(f64::from(*v) * 65536.0).unwrap_or(i64::MAX);
+    match population.neuron.firing {
+        Some(_) => record.spikes[tick].iter().map(|&n| n.into()).collect(),
+        None => record.v_mem[tick].iter().map(in_steps).collect(),
+    }
+}
+
+/// Runs both on the same samples. `framework` holds what the framework's own neurons [show](shown)
+/// in the first samples, as `[sample][population][tick][neuron]`, neurons in the file's order; a
+/// population without is empty.
 ///
 /// # Errors
 /// Where a sample does not fit.
@@ -57,7 +69,7 @@ pub fn check_float(
     network: &Network,
     quantized: &Quantized,
     samples: &[Sample<'_>],
-    framework: &[Vec<Vec<Vec<u32>>>],
+    framework: &[Vec<Vec<Vec<i64>>>],
 ) -> Result<FloatAgreement, Error> {
     let mut golden = Golden::new(quantized)?;
     let (mut equal, mut all, mut same_class) = (0u64, 0u64, 0u64);
@@ -84,17 +96,20 @@ pub fn check_float(
         let mut differing = BTreeSet::new();
         for (tick, populations) in trace.ticks.iter().enumerate() {
             for (p, population) in populations.iter().enumerate() {
-                let spikes = &record.populations[p].spikes[tick];
-                let mut fired = vec![0; spikes.len()];
-                population
-                    .spikes
-                    .iter()
-                    .for_each(|&n| fired[n as usize] += 1);
-                all += spikes.len() as u64;
-                equal += spikes.iter().zip(&fired).filter(|(a, b)| a == b).count() as u64;
+                let own = &network.populations[p];
+                let shown = shown(own, &record.populations[p], tick);
+                if own.neuron.firing.is_some() {
+                    let mut fired = vec![0; shown.len()];
+                    population
+                        .spikes
+                        .iter()
+                        .for_each(|&n| fired[n as usize] += 1);
+                    all += shown.len() as u64;
+                    equal += shown.iter().zip(&fired).filter(|(a, b)| a == b).count() as u64;
+                }
                 if let Some(own) = framework.get(number).and_then(|s| s.get(p)?.get(tick)) {
-                    framework_values += spikes.len() as u64;
-                    for (neuron, b) in spikes.iter().enumerate() {
+                    framework_values += shown.len() as u64;
+                    for (neuron, b) in shown.iter().enumerate() {
                         let neuron = quantized.populations[p].file_index(neuron);
                         let Some(a) = own.get(neuron).filter(|a| *a != b) else {
                             continue;
@@ -106,9 +121,12 @@ pub fn check_float(
                             tick: u32::try_from(tick).ok(),
                             population: network.populations[p].name.clone(),
                             neuron: neuron as u64,
-                            variable: "spike".into(),
-                            expected: (*a).into(),
-                            found: (*b).into(),
+                            variable: match network.populations[p].neuron.firing {
+                                Some(_) => "spike".into(),
+                                None => "v_mem * 2^16".into(),
+                            },
+                            expected: *a,
+                            found: *b,
                         });
                     }
                 }
@@ -132,7 +150,7 @@ pub fn check_float(
     let verdict = match first {
         Some(first) if !tolerable => Verdict::Different(first),
         _ => Verdict::Agreement {
-            spikes: rate(equal, all),
+            spikes: (all > 0).then(|| rate(equal, all)),
             classes: rate(same_class, n),
             framework_differences: (framework_values > 0).then_some(framework_differences),
         },

@@ -24,7 +24,7 @@ pub use error::Error;
 pub use executor::{
     Access, DeviceRun, Simulated, Workload, check_outcomes, check_traces, open, wave,
 };
-pub use float::{FloatAgreement, check_float};
+pub use float::{FloatAgreement, check_float, shown};
 pub use hdl::check_hdl;
 pub use learning::{Compared, Lesson, Lessons, check_hdl_learning, check_learning, learn_from};
 pub use rung::{Report, Rung, Verdict};

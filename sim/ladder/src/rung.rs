@@ -62,8 +62,8 @@ pub enum Verdict {
     Equal,
     /// The share of values that agree, where identity is not to be expected.
     Agreement {
-        /// Spikes equal to the golden model's, of all, in [0, 1].
-        spikes: f64,
+        /// Spikes equal to the golden model's, of all, in [0, 1]; `None` where no neuron fires.
+        spikes: Option<f64>,
         /// Classes equal to the golden model's, of all, in [0, 1].
         classes: f64,
         /// Spike bits that differ from the framework's own, where those are known.

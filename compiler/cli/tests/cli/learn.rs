@@ -130,6 +130,14 @@ fn presets_learn_in_the_netlist() {
             .collect();
         assert_eq!(learnt[2..], [1, 10, 4], "{name}: {lines}");
     }
+    let trials = workshop.json("verify r-stdp --self-test --to verilator --data data.npz --json");
+    let in_rule = |trial: &&serde_json::Value| {
+        let fault = trial["fault"].as_str().unwrap();
+        fault.contains("in the rule of projection")
+    };
+    let trials = trials.as_array().unwrap();
+    assert_eq!(trials.iter().filter(in_rule).count(), 1, "{trials:?}");
+    assert!(trials.iter().all(|t| t["located"] == true), "{trials:?}");
 }
 
 /// The presets whose third factor is an error or a label behind fixed random weights, which another
