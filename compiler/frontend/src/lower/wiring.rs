@@ -7,7 +7,6 @@
 //!
 //! Everything else that NIR has is refused here, node by node, with what is possible instead.
 
-use std::collections::BTreeSet;
 
 use spikeloom_ir::geometry::Pooling;
 
@@ -128,7 +127,6 @@ pub(super) fn walk<'a>(
     for (n, &(at, _)) in layers_of.iter().enumerate() {
         place[at] = Some(n);
     }
-    let mut refused = BTreeSet::new();
     let mut layers = Vec::with_capacity(layers_of.len());
     for (position, &(neuron, integrator)) in layers_of.iter().enumerate() {
         let at = integrator.unwrap_or(neuron);
@@ -150,17 +148,6 @@ pub(super) fn walk<'a>(
                 // A model's check left no node without a shape.
                 (None, None) => continue,
             };
-            if is_integrator(&nodes[term.source].primitive) {
-                if !refused.insert(term.source) {
-                    continue;
-                }
-                walker.problems.push(unsupported(
-                    &nodes[term.source],
-                    "an integrator that feeds other neurons with its membrane, where only spikes are sent,",
-                    "put a `Threshold` right behind it that alone reads it, give it a threshold (`IF`, `LIF`, `CubaLIF`), or make it the output",
-                ));
-                continue;
-            }
             let source = match place[term.source] {
                 None => Feed::Input(inputs.first_channel(term.source)),
                 Some(n) => Feed::Layer(n),
