@@ -11,7 +11,7 @@ use crate::leaf::{
     BitRegister, Delay, LaneSelect, Register, RomMemory, RowAddress, RowMemory, SpramMemory,
     StateRegister,
 };
-use crate::learn::LearningEngine;
+use crate::learn::{LearningEngine, OtherConfig, REWARD_BITS};
 use crate::program::lower;
 use crate::way::{Way, WayPlace};
 use crate::width::{DConst, DSignal, SignalType, bit_cast, unsigned_cast};
@@ -63,11 +63,12 @@ pub enum CoreState {
 /// | `count_event`, `count_active`, `count_stall` | out | strobes for counters |
 /// | `learn`, `goes_on`, `n_ticks`, `reward`, `reward_valid` | in | of a core that learns: whether it does, as
 ///   [`LearningEngine`] has the others |
-/// | `other_token_*`, `other_valid`, `other_index`, `other_word`, `other_held` | in, out | of a core whose rule
-///   reads another population: what that sends, its neurons as they finish a tick, and that it has to wait |
-/// | `host_reads`, `host_row`, `host_pre`, `host_post` | in | of a core that learns: nothing runs, and
-///   the host wants to see this row of weights and tags, and these neurons' traces |
-/// | `row_weights`, `row_tags`, `pre_traces`, `post_traces` | out | that, one cycle later |
+/// | `other_token_*`, `other_valid`, `other_index`, `other_spikes`, `other_word`, `other_held` | in, out | of
+///   a core whose rules read other populations: what each sends, its neurons as they finish a tick, and
+///   that it has to wait |
+/// | `host_reads`, `host_hit`, `host_address` | in | of a core that learns: nothing runs, and the host
+///   wants to see this, as [`LearningEngine`] has it |
+/// | `host_byte` | out | that, one cycle later |
 /// | `learning`, `count_learn` | out | it learns; a row of weights does |
 ///
 /// Protocol, a tick:
@@ -76,7 +77,8 @@ pub enum CoreState {
 /// 2. A `TICK` runs the program for every neuron, one a cycle, in ascending order, and clears
 ///    the accumulators behind it. Neurons that fire go out as events.
 /// 3. The `TICK` is passed on.
-/// 4. A core that learns goes through the synapses of its plastic projection.
+/// 4. A core that learns waits for the populations that its rules read, and goes through the synapses
+///    of its plastic projections, one after the other.
 ///
 /// Where several populations share the core, each has a turn in each tick, and one at a sample's
 /// `BEGIN`: it ends with the token that is passed on. Events and traces number a population's own
@@ -152,22 +154,14 @@ pub struct Core {
     pub reward_valid: Vec<Signal<In, Bit>>,
     /// Nothing runs, and the host reads.
     pub host_reads: Vec<Signal<In, Bit>>,
-    /// A row of weights and tags.
-    pub host_row: Vec<DSignal<In>>,
-    /// Traces of this source.
-    pub host_pre: Vec<DSignal<In>>,
-    /// Traces of this target.
-    pub host_post: Vec<DSignal<In>>,
-    /// The row's weights.
-    pub row_weights: Vec<DSignal<Out>>,
-    /// The row's tags.
-    pub row_tags: Vec<DSignal<Out>>,
-    /// The source's traces.
-    pub pre_traces: Vec<DSignal<Out>>,
-    /// The target's traces.
-    pub post_traces: Vec<DSignal<Out>>,
-    /// The population that the rule reads beside its own sends; this and the next four are empty
-    /// where there is none.
+    /// It wants weights, tags, traces of a source or of a target.
+    pub host_hit: Vec<Signal<In, Bit>>,
+    /// The byte that it wants.
+    pub host_address: Vec<DSignal<In>>,
+    /// That byte.
+    pub host_byte: Vec<DSignal<Out>>,
+    /// A population that a rule reads beside its own sends; this and the next five have the same number
+    /// of places for each plastic projection.
     pub other_token_valid: Vec<Signal<In, Bit>>,
     /// What.
     pub other_token_kind: Vec<DSignal<In>>,
@@ -175,7 +169,9 @@ pub struct Core {
     pub other_valid: Vec<Signal<In, Bit>>,
     /// Which.
     pub other_index: Vec<DSignal<In>>,
-    /// What is read of it.
+    /// How often it spiked, or its value.
+    pub other_spikes: Vec<DSignal<In>>,
+    /// What is read of its state.
     pub other_word: Vec<DSignal<In>>,
     /// It must not go on to its next tick.
     pub other_held: Vec<Signal<Out, Bit>>,
@@ -185,6 +181,22 @@ pub struct Core {
     pub count_learn: Vec<Signal<Out, Bit>>,
 
     engine: Vec<LearningEngine>,
+    /// This engine has learnt from the tick.
+    learnt: Vec<BitRegister>,
+    /// This population has passed its tick on, and it is not learnt yet.
+    other_passed: Vec<BitRegister>,
+    /// The populations so far have.
+    passed: Vec<Signal<Local, Bit>>,
+    /// The engines so far have learnt, and it is this one's turn.
+    may_learn: Vec<Signal<Local, Bit>>,
+    /// This engine learns.
+    runs: Vec<Signal<Local, Bit>>,
+    /// All engines have learnt.
+    all_learnt: Vec<Signal<Local, Bit>>,
+    /// The engines so far show this byte to the host.
+    shown_byte: Vec<DSignal<Local>>,
+    no_byte: Vec<DConst>,
+    no_post_spikes: Vec<DConst>,
     weights: SpramMemory,
     ways: Vec<Way>,
     row_address: RowAddress,
@@ -302,11 +314,17 @@ pub struct Core {
     _n_turns: usize,
     _n_alone: usize,
     _out_bits: usize,
+    _n_learning: usize,
     _n_engines: usize,
+    _last_engine: usize,
+    _last_engine_end: usize,
+    _n_uses: usize,
+    _n_uses_end: usize,
     _n_others: usize,
-    _n_tags: usize,
-    _n_pre_traces: usize,
-    _n_post_traces: usize,
+    _last_other: usize,
+    _last_other_end: usize,
+    _n_hits: usize,
+    _n_spikes: usize,
 }
 
 impl Core {
@@ -318,10 +336,10 @@ impl Core {
         let n_sum_rows = cfg.n_sum_rows;
         let weight_lanes = vec![SignalType::signed(cfg.weight_bits); cfg.lanes];
         let weights = match &cfg.weights {
-            Some(image) if cfg.weight_memory == MemoryKind::Logic && cfg.learning.is_none() => {
+            Some(image) if cfg.weight_memory == MemoryKind::Logic && cfg.learning.is_empty() => {
                 SpramMemory::with_image(image).in_logic()
             }
-            Some(image) if cfg.learning.is_some() => SpramMemory::with_image(image).learning(),
+            Some(image) if !cfg.learning.is_empty() => SpramMemory::with_image(image).learning(),
             Some(image) => SpramMemory::with_image(image),
             None => SpramMemory::new(&weight_lanes, cfg.n_rows())?,
         };
@@ -372,28 +390,23 @@ impl Core {
             .outputs
             .get(state_types.len())
             .map_or(1, DSignal::width);
-        let engine = cfg.learning.as_ref().map(LearningEngine::new).transpose()?;
-        let engine: Vec<LearningEngine> = engine.into_iter().collect();
-        let of_engine = |get: fn(&LearningEngine) -> SignalType| -> Vec<SignalType> {
-            engine.iter().map(get).collect()
+        let engine = cfg.learning.iter().map(LearningEngine::new);
+        let engine = engine.collect::<Result<Vec<LearningEngine>, Error>>()?;
+        let n_learning = engine.len().min(1);
+        let bits_of_learning = || (0..n_learning).map(|_| Signal::default()).collect();
+        let of_learning = |port: SignalType| vec![port; n_learning];
+        let uses = cfg.uses();
+        let of_uses = |bits: &dyn Fn(&OtherConfig) -> usize| -> Vec<SignalType> {
+            let bits = uses.iter().map(|other| bits(other));
+            bits.map(SignalType::unsigned).collect()
         };
-        let rows_of_engine = |get: fn(&LearningEngine) -> &[DSignal<Out>]| {
-            let rows = engine.iter().flat_map(|engine| get(engine).iter());
-            DSignal::row(&rows.map(DSignal::signal_type).collect::<Vec<_>>())
-        };
-        let n_others = engine.iter().map(|e| e.other_valid.len()).sum();
-        let bits_of_others = || (0..n_others).map(|_| Signal::default()).collect();
-        let kinds = vec![SignalType::unsigned(KIND_BITS); n_others];
-        let types_of_others = |get: fn(&LearningEngine) -> &[DSignal<In>]| {
-            let ports = engine.iter().flat_map(|engine| get(engine).iter());
-            let types: Vec<SignalType> = ports.map(DSignal::signal_type).collect();
-            DSignal::row(&types)
-        };
-        let bits_of_engine = || engine.iter().map(|_| Signal::default()).collect();
-        let row_weights = match engine.is_empty() {
-            true => vec![],
-            false => DSignal::row(&weight_lanes),
-        };
+        let index_types = of_uses(&|other| index_bits(other.n_neurons));
+        let kinds = of_uses(&|_| KIND_BITS);
+        let spike_types = of_uses(&|other| other.spike_bits);
+        let word_types = of_uses(&|other| other.width().max(1));
+        let bits_of_uses = || uses.iter().map(|_| Signal::default()).collect();
+        let local_bits =
+            |n: usize| -> Vec<Signal<Local, Bit>> { (0..n).map(|_| Signal::default()).collect() };
         let drain_bits = 6;
         let pre_bits = index_bits(cfg.n_pre);
         let last = |n: usize, bits| DConst::new(n as u64 - 1, bits);
@@ -472,32 +485,48 @@ impl Core {
             count_event: Signal::default(),
             count_active: Signal::default(),
             count_stall: Signal::default(),
-            learn: engine.iter().map(|_| Signal::default()).collect(),
-            goes_on: engine.iter().map(|_| Signal::default()).collect(),
-            n_ticks: DSignal::row(&of_engine(|_| SignalType::unsigned(TICK_BITS))),
-            reward: DSignal::row(&of_engine(|e| e.reward.signal_type())),
-            reward_valid: engine.iter().map(|_| Signal::default()).collect(),
-            host_reads: engine.iter().map(|_| Signal::default()).collect(),
-            host_row: DSignal::row(&of_engine(|e| e.host_row.signal_type())),
-            host_pre: DSignal::row(&of_engine(|e| e.host_pre.signal_type())),
-            host_post: DSignal::row(&of_engine(|e| e.host_post.signal_type())),
-            row_weights,
-            row_tags: rows_of_engine(|e| &e.tags),
-            pre_traces: rows_of_engine(|e| &e.pre_traces),
-            post_traces: rows_of_engine(|e| &e.post_traces),
-            learning: bits_of_engine(),
-            count_learn: bits_of_engine(),
-            other_token_valid: bits_of_others(),
+            learn: bits_of_learning(),
+            goes_on: bits_of_learning(),
+            n_ticks: DSignal::row(&of_learning(SignalType::unsigned(TICK_BITS))),
+            reward: DSignal::row(&of_learning(SignalType::signed(REWARD_BITS))),
+            reward_valid: bits_of_learning(),
+            host_reads: bits_of_learning(),
+            host_hit: (0..4 * n_learning).map(|_| Signal::default()).collect(),
+            host_address: DSignal::row(&of_learning(SignalType::unsigned(24))),
+            host_byte: DSignal::row(&of_learning(SignalType::unsigned(8))),
+            learning: (0..n_learning).map(|_| Signal::default()).collect(),
+            count_learn: (0..n_learning).map(|_| Signal::default()).collect(),
+            other_token_valid: bits_of_uses(),
             other_token_kind: DSignal::row(&kinds),
-            other_valid: bits_of_others(),
-            other_index: types_of_others(|e| &e.other_index),
-            other_word: types_of_others(|e| &e.other_word),
-            other_held: (0..n_others).map(|_| Signal::default()).collect(),
-            _n_others: n_others,
+            other_valid: bits_of_uses(),
+            other_index: DSignal::row(&index_types),
+            other_spikes: DSignal::row(&spike_types),
+            other_word: DSignal::row(&word_types),
+            other_held: uses.iter().map(|_| Signal::default()).collect(),
+            learnt: engine.iter().map(|_| BitRegister::default()).collect(),
+            other_passed: uses.iter().map(|_| BitRegister::default()).collect(),
+            passed: local_bits(uses.len() + n_learning),
+            may_learn: local_bits(engine.len() + n_learning),
+            runs: local_bits(engine.len()),
+            all_learnt: local_bits(n_learning),
+            shown_byte: (0..engine.len() + n_learning)
+                .map(|_| DSignal::new(8))
+                .collect(),
+            no_post_spikes: (0..n_learning.min(usize::from(cfg.program.payload.is_some())))
+                .map(|_| DConst::new(0, 1))
+                .collect(),
+            _n_spikes: usize::from(cfg.program.payload.is_none()),
+            no_byte: (0..n_learning).map(|_| DConst::new(0, 8)).collect(),
+            _n_learning: n_learning,
             _n_engines: engine.len(),
-            _n_tags: engine.iter().map(|e| e.tags.len()).sum(),
-            _n_pre_traces: engine.iter().map(|e| e.pre_traces.len()).sum(),
-            _n_post_traces: engine.iter().map(|e| e.post_traces.len()).sum(),
+            _last_engine: engine.len(),
+            _last_engine_end: engine.len() + n_learning,
+            _n_uses: cfg.n_uses(),
+            _n_uses_end: cfg.n_uses() + 1,
+            _n_others: uses.len(),
+            _last_other: uses.len(),
+            _last_other_end: uses.len() + n_learning,
+            _n_hits: 4 * n_learning,
             engine,
             _n_weight_bytes: weights.write_en.len(),
             weights,
@@ -767,6 +796,28 @@ impl Logic for Core {
                 self.neuron.d.next = self.turns[i].first_neuron.val();
             }
         }
+        // Whose turn it is to learn, when the populations that the rules read have passed the tick on.
+        for i in 0..self._n_learning {
+            self.passed[i].next = self.state.q.val() == CoreState::Learn;
+        }
+        for i in 0..self._n_others {
+            self.passed[i + 1].next = self.passed[i].val() & self.other_passed[i].q.val();
+        }
+        for last in self._last_other..self._last_other_end {
+            for i in 0..self._n_learning {
+                self.may_learn[i].next = self.passed[last].val();
+            }
+        }
+        for i in 0..self._n_engines {
+            self.runs[i].next = self.may_learn[i].val() & !self.learnt[i].q.val();
+            self.may_learn[i + 1].next =
+                self.may_learn[i].val() & (self.learnt[i].q.val() | self.engine[i].finished.val());
+        }
+        for last in self._last_engine..self._last_engine_end {
+            for i in 0..self._n_learning {
+                self.all_learnt[i].next = self.may_learn[last].val();
+            }
+        }
         // The host loads weights while no sample runs, so what a memory shows after a byte was
         // stored is never looked at: the row of an event is read before a lane adds it.
         self.weights.address.next = self.weight_at.val();
@@ -774,14 +825,28 @@ impl Logic for Core {
             self.weights.address.next = self.weight_write_address.val();
         }
         for i in 0..self._n_engines {
-            if self.state.q.val() == CoreState::Learn {
+            if self.runs[i].val() {
                 self.weights.address.next = self.engine[i].weight_address.val();
             }
+        }
+        for i in 0..self._n_learning {
             if self.host_reads[i].val() {
-                self.weights.address.next = self.host_row[i].val();
+                self.weights.address.next = self.engine[i].host_row.val();
             }
             self.weights.row_write_en[i].next = self.engine[i].write_en.val();
             self.weights.row_write_address[i].next = self.engine[i].write_address.val();
+            for j in 0..self._lanes {
+                self.weights.row_write_data[j].next = self.engine[i].new_weights[j].val();
+            }
+            for k in 1..self._n_engines {
+                if self.engine[k].write_en.val() {
+                    self.weights.row_write_en[i].next = true;
+                    self.weights.row_write_address[i].next = self.engine[k].write_address.val();
+                    for j in 0..self._lanes {
+                        self.weights.row_write_data[j].next = self.engine[k].new_weights[j].val();
+                    }
+                }
+            }
         }
         self.weights.write_data.next = self.weight_write_data.val();
         for i in 0..self._n_weight_bytes {
@@ -973,7 +1038,7 @@ impl Logic for Core {
             if !self.event_out_nearly_full.val() {
                 self.event_out_valid.next = true;
                 self.state.d.next = CoreState::Rows;
-                for i in 0..self._n_engines {
+                for i in 0..self._n_learning {
                     if self.learn[i].val() & (self.token_kind.q.val() == self.kind_tick.val()) {
                         self.state.d.next = CoreState::Learn;
                     }
@@ -986,55 +1051,92 @@ impl Logic for Core {
 
         // Learning.
         for i in 0..self._n_engines {
+            self.learnt[i].clock.next = self.clock.val();
+            self.learnt[i].d.next = self.learnt[i].q.val() | self.engine[i].finished.val();
             self.engine[i].clock.next = self.clock.val();
             self.engine[i].begins.next =
                 self.accept.val() & (self.event_in_kind.val() == self.kind_begin.val());
-            self.engine[i].run.next = self.state.q.val() == CoreState::Learn;
-            if self.engine[i].finished.val() {
-                self.state.d.next = CoreState::Rows;
-            }
-            self.engine[i].goes_on.next = self.goes_on[i].val();
-            self.engine[i].n_ticks.next = self.n_ticks[i].val();
-            self.engine[i].reward.next = self.reward[i].val();
-            self.engine[i].reward_valid.next = self.reward_valid[i].val();
-            self.engine[i].event_en.next = self.accept_event.val() & self.learn[i].val();
+            self.engine[i].run.next = self.runs[i].val();
             self.engine[i].event_index.next = self.event_in_index.val();
             self.engine[i].post_valid.next = self.path_valid.q.val().any();
             self.engine[i].post_index.next = self.path_index.q.val();
-            self.engine[i].post_spikes.next = bit_cast(self.spike_word.val(), self._spike_bits);
-            self.engine[i].host_row.next = self.host_row[i].val();
-            self.engine[i].host_pre.next = self.host_pre[i].val();
-            self.engine[i].host_post.next = self.host_post[i].val();
+            for _j in 0..self._n_spikes {
+                self.engine[i].post_spikes.next = bit_cast(self.spike_word.val(), self._spike_bits);
+            }
+            // What sends values does not spike.
+            for j in 0..self._n_sends_values {
+                self.engine[i].post_spikes.next = self.no_post_spikes[j].val();
+            }
             for j in 0..self._n_states {
                 self.engine[i].post_states[j].next = self.path.outputs[j].val();
             }
             for j in 0..self._lanes {
                 self.engine[i].weights[j].next = self.weights.read_data[j].val();
-                self.weights.row_write_data[j].next = self.engine[i].new_weights[j].val();
-                self.row_weights[j].next = self.weights.read_data[j].val();
             }
-            for j in 0..self._n_tags {
-                self.row_tags[j].next = self.engine[i].tags[j].val();
+            for j in 0..self._n_hits {
+                self.engine[i].host_hit[j].next = self.host_hit[j].val();
             }
-            for j in 0..self._n_pre_traces {
-                self.pre_traces[j].next = self.engine[i].pre_traces[j].val();
+            for j in 0..self._n_learning {
+                if self.all_learnt[j].val() {
+                    self.learnt[i].d.next = false;
+                }
+                self.engine[i].goes_on.next = self.goes_on[j].val();
+                self.engine[i].n_ticks.next = self.n_ticks[j].val();
+                self.engine[i].reward.next = self.reward[j].val();
+                self.engine[i].reward_valid.next = self.reward_valid[j].val();
+                self.engine[i].event_en.next = self.accept_event.val() & self.learn[j].val();
+                self.engine[i].host_address.next = self.host_address[j].val();
             }
-            for j in 0..self._n_post_traces {
-                self.post_traces[j].next = self.engine[i].post_traces[j].val();
+        }
+        for i in 0..self._n_learning {
+            if self.all_learnt[i].val() {
+                self.state.d.next = CoreState::Rows;
             }
             self.learning[i].next = (self.state.q.val() == CoreState::Learn)
                 | ((self.state.q.val() == CoreState::Token) & self.learn[i].val());
             self.count_learn[i].next = self.engine[i].row_en.val();
+            for j in 1..self._n_engines {
+                if self.engine[j].row_en.val() {
+                    self.count_learn[i].next = true;
+                }
+            }
+            self.shown_byte[i].next = self.no_byte[i].val();
+        }
+        for i in 0..self._n_engines {
+            self.shown_byte[i + 1].next = self.shown_byte[i].val() | self.engine[i].host_byte.val();
+        }
+        for last in self._last_engine..self._last_engine_end {
+            for i in 0..self._n_learning {
+                self.host_byte[i].next = self.shown_byte[last].val();
+            }
         }
 
+        // What other populations say to the rules, which they wait for.
         for i in 0..self._n_others {
-            self.engine[i].other_passed[i].next = self.other_token_valid[i].val()
-                & (self.other_token_kind[i].val() == self.kind_tick.val())
-                & self.learn[i].val();
-            self.engine[i].other_valid[i].next = self.other_valid[i].val();
-            self.engine[i].other_index[i].next = self.other_index[i].val();
-            self.engine[i].other_word[i].next = self.other_word[i].val();
-            self.other_held[i].next = self.engine[i].other_held[i].val();
+            self.other_passed[i].clock.next = self.clock.val();
+            self.other_passed[i].d.next = self.other_passed[i].q.val();
+            for j in 0..self._n_learning {
+                if self.all_learnt[j].val() {
+                    self.other_passed[i].d.next = false;
+                }
+                if self.other_token_valid[i].val()
+                    & (self.other_token_kind[i].val() == self.kind_tick.val())
+                    & self.learn[j].val()
+                {
+                    self.other_passed[i].d.next = true;
+                }
+            }
+            self.other_held[i].next = self.other_passed[i].q.val();
+        }
+        for width in self._n_uses..self._n_uses_end {
+            for i in 0..self._n_engines {
+                for j in 0..self._n_uses {
+                    self.engine[i].other_valid[j].next = self.other_valid[i * width + j].val();
+                    self.engine[i].other_index[j].next = self.other_index[i * width + j].val();
+                    self.engine[i].other_spikes[j].next = self.other_spikes[i * width + j].val();
+                    self.engine[i].other_word[j].next = self.other_word[i * width + j].val();
+                }
+            }
         }
 
         // For people and counters.

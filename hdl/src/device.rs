@@ -87,6 +87,7 @@ pub struct Device {
     other_token_kind: Vec<Wires>,
     other_valid: Vec<BitWires>,
     other_index: Vec<Wires>,
+    other_spikes: Vec<Wires>,
     other_word: Vec<Wires>,
     /// From the queues and merges to the merges and stages.
     offered_valid: BitWires,
@@ -132,6 +133,7 @@ pub struct Device {
     _score_word_bits: usize,
     _score_select_bits: usize,
     _n_stages: usize,
+    _n_stages_end: usize,
     _last_stage: usize,
     _n_populations: usize,
     _value_bits: usize,
@@ -187,7 +189,7 @@ impl Device {
         // A value fits the population's own width, where the others' on its core is larger.
         let value_bits = stages[output].score_value.width().min(cfg.score_bits);
         let input_bits = index_bits(cfg.encoder.sample_bytes);
-        let learns = cfg.cores.iter().any(|core| core.learning.is_some());
+        let learns = cfg.cores.iter().any(|core| !core.learning.is_empty());
         // What the stages do behind the scores is waited for.
         let n_scored = usize::from(learns || !net.late.is_empty());
         let byte = SignalType::unsigned(8);
@@ -209,13 +211,14 @@ impl Device {
         };
         let (mut other_token_valid, mut other_valid) = (Vec::new(), Vec::new());
         let (mut other_token_kind, mut other_index) = (Vec::new(), Vec::new());
-        let mut other_word = Vec::new();
+        let (mut other_spikes, mut other_word) = (Vec::new(), Vec::new());
         let first_holding = net.ports.len() + 1;
-        if let Some(others) = net.others {
+        for others in net.others {
             other_token_valid.push(others.token_valid);
             other_token_kind.push(others.token_kind);
             other_valid.push(others.valid);
             other_index.push(others.index);
+            other_spikes.push(others.spikes);
             other_word.push(others.word);
         }
         Ok(Self {
@@ -242,6 +245,7 @@ impl Device {
             encoder,
             series,
             _n_stages: stages.len(),
+            _n_stages_end: stages.len() + 1,
             _last_stage: stages.len() - 1,
             _n_populations: cfg.seats.len(),
             _n_gates: net.gates.outputs.len(),
@@ -271,6 +275,7 @@ impl Device {
             other_token_kind,
             other_valid,
             other_index,
+            other_spikes,
             other_word,
             offered_valid: net.offered_valid,
             offered_kind: net.offered_kind,
@@ -463,22 +468,30 @@ impl Logic for Device {
         self.full.inputs[0].next = self.scores.nearly_full.val();
 
         // From the stages that rules read to those that learn, and back that they have to wait.
+        for j in 0..self._n_following {
+            for i in 0..self._n_stages {
+                self.other_token_valid[j].inputs[i].next = self.stages[i].event_out_valid.val();
+                self.other_token_kind[j].inputs[i].next = self.stages[i].event_out_kind.val();
+                self.other_valid[j].inputs[i].next = self.stages[i].trace_valid.val();
+                self.other_index[j].inputs[i].next = self.stages[i].trace_index.val();
+                self.other_spikes[j].inputs[i].next = self.stages[i].trace_spikes.val();
+                self.other_word[j].inputs[i].next = self.stages[i].trace_word.val();
+                self.stages[i].other_token_valid[j].next =
+                    self.other_token_valid[j].outputs[i].val();
+                self.stages[i].other_token_kind[j].next = self.other_token_kind[j].outputs[i].val();
+                self.stages[i].other_valid[j].next = self.other_valid[j].outputs[i].val();
+                self.stages[i].other_index[j].next = self.other_index[j].outputs[i].val();
+                self.stages[i].other_spikes[j].next = self.other_spikes[j].outputs[i].val();
+                self.stages[i].other_word[j].next = self.other_word[j].outputs[i].val();
+            }
+        }
         for offset in self._first_holding..self._first_holding_end {
-            for j in 0..self._n_following {
-                for i in 0..self._n_stages {
-                    self.other_token_valid[j].inputs[i].next = self.stages[i].event_out_valid.val();
-                    self.other_token_kind[j].inputs[i].next = self.stages[i].event_out_kind.val();
-                    self.other_valid[j].inputs[i].next = self.stages[i].trace_valid.val();
-                    self.other_index[j].inputs[i].next = self.stages[i].trace_index.val();
-                    self.other_word[j].inputs[i].next = self.stages[i].trace_word.val();
-                    self.stages[i].other_token_valid[j].next =
-                        self.other_token_valid[j].outputs[i].val();
-                    self.stages[i].other_token_kind[j].next =
-                        self.other_token_kind[j].outputs[i].val();
-                    self.stages[i].other_valid[j].next = self.other_valid[j].outputs[i].val();
-                    self.stages[i].other_index[j].next = self.other_index[j].outputs[i].val();
-                    self.stages[i].other_word[j].next = self.other_word[j].outputs[i].val();
-                    self.full.inputs[i + offset].next = self.stages[i].other_held[j].val();
+            for n in self._n_stages..self._n_stages_end {
+                for j in 0..self._n_following {
+                    for i in 0..self._n_stages {
+                        self.full.inputs[j * n + i + offset].next =
+                            self.stages[i].other_held[j].val();
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ use rust_hdl_core::prelude::*;
 use crate::control::TICK_BITS;
 use crate::core::index_bits;
 use crate::error::Error;
-use crate::leaf::{BitRegister, Delay, Pack, Register, RowMemory, StateRegister};
+use crate::leaf::{BitRegister, Delay, Pack, Register, RowMemory, StateRegister, Wire, Wires};
 use crate::width::{DConst, DSignal, SignalType, bit_cast};
 
 mod columns;
@@ -17,22 +17,24 @@ mod config;
 mod fields;
 mod gates;
 mod moments;
-mod other_side;
 mod post_side;
 mod random_words;
+mod reader;
 mod rule_lane;
 mod source_scan;
+mod trace_path;
 
 pub use columns::ColumnMemory;
-pub use config::LearningConfig;
+pub use config::{LearningConfig, OtherConfig};
 pub use fields::{Field, Fields};
 pub use gates::{GatePlan, Gates};
 pub use moments::{Moment, Moments};
-pub use other_side::{OtherConfig, OtherSide};
 pub use post_side::{PostPlan, PostSide};
 pub use random_words::RandomWords;
+pub use reader::{LEARNED_BYTES, LearnReader, TRACE_PLACES};
 pub use rule_lane::{LanePlan, RuleLane};
 pub use source_scan::{ScanPlan, SourceScan};
+pub use trace_path::{TracePath, TracePlan};
 
 pub(crate) use config::REWARD_BITS;
 
@@ -55,20 +57,23 @@ pub enum LearnState {
 /// | --- | --- | --- |
 /// | `clock` | in | rising edge |
 /// | `begins` | in | strobe: a sample starts |
-/// | `run` | in | the core's tick is over: learn from it; held until `finished` |
+/// | `run` | in | the tick is over, here and in all populations that the rule reads: learn from it;
+///   held until `finished` |
 /// | `finished` | out | strobe: that is done |
 /// | `goes_on` | in | what begins is a further phase of the sample before: traces and ticks go on |
 /// | `n_ticks` | in | ticks of a sample, in all phases |
 /// | `reward`, `reward_valid` | in, signed | the reward; a sample's last tick waits for it |
 /// | `event_en`, `event_index` | in | an event arrives, with the core's number of its source |
 /// | `post_valid`, `post_index`, `post_spikes`, `post_states` | in | a neuron has finished its tick |
-/// | `other_passed`, `other_valid`, `other_index`, `other_word`, `other_held` | in, out | where the rule
-///   reads another population: that has finished its tick, its neurons one by one, that it must wait |
+/// | `other_valid`, `other_index`, `other_spikes`, `other_word` | in, per other population that the
+///   rule reads | one of its neurons has finished its tick |
 /// | `weight_address`, `weights` | out, in | a row of weights, one cycle later |
 /// | `write_en`, `write_address`, `new_weights` | out | a row as it becomes |
 /// | `row_en` | out | a row is being read: counts the work |
-/// | `host_row`, `host_pre`, `host_post` | in | what the host wants to see while nothing runs |
-/// | `tags`, `pre_traces`, `post_traces` | out | that, one cycle later |
+/// | `host_hit`, `host_address` | in | what the host wants to see while nothing runs, see
+///   [`LearnReader`] |
+/// | `host_row` | out | the row of weights that this is in |
+/// | `host_byte` | out | that, one cycle later |
 ///
 /// One row a cycle is read, changed and written back, without a gap from one source to the next
 /// where a source has a row at least and is open; sources that are not open take a cycle each.
@@ -105,17 +110,14 @@ pub struct LearningEngine {
     pub post_spikes: DSignal<In>,
     /// Its state.
     pub post_states: Vec<DSignal<In>>,
-    /// The other population that the rule reads has passed its tick on; this and what follows is
-    /// empty where there is none.
-    pub other_passed: Vec<Signal<In, Bit>>,
-    /// One of its neurons has finished its tick.
+    /// A neuron of another population that the rule reads has finished its tick.
     pub other_valid: Vec<Signal<In, Bit>>,
     /// Which.
     pub other_index: Vec<DSignal<In>>,
-    /// Its state.
+    /// How often it spiked, or its value.
+    pub other_spikes: Vec<DSignal<In>>,
+    /// What is read of its state; a bit that is not looked at where that is nothing.
     pub other_word: Vec<DSignal<In>>,
-    /// It must not go on.
-    pub other_held: Vec<Signal<Out, Bit>>,
     /// Row of weights that is wanted.
     pub weight_address: DSignal<Out>,
     /// That row, one cycle later.
@@ -128,29 +130,28 @@ pub struct LearningEngine {
     pub new_weights: Vec<DSignal<Out>>,
     /// A row is read.
     pub row_en: Signal<Out, Bit>,
-    /// Row of weights whose tags the host wants.
-    pub host_row: DSignal<In>,
-    /// Source whose traces it wants.
-    pub host_pre: DSignal<In>,
-    /// Target whose traces it wants.
-    pub host_post: DSignal<In>,
-    /// The tags of the row; empty where there are none.
-    pub tags: Vec<DSignal<Out>>,
-    /// Traces of the source.
-    pub pre_traces: Vec<DSignal<Out>>,
-    /// Traces of the target.
-    pub post_traces: Vec<DSignal<Out>>,
+    /// The host wants weights, tags, traces of a source or traces of a target.
+    pub host_hit: Vec<Signal<In, Bit>>,
+    /// The byte that it wants.
+    pub host_address: DSignal<In>,
+    /// The row of weights that this is in.
+    pub host_row: DSignal<Out>,
+    /// The byte.
+    pub host_byte: DSignal<Out>,
 
     moments: Moments,
     scan: SourceScan,
-    post: PostSide,
-    columns: ColumnMemory,
-    other: Vec<OtherSide>,
-    /// The target's column beside the other population's, a lane each.
+    /// The target's, then those of other populations of as many neurons.
+    sides: Vec<PostSide>,
+    state_pack: Pack,
+    /// Of the target's state variables those that the rule reads; empty where that is none.
+    picked: Vec<Wires>,
+    /// The columns of all sides, a lane each.
     joined: Vec<Pack>,
     tag_memory: RowMemory,
     random: RandomWords,
     lanes: Vec<RuleLane>,
+    reader: LearnReader,
     common: Pack,
     write_valid: Delay,
     write_row: Delay,
@@ -177,6 +178,8 @@ pub struct LearningEngine {
     is_end: Signal<Local, Bit>,
     start: Signal<Local, Bit>,
     ends: Signal<Local, Bit>,
+    shown_row: DSignal<Local>,
+    shown_neuron: DSignal<Local>,
     tag_index: DSignal<Local>,
     tag_read: DSignal<Local>,
     reward_bits: DSignal<Local>,
@@ -201,12 +204,20 @@ pub struct LearningEngine {
     _n_tags: usize,
     _n_untagged: usize,
     _n_untagged_lanes: usize,
-    _n_others: usize,
-    _n_single: usize,
-    _n_joined: usize,
+    _n_sides: usize,
+    _n_picked: usize,
+    _n_other_sides: usize,
+    _n_read_sides: usize,
+    _n_scanned: usize,
+    _first_scanned: usize,
+    _first_scanned_end: usize,
     _n_pre_traces: usize,
     _n_post_traces: usize,
-    _group_bits: usize,
+    _traced: usize,
+    _traced_end: usize,
+    _host_row_bits: usize,
+    _host_pre_bits: usize,
+    _host_post_bits: usize,
     _tag_bits: usize,
 }
 
@@ -225,30 +236,13 @@ impl LearningEngine {
         let pre_bits = plans.scan.pre_bits();
         let row_bits = plans.scan.row_bits;
         let scan = SourceScan::new(&plans.scan)?;
-        let post = PostSide::new(&plans.post)?;
+        let sides = (plans.sides.iter()).map(|plan| PostSide::new(plan, moment_bits));
+        let sides = sides.collect::<Result<Vec<PostSide>, Error>>()?;
         let n_groups = cfg.n_groups();
-        let columns = ColumnMemory::new(
-            n_groups,
-            cfg.lanes,
-            plans.post.column_bits(),
-            cfg.column_memory,
-        );
-        let other = cfg.other.iter();
-        let other: Vec<OtherSide> = other
-            .map(|other| OtherSide::new(other, cfg.n_post, cfg.lanes))
-            .collect();
-        let of_other = |get: fn(&OtherSide) -> SignalType| {
-            let types: Vec<SignalType> = other.iter().map(get).collect();
-            DSignal::row(&types)
-        };
         let lanes = (0..cfg.lanes).map(|_| RuleLane::new(&plans.lane));
         let lanes: Vec<RuleLane> = lanes.collect::<Result<_, Error>>()?;
-        let joined = |side: &OtherSide| {
-            let words = [plans.post.column_bits(), side.word.width()];
-            let words = words.map(SignalType::unsigned);
-            (0..cfg.lanes).map(|_| Pack::new(&words)).collect()
-        };
-        let joined: Vec<Pack> = other.first().map(joined).unwrap_or_default();
+        let columns = plans.sides.iter().map(|side| side.column_bits());
+        let columns: Vec<_> = columns.map(SignalType::unsigned).collect();
         let latency = lanes.first().map_or(0, RuleLane::latency);
         let tag_bits = plans.lane.state_bits.get(1).copied();
         let tag_type = SignalType::signed(tag_bits.unwrap_or(1));
@@ -267,13 +261,31 @@ impl LearningEngine {
             .iter()
             .map(|&b| SignalType::signed(b))
             .collect();
-        let pre_traces: Vec<_> = scan.traces.iter().map(DSignal::signal_type).collect();
-        let post_traces: Vec<_> = post.traces.iter().map(DSignal::signal_type).collect();
+        let state_pack = Pack::new(&states);
+        let picked = (!plans.states.is_empty()).then(|| {
+            let parts = config::parts(&plans.states, &cfg.state_bits);
+            let width = state_pack.word.width();
+            Wires::gated(&[width], 0, vec![vec![Wire::part(0, parts)]])
+        });
+        let of_others = |width: fn(&OtherConfig) -> usize| {
+            let types = cfg.places().map(width).map(|w| w.max(1));
+            DSignal::row(&types.map(SignalType::unsigned).collect::<Vec<_>>())
+        };
+        let n_other_sides = sides.len() - 1;
+        let (target_bits, source_bits) = (index_bits(cfg.n_post), scan.host_address.width());
+        let traced = plans.sides.iter().position(|side| side.traces.is_some());
+        let types = |ports: &[DSignal<Out>]| -> Vec<SignalType> {
+            ports.iter().map(DSignal::signal_type).collect()
+        };
+        let post_traces = traced.map_or(vec![], |side| types(&sides[side].traces));
+        let pre_traces = types(&scan.traces);
+        let tag_types = vec![tag_type; tag_bits.map_or(0, |_| cfg.lanes)];
         let seed = match plans.draws {
             true => cfg.plasticity.seed,
             false => 1,
         };
-        let settle = post.latency() as u64 + 1;
+        let side_latency = sides.iter().map(PostSide::latency).max();
+        let settle = side_latency.unwrap_or(0) as u64 + 1;
         let drain = (latency + 3).max(scan.latency() + 2) as u64;
         Ok(Self {
             clock: Signal::default(),
@@ -287,29 +299,30 @@ impl LearningEngine {
             event_en: Signal::default(),
             event_index: DSignal::new(scan.event_index.width()),
             post_valid: Signal::default(),
-            post_index: DSignal::new(post.index.width()),
+            post_index: DSignal::new(target_bits),
             post_spikes: DSignal::new(cfg.post_spike_bits),
             post_states: DSignal::row(&states),
-            other_passed: other.iter().map(|_| Signal::default()).collect(),
-            other_valid: other.iter().map(|_| Signal::default()).collect(),
-            other_index: of_other(|side| side.index.signal_type()),
-            other_word: of_other(|side| side.word.signal_type()),
-            other_held: other.iter().map(|_| Signal::default()).collect(),
+            other_valid: cfg.places().map(|_| Signal::default()).collect(),
+            other_index: of_others(|other| index_bits(other.n_neurons)),
+            other_spikes: of_others(|other| other.spike_bits),
+            other_word: of_others(OtherConfig::width),
             weight_address: DSignal::new(row_bits),
             weights: DSignal::row(&vec![weight; cfg.lanes]),
             write_en: Signal::default(),
             write_address: DSignal::new(row_bits),
             new_weights: DSignal::row(&vec![weight; cfg.lanes]),
             row_en: Signal::default(),
+            host_hit: (0..4).map(|_| Signal::default()).collect(),
+            host_address: DSignal::new(24),
             host_row: DSignal::new(row_bits),
-            host_pre: DSignal::new(scan.host_address.width()),
-            host_post: DSignal::new(post.host_address.width()),
-            tags: match tag_bits {
-                Some(_) => DSignal::row(&vec![tag_type; cfg.lanes]),
-                None => vec![],
-            },
-            pre_traces: DSignal::row(&pre_traces),
-            post_traces: DSignal::row(&post_traces),
+            host_byte: DSignal::new(8),
+            reader: LearnReader::new(
+                cfg.number,
+                &vec![weight; cfg.lanes],
+                &tag_types,
+                &pre_traces,
+                &post_traces,
+            ),
             common: Pack::new(&[
                 SignalType::unsigned(pre_bits),
                 SignalType::unsigned(moment_bits),
@@ -340,6 +353,8 @@ impl LearningEngine {
             is_end: Signal::default(),
             start: Signal::default(),
             ends: Signal::default(),
+            shown_row: DSignal::new(24),
+            shown_neuron: DSignal::new(24),
             tag_index: DSignal::new(row_bits),
             tag_read: DSignal::new(row_bits),
             reward_bits: DSignal::signed(REWARD_BITS),
@@ -364,18 +379,28 @@ impl LearningEngine {
             _n_tags: tag_bits.map_or(0, |_| cfg.lanes),
             _n_untagged: usize::from(tag_bits.is_none()),
             _n_untagged_lanes: tag_bits.map_or(cfg.lanes, |_| 0),
-            _n_others: other.len(),
-            _n_single: if other.is_empty() { cfg.lanes } else { 0 },
-            _n_joined: joined.len(),
-            joined,
-            other,
+            _n_sides: sides.len(),
+            _n_picked: picked.iter().count(),
+            _n_other_sides: n_other_sides,
+            _n_read_sides: (plans.sides.iter().skip(1))
+                .take_while(|side| side.state_bits > 0)
+                .count(),
+            _n_scanned: cfg.others.len() - n_other_sides,
+            _first_scanned: n_other_sides,
+            _first_scanned_end: n_other_sides + 1,
             _n_pre_traces: pre_traces.len(),
             _n_post_traces: post_traces.len(),
-            _group_bits: group_bits,
+            _traced: traced.unwrap_or(0),
+            _traced_end: traced.map_or(0, |side| side + 1),
+            _host_row_bits: row_bits,
+            _host_pre_bits: source_bits,
+            _host_post_bits: target_bits,
             _tag_bits: tag_row_bits,
+            joined: (0..cfg.lanes).map(|_| Pack::new(&columns)).collect(),
+            state_pack,
+            picked: picked.into_iter().collect(),
             scan,
-            post,
-            columns,
+            sides,
             tag_memory,
             lanes,
         })
@@ -389,8 +414,6 @@ impl Logic for LearningEngine {
             self,
             clock,
             scan,
-            post,
-            columns,
             tag_memory,
             random,
             write_valid,
@@ -408,23 +431,51 @@ impl Logic for LearningEngine {
         self.next_tick.next = self.tick.q.val() + self.tick_one.val();
         self.is_end.next = self.next_tick.val() == self.n_ticks.val();
 
-        // Its neurons.
-        self.post.first.next = self.first.q.val();
-        self.post.moments.next = self.moments.word.val();
-        self.post.valid.next = self.post_valid.val();
-        self.post.index.next = self.post_index.val();
-        self.post.spikes.next = self.post_spikes.val();
+        // What the host wants to see.
+        for i in 0..4 {
+            self.reader.hit[i].next = self.host_hit[i].val();
+        }
+        self.reader.address.next = self.host_address.val();
+        self.shown_row.next = self.reader.row.val();
+        self.shown_neuron.next = self.reader.neuron.val();
+        self.host_row.next = bit_cast(self.shown_row.val(), self._host_row_bits);
+        self.host_byte.next = self.reader.read_byte.val();
+        for i in 0..self._lanes {
+            self.reader.weights[i].next = self.weights[i].val();
+        }
+
+        // Its neurons, and those of other populations.
         for i in 0..self._n_states {
-            self.post.states[i].next = self.post_states[i].val();
+            self.state_pack.lanes[i].next = self.post_states[i].val();
         }
-        self.post.host_address.next = self.host_post.val();
-        for i in 0..self._n_post_traces {
-            self.post_traces[i].next = self.post.traces[i].val();
+        for i in 0..self._n_picked {
+            self.picked[i].inputs[0].next = self.state_pack.word.val();
+            self.sides[0].states[i].next = self.picked[i].outputs[0].val();
         }
-        self.columns.write_en.next = self.post.column_en.val();
-        self.columns.write_row.next = self.post.column_row.val();
-        self.columns.write_lane.next = self.post.column_lane.val();
-        self.columns.write_data.next = self.post.column.val();
+        self.sides[0].valid.next = self.post_valid.val();
+        self.sides[0].index.next = self.post_index.val();
+        self.sides[0].spikes.next = self.post_spikes.val();
+        for i in 0..self._n_other_sides {
+            self.sides[i + 1].valid.next = self.other_valid[i].val();
+            self.sides[i + 1].index.next = self.other_index[i].val();
+            self.sides[i + 1].spikes.next = self.other_spikes[i].val();
+        }
+        for i in 0..self._n_read_sides {
+            self.sides[i + 1].states[0].next = self.other_word[i].val();
+        }
+        for i in 0..self._n_sides {
+            self.sides[i].clock.next = self.clock.val();
+            self.sides[i].first.next = self.first.q.val();
+            self.sides[i].moments.next = self.moments.word.val();
+            self.sides[i].read_row.next = self.group.q.val();
+            self.sides[i].host_address.next =
+                bit_cast(self.shown_neuron.val(), self._host_post_bits);
+        }
+        for i in self._traced..self._traced_end {
+            for j in 0..self._n_post_traces {
+                self.reader.post[j].next = self.sides[i].traces[j].val();
+            }
+        }
         if self.post_valid.val() & self.post_spikes.val().any() {
             self.any_spike.d.next = true;
         }
@@ -435,24 +486,20 @@ impl Logic for LearningEngine {
         self.scan.post_spike.next = self.any_spike.q.val();
         self.scan.event_en.next = self.event_en.val();
         self.scan.event_index.next = self.event_index.val();
-        self.scan.host_address.next = self.host_pre.val();
+        for offset in self._first_scanned..self._first_scanned_end {
+            for i in 0..self._n_scanned {
+                self.scan.other_valid[i].next = self.other_valid[i + offset].val();
+                self.scan.other_index[i].next = self.other_index[i + offset].val();
+                self.scan.other_spikes[i].next = self.other_spikes[i + offset].val();
+            }
+        }
+        self.scan.host_address.next = bit_cast(self.shown_neuron.val(), self._host_pre_bits);
         for i in 0..self._n_pre_traces {
-            self.pre_traces[i].next = self.scan.traces[i].val();
+            self.reader.pre[i].next = self.scan.traces[i].val();
         }
 
         // What waits.
         self.is_settled.next = self.waited.q.val() == self.settle_last.val();
-        for i in 0..self._n_others {
-            self.other[i].clock.next = self.clock.val();
-            self.other[i].valid.next = self.other_valid[i].val();
-            self.other[i].index.next = self.other_index[i].val();
-            self.other[i].word.next = self.other_word[i].val();
-            self.other[i].passed.next = self.other_passed[i].val();
-            self.other[i].read_row.next = self.group.q.val();
-            self.other_held[i].next = self.other[i].held.val();
-            self.is_settled.next =
-                (self.waited.q.val() == self.settle_last.val()) & self.other[i].held.val();
-        }
         self.is_ready.next = self.is_settled.val();
         for _i in 0..self._n_rewarded {
             self.is_ready.next =
@@ -491,9 +538,6 @@ impl Logic for LearningEngine {
             }
         }
         self.finished.next = self.ends.val();
-        for i in 0..self._n_others {
-            self.other[i].finished.next = self.ends.val();
-        }
         self.scan.start.next = self.start.val();
         if self.ends.val() {
             self.tick.d.next = self.next_tick.val();
@@ -527,7 +571,6 @@ impl Logic for LearningEngine {
         }
         self.row_en.next = self.running.q.val();
         self.weight_address.next = self.row.q.val();
-        self.columns.read_row.next = self.group.q.val();
         self.row1_valid.d.next = self.running.q.val();
         self.row1.d.next = self.row.q.val();
         self.row1_last.d.next = self.row_last.val();
@@ -550,15 +593,11 @@ impl Logic for LearningEngine {
             self.lanes[i].weight.next = self.weights[i].val();
             self.new_weights[i].next = self.lanes[i].new_weight.val();
         }
-        for i in 0..self._n_single {
-            self.lanes[i].column.next = self.columns.read_data[i].val();
-        }
-        for offset in 0..self._n_others {
-            for i in 0..self._n_joined {
-                self.joined[i].lanes[0].next = self.columns.read_data[i].val();
-                self.joined[i].lanes[1].next = self.other[offset].columns[i].val();
-                self.lanes[i].column.next = self.joined[i].word.val();
+        for i in 0..self._lanes {
+            for j in 0..self._n_sides {
+                self.joined[i].lanes[j].next = self.sides[j].columns[i].val();
             }
+            self.lanes[i].column.next = self.joined[i].word.val();
         }
         self.write_valid.d.next = bit_cast(self.row1_valid.q.val(), 1);
         self.write_row.d.next = self.row1.q.val();
@@ -566,7 +605,7 @@ impl Logic for LearningEngine {
         self.write_address.next = self.write_row.q.val();
 
         // Tags.
-        self.tag_read.next = self.host_row.val();
+        self.tag_read.next = bit_cast(self.shown_row.val(), self._host_row_bits);
         if self.running.q.val() {
             self.tag_read.next = self.row.q.val();
         }
@@ -583,7 +622,7 @@ impl Logic for LearningEngine {
         }
         for i in 0..self._n_tags {
             self.lanes[i].tag.next = self.tag_memory.read_data[i].val();
-            self.tags[i].next = self.tag_memory.read_data[i].val();
+            self.reader.tags[i].next = self.tag_memory.read_data[i].val();
             self.tag_memory.write_en.next = self.write_valid.q.val().any();
             self.tag_memory.write_data[i].next = self.lanes[i].new_tag.val();
         }

@@ -68,9 +68,9 @@ pub use leaf::{
     SpramMemory, StateRegister, TableMemory, TurnGates, Unpack, Wire, Wires,
 };
 pub use learn::{
-    ColumnMemory, Field, Fields, GatePlan, Gates, LanePlan, LearnState, LearningConfig,
-    LearningEngine, Moment, Moments, PostPlan, PostSide, RandomWords, RuleLane, ScanPlan,
-    SourceScan,
+    ColumnMemory, Field, Fields, GatePlan, Gates, LEARNED_BYTES, LanePlan, LearnReader, LearnState,
+    LearningConfig, LearningEngine, Moment, Moments, OtherConfig, PostPlan, PostSide, RandomWords,
+    RuleLane, ScanPlan, SourceScan, TRACE_PLACES, TracePath, TracePlan,
 };
 pub use merge::{Merge, Planes};
 pub use plane_sender::{PlaneSender, PlaneState};
@@ -80,8 +80,8 @@ pub use repeater::Repeater;
 pub use simulation::{NotSettled, clock_cycle, settle};
 pub use spike_planes::SpikePlanes;
 pub use stage::{
-    COUNTER_BITS, COUNTERS, LEARNED_BYTES, LearnReader, POST_TRACE_SPACE, PRE_TRACE_SPACE,
-    RESULT_SPACE, STATE_SPACE, Stage, TAG_SPACE, TRACE_PLACES, WEIGHT_SPACE, state_bytes,
+    COUNTER_BITS, COUNTERS, POST_TRACE_SPACE, PRE_TRACE_SPACE, RESULT_SPACE, STATE_SPACE, Stage,
+    TAG_SPACE, WEIGHT_SPACE, state_bytes,
 };
 pub use tick_count::TickCount;
 pub use walk::{Walk, WalkPlan};

@@ -13,12 +13,10 @@ use crate::width::{DConst, DSignal, SignalType, bit_cast, signed_cast};
 
 mod counter;
 mod counter_turn;
-mod learn_reader;
 mod weight_loader;
 
 pub use counter::{COUNTER_BITS, Counter};
 pub use counter_turn::CounterTurn;
-pub use learn_reader::{LEARNED_BYTES, LearnReader, TRACE_PLACES};
 pub use weight_loader::WeightLoader;
 
 /// Bus space of the results; a stage's counters are at `16 * (stage + 1)`.
@@ -51,7 +49,7 @@ pub const COUNTERS: usize = 3;
 /// | `bus_hit` | out | the address is this stage's |
 /// | `bus_read_data` | out | the byte at the address, 0 where it is not this stage's |
 /// | `learn`, `goes_on`, `n_ticks`, `reward`, `reward_valid` | in | in a design that learns, as the core's |
-/// | `other_*` | in, out | in a design in which a rule reads another population: as the core's |
+/// | `other_*` | in, out | in a design in which rules read other populations: as the core's |
 /// | `bus_idle` | in | in a design that learns: nothing runs, so the host may read |
 /// | `learning` | out | in a design that learns: this stage does |
 /// | `score_en`, `score_value` | out | what the decoder sums, for the neuron `trace_index` |
@@ -121,8 +119,8 @@ pub struct Stage {
     pub reward_valid: Vec<Signal<In, Bit>>,
     /// Nothing runs.
     pub bus_idle: Vec<Signal<In, Bit>>,
-    /// The population that a rule reads sends; this and the next five are empty in a design without
-    /// such a rule, and lead nowhere in a stage without one.
+    /// A population that a rule reads sends; this and the next six have as many places in all stages of
+    /// a design, and lead nowhere where a stage has no such rule.
     pub other_token_valid: Vec<Signal<In, Bit>>,
     /// What.
     pub other_token_kind: Vec<DSignal<In>>,
@@ -130,17 +128,16 @@ pub struct Stage {
     pub other_valid: Vec<Signal<In, Bit>>,
     /// Which.
     pub other_index: Vec<DSignal<In>>,
-    /// What is read of it.
+    /// How often it spiked, or its value.
+    pub other_spikes: Vec<DSignal<In>>,
+    /// What is read of its state.
     pub other_word: Vec<DSignal<In>>,
     /// It must not go on to its next tick.
     pub other_held: Vec<Signal<Out, Bit>>,
     /// This stage learns.
     pub learning: Vec<Signal<Out, Bit>>,
 
-    reader: Vec<LearnReader>,
     learn_counter: Vec<Counter>,
-    shown_row: DSignal<Local>,
-    shown_neuron: DSignal<Local>,
     tag_hit: Vec<Signal<Local, Bit>>,
     pre_hit: Vec<Signal<Local, Bit>>,
     post_hit: Vec<Signal<Local, Bit>>,
@@ -189,17 +186,10 @@ pub struct Stage {
     _n_spike_scores: usize,
     _score_state: usize,
     _score_state_end: usize,
-    _n_engines: usize,
+    _n_learning: usize,
     _n_idle_learners: usize,
     _n_others: usize,
-    _n_idle_others: usize,
-    _lanes: usize,
-    _n_tags: usize,
-    _n_pre_traces: usize,
-    _n_post_traces: usize,
-    _host_row_bits: usize,
-    _host_pre_bits: usize,
-    _host_post_bits: usize,
+    _n_followed: usize,
 }
 
 /// Bytes that the packed states of one neuron take.
@@ -250,8 +240,8 @@ impl Stage {
             ScoreSource::State(n) => (state_types[n].width, n),
         };
         let ports = usize::from(cfg.is_learning_design);
-        let n_engines = core.learn.len();
-        let followed = usize::from(cfg.is_following_design);
+        let n_learning = core.learn.len();
+        let followed = cfg.n_followed;
         let of_followed = || (0..followed).map(|_| Signal::default()).collect();
         let types_of_followed = |ports: &[DSignal<In>]| {
             let own = ports.iter().map(DSignal::signal_type);
@@ -260,24 +250,11 @@ impl Stage {
             DSignal::row(&types)
         };
         let bits = || (0..ports).map(|_| Signal::default()).collect();
-        let types = |ports: &[DSignal<Out>]| -> Vec<SignalType> {
-            ports.iter().map(DSignal::signal_type).collect()
-        };
-        let reader = (0..n_engines).map(|_| {
-            LearnReader::new(
-                &types(&core.row_weights),
-                &types(&core.row_tags),
-                &types(&core.pre_traces),
-                &types(&core.post_traces),
-            )
-        });
-        let reader: Vec<LearnReader> = reader.collect();
         let space = |first: u64| -> Vec<DConst> {
             let space = first + position as u64;
-            (0..n_engines).map(|_| DConst::new(space, 8)).collect()
+            (0..n_learning).map(|_| DConst::new(space, 8)).collect()
         };
-        let hits = || (0..n_engines).map(|_| Signal::default()).collect();
-        let width = |ports: &[DSignal<In>]| ports.first().map_or(1, DSignal::width);
+        let hits = || (0..n_learning).map(|_| Signal::default()).collect();
         Ok(Self {
             learn: bits(),
             goes_on: bits(),
@@ -289,30 +266,21 @@ impl Stage {
             other_token_kind: DSignal::row(&vec![SignalType::unsigned(KIND_BITS); followed]),
             other_valid: of_followed(),
             other_index: types_of_followed(&core.other_index),
+            other_spikes: types_of_followed(&core.other_spikes),
             other_word: types_of_followed(&core.other_word),
             other_held: (0..followed).map(|_| Signal::default()).collect(),
             _n_others: core.other_valid.len(),
-            _n_idle_others: followed - core.other_valid.len(),
+            _n_followed: followed,
             learning: (0..ports).map(|_| Signal::default()).collect(),
-            reader,
-            learn_counter: (0..n_engines).map(|_| Counter::default()).collect(),
-            shown_row: DSignal::new(24),
-            shown_neuron: DSignal::new(24),
+            learn_counter: (0..n_learning).map(|_| Counter::default()).collect(),
             tag_hit: hits(),
             pre_hit: hits(),
             post_hit: hits(),
             tag_space: space(TAG_SPACE),
             pre_space: space(PRE_TRACE_SPACE),
             post_space: space(POST_TRACE_SPACE),
-            _n_engines: n_engines,
-            _n_idle_learners: ports - n_engines,
-            _lanes: cfg.lanes,
-            _n_tags: core.row_tags.len(),
-            _n_pre_traces: core.pre_traces.len(),
-            _n_post_traces: core.post_traces.len(),
-            _host_row_bits: width(&core.host_row),
-            _host_pre_bits: width(&core.host_pre),
-            _host_post_bits: width(&core.host_post),
+            _n_learning: n_learning,
+            _n_idle_learners: ports - n_learning,
             clock: Signal::default(),
             clear: Signal::default(),
             event_in_valid: Signal::default(),
@@ -355,7 +323,7 @@ impl Stage {
             event_counter: Counter::default(),
             active_counter: Counter::default(),
             stall_counter: Counter::default(),
-            counter_select: LaneSelect::new(byte, COUNTERS + n_engines),
+            counter_select: LaneSelect::new(byte, COUNTERS + n_learning),
             weight_hit: Signal::default(),
             state_hit: Signal::default(),
             counter_hit: Signal::default(),
@@ -476,9 +444,7 @@ impl Logic for Stage {
         self.counter_select.index.next = self.bus_address.val().get_bits::<2>(2);
 
         // What learns.
-        self.shown_row.next = self.bus_address.val();
-        self.shown_neuron.next = self.bus_address.val();
-        for i in 0..self._n_engines {
+        for i in 0..self._n_learning {
             self.core.learn[i].next = self.learn[i].val();
             self.core.goes_on[i].next = self.goes_on[i].val();
             self.core.n_ticks[i].next = self.n_ticks[i].val();
@@ -492,28 +458,11 @@ impl Logic for Stage {
             if self.tag_hit[i].val() | self.pre_hit[i].val() | self.post_hit[i].val() {
                 self.bus_hit.next = true;
             }
-            self.reader[i].hit[0].next = self.weight_hit.val();
-            self.reader[i].hit[1].next = self.tag_hit[i].val();
-            self.reader[i].hit[2].next = self.pre_hit[i].val();
-            self.reader[i].hit[3].next = self.post_hit[i].val();
-            self.reader[i].address.next = self.bus_address.val();
-            self.shown_row.next = self.reader[i].row.val();
-            self.shown_neuron.next = self.reader[i].neuron.val();
-            self.core.host_row[i].next = bit_cast(self.shown_row.val(), self._host_row_bits);
-            self.core.host_pre[i].next = bit_cast(self.shown_neuron.val(), self._host_pre_bits);
-            self.core.host_post[i].next = bit_cast(self.shown_neuron.val(), self._host_post_bits);
-            for j in 0..self._lanes {
-                self.reader[i].weights[j].next = self.core.row_weights[j].val();
-            }
-            for j in 0..self._n_tags {
-                self.reader[i].tags[j].next = self.core.row_tags[j].val();
-            }
-            for j in 0..self._n_pre_traces {
-                self.reader[i].pre[j].next = self.core.pre_traces[j].val();
-            }
-            for j in 0..self._n_post_traces {
-                self.reader[i].post[j].next = self.core.post_traces[j].val();
-            }
+            self.core.host_hit[0].next = self.weight_hit.val();
+            self.core.host_hit[1].next = self.tag_hit[i].val();
+            self.core.host_hit[2].next = self.pre_hit[i].val();
+            self.core.host_hit[3].next = self.post_hit[i].val();
+            self.core.host_address[i].next = self.bus_address.val();
             self.learn_counter[i].clock.next = self.clock.val();
             self.learn_counter[i].count.next = self.core.count_learn[i].val();
             self.learn_counter[i].clear.next = self.clear.val();
@@ -528,16 +477,17 @@ impl Logic for Stage {
             self.core.other_token_kind[i].next = self.other_token_kind[i].val();
             self.core.other_valid[i].next = self.other_valid[i].val();
             self.core.other_index[i].next = self.other_index[i].val();
+            self.core.other_spikes[i].next = self.other_spikes[i].val();
             self.core.other_word[i].next = self.other_word[i].val();
             self.other_held[i].next = self.core.other_held[i].val();
         }
-        for i in 0..self._n_idle_others {
+        for i in self._n_others..self._n_followed {
             self.other_held[i].next = false;
         }
 
         self.bus_read_data.next = self.zero_byte.val();
-        for i in 0..self._n_engines {
-            self.bus_read_data.next = self.reader[i].read_byte.val();
+        for i in 0..self._n_learning {
+            self.bus_read_data.next = self.core.host_byte[i].val();
         }
         if self.state_hit.val() {
             self.bus_read_data.next = self.state_select.selected.val();

@@ -170,7 +170,8 @@ pub fn random_plastic(seed: u64) -> String {
 }
 
 /// A network of three populations, of which one, two or all learn by what they read of another one: the
-/// last of a chain, the first, or one beside it that feeds nothing; which comes first is chance.
+/// last of a chain, the first, or one beside it that feeds nothing; which comes first is chance. Some
+/// learn in two projections, and traces of some follow another population than their own.
 pub fn random_followers(seed: u64) -> String {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let r = &mut random;
@@ -201,7 +202,9 @@ pub fn random_followers(seed: u64) -> String {
         ));
     }
     text.push_str("projections:\n");
-    let learners = 1 + r.below(7);
+    let learners = 1 + r.below(31);
+    let firing = order.iter().filter(|name| error_fires || **name != "error");
+    let firing: Vec<&str> = firing.copied().collect();
     let mut project = |r: &mut Random, from: &str, to: &str, learner: u64| {
         // What comes later in the file comes a tick later.
         let least = u64::from(place(from).is_some_and(|from| Some(from) >= place(to)));
@@ -216,21 +219,27 @@ pub fn random_followers(seed: u64) -> String {
             let third = &others[index(r, others.len())];
             text.push_str("    learning:\n");
             text.push_str(&random_learning(r, "      ", phases, third));
+            let sides = ["x_of", "y_of"];
+            for side in &sides[usize::from(from == "input")..] {
+                if r.below(3) == 0 {
+                    text.push_str(&format!("      {side}: {}\n", pick(r, &firing)));
+                }
+            }
         }
     };
-    const FIXED: u64 = 3;
+    const FIXED: u64 = 63;
     project(r, "input", "hidden", 0);
     project(r, "hidden", "out", 1);
     project(r, "teacher", "error", FIXED);
     project(r, "out", "error", 2);
     if r.below(2) == 0 {
-        project(r, "input", "error", FIXED);
+        project(r, "input", "error", 3);
     }
     // Nothing else may read it.
     if error_fires && (learners == 2 || r.below(2) == 0) {
-        project(r, "error", "hidden", FIXED);
+        project(r, "error", "hidden", 4);
     } else if error_fires {
-        project(r, "error", "out", FIXED);
+        project(r, "error", "out", 4);
     }
     text.push_str("output: out\ndecoder: spike-count\n");
     text

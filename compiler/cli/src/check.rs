@@ -282,16 +282,14 @@ pub fn check_learnt(
     session: &mut AnySession,
 ) -> miette::Result<()> {
     for (core, own) in layout.cores.iter().enumerate() {
-        let Some(learning) = &own.learning else {
-            continue;
-        };
-        let found = session.synapses(core)?;
-        let projection = &build.quantized.projections[learning.projection.0];
-        if found.is_some_and(|found| found.weights != projection.weights) {
-            return Err(Error::HasLearnt {
-                projection: projection.name.clone(),
+        for (learning, found) in own.learning.iter().zip(session.synapses(core)?) {
+            let projection = &build.quantized.projections[learning.projection.0];
+            if found.weights != projection.weights {
+                return Err(Error::HasLearnt {
+                    projection: projection.name.clone(),
+                }
+                .into());
             }
-            .into());
         }
     }
     Ok(())

@@ -488,7 +488,7 @@ fn note_mapped(steps: &Steps, network: &Quantized, mapped: &Mapped) {
         events.join(" + ")
     ));
     for core in &mapped.cores {
-        if let Some(learning) = core.learning {
+        for learning in &core.learning {
             let name = &network.projections[learning.projection.0].name;
             steps.note(format!("projection {name} learns in the circuit"));
         }

@@ -647,7 +647,13 @@ fn designs_lint_clean() {
     }
     for seed in 1..6 {
         let design = plastic(seed);
-        assert!(design.cfg.cores.iter().any(|core| core.learning.is_some()));
+        assert!(
+            design
+                .cfg
+                .cores
+                .iter()
+                .any(|core| !core.learning.is_empty())
+        );
         lint(&emit_device(&design.cfg).unwrap().verilog, "device");
         let top = emit_top(&design.cfg, CYCLES_PER_BIT).unwrap();
         lint(&top.verilog, "top");
@@ -688,7 +694,7 @@ fn a_design_that_learns_and_its_verilog_are_equal_in_each_cycle() {
             send(command::READ, Space::RESULTS, 0, &[32]);
         }
         for core in 0..design.layout.cores.len() {
-            if design.cfg.cores[core].learning.is_some() {
+            if !design.cfg.cores[core].learning.is_empty() {
                 send(command::READ, Space::weights(core).unwrap(), 0, &[60]);
                 send(command::READ, Space::tags(core).unwrap(), 0, &[16]);
                 send(command::READ, Space::pre_traces(core).unwrap(), 0, &[16]);

@@ -134,13 +134,13 @@ pub struct Core {
     /// The queues in front of the core, in the order of `projections`, whose events are numbered
     /// through; those that keep the pace come first, those with a delay last.
     pub ports: Vec<Port>,
-    /// What learns, where something does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub learning: Option<Learning>,
+    /// What learns: its plastic projections, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learning: Vec<Learning>,
 }
 
-/// The learning engine of a core.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A learning engine of a core.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learning {
     /// The projection whose weights change.
     pub projection: ProjectionId,
@@ -148,18 +148,10 @@ pub struct Learning {
     pub column_memory: MemoryKind,
     /// Where the targets' traces are.
     pub post_memory: MemoryKind,
-    /// The other population that the rule reads, where it reads one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub other: Option<Other>,
-}
-
-/// Another population that a learning engine reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Other {
-    /// Which.
-    pub population: PopulationId,
-    /// Where what is read of its neurons is, a memory for each lane.
-    pub memory: MemoryKind,
+    /// Where what it reads of other populations is, in the order of
+    /// [`followed`](Quantized::followed); of neurons that count for targets a memory for each lane.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_memories: Vec<MemoryKind>,
 }
 
 /// A queue in front of a core.
@@ -361,7 +353,7 @@ pub fn row_stride_bytes(row_bits: usize) -> usize {
 impl Mapped {
     /// Whether something learns.
     pub fn learns(&self) -> bool {
-        self.cores.iter().any(|core| core.learning.is_some())
+        self.cores.iter().any(|core| !core.learning.is_empty())
     }
 
     /// Blocks of one kind.
@@ -390,9 +382,9 @@ impl fmt::Display for Mapped {
                 1 => String::new(),
                 n => format!(", {n} queues"),
             };
-            let learns = core.learning.map_or(String::new(), |learning| {
-                format!(", projection {} learns", learning.projection)
-            });
+            let learns = core.learning.iter();
+            let learns = learns.map(|own| format!(", projection {} learns", own.projection));
+            let learns: String = learns.collect();
             writeln!(
                 f,
                 "core {n}: population {}{several}, {} lanes x {} groups, {} sums of {} bits{held}{learns}",

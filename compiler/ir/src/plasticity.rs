@@ -76,6 +76,31 @@ pub enum RuleInput {
     Random(RandomBits),
 }
 
+/// What a rule reads of another population than its target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// The population.
+    pub population: PopulationId,
+    /// What.
+    pub reads: Reads,
+}
+
+/// What a rule reads of a neuron of another population.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reads {
+    /// Neuron `n` counts for target `n`.
+    Targets {
+        /// These state variables, ascending.
+        states: Vec<usize>,
+        /// The targets' traces follow its spikes.
+        traces: bool,
+    },
+    /// It is the source, and sends values: they are `x0`.
+    Values,
+    /// The sources' traces follow its spikes; neuron `n` counts for source `n`.
+    Spikes,
+}
+
 /// Bits of a random word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RandomBits {
@@ -245,6 +270,13 @@ impl Plasticity {
     /// Width of the tag, where synapses have one.
     pub fn tag_bits(&self) -> Option<BitWidth> {
         self.rule.states.get(1).map(|state| state.bits)
+    }
+
+    /// Whether the rule, or what opens it, reads `x0`.
+    pub fn reads_sources(&self) -> bool {
+        let gates = self.gates.iter().flat_map(|gate| &gate.pre);
+        let mut inputs = self.inputs.iter().chain(gates);
+        inputs.any(|input| *input == RuleInput::PreSpike)
     }
 
     /// The other populations whose state variables the rule reads, each with those, in order.

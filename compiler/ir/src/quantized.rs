@@ -27,7 +27,7 @@ use crate::coding::Delta;
 use crate::geometry::{self, AxisOrder, Connectivity, Grid, Pooling};
 pub use crate::network::Source;
 use crate::network::{MAX_PHASES, is_one, one};
-use crate::plasticity::{Plasticity, PlasticityError};
+use crate::plasticity::{Followed, Plasticity, PlasticityError, Reads, Traces};
 use crate::{Origin, PopulationId, Program};
 
 /// The widest weight.
@@ -376,13 +376,50 @@ impl Quantized {
         *ways.get(to.0)?
     }
 
-    /// Whether the rule of a projection into another population reads this one's states.
+    /// Whether a rule reads this population beside its target.
     pub fn is_followed(&self, id: PopulationId) -> bool {
-        let mut rules = self
-            .projections
-            .iter()
-            .filter_map(|p| p.plasticity.as_ref());
-        rules.any(|rule| rule.others().contains_key(&id))
+        let mut rules = self.projections.iter();
+        rules.any(|p| {
+            let mut followed = self.followed(p).into_iter();
+            followed.any(|other| other.population == id)
+        })
+    }
+
+    /// What the rule of a projection reads of other populations than its target: of those with as many
+    /// neurons first, and of them last of the one of which it reads no state variable.
+    pub fn followed(&self, p: &Projection) -> Vec<Followed> {
+        let Some(rule) = &p.plasticity else {
+            return vec![];
+        };
+        let has_traces = |traces: &Traces| !traces.program.states.is_empty();
+        let post_of = rule.post_of.filter(|_| has_traces(&rule.post));
+        let mut followed: Vec<Followed> = (rule.others().into_iter())
+            .map(|(population, states)| Followed {
+                population,
+                reads: Reads::Targets {
+                    states: states.into_iter().collect(),
+                    traces: post_of == Some(population),
+                },
+            })
+            .collect();
+        if let Some(population) = post_of {
+            if followed.iter().all(|other| other.population != population) {
+                let (states, traces) = (vec![], true);
+                let reads = Reads::Targets { states, traces };
+                followed.push(Followed { population, reads });
+            }
+        }
+        if let Source::Population(population) = p.source {
+            if self.is_graded(p.source) && rule.reads_sources() {
+                let reads = Reads::Values;
+                followed.push(Followed { population, reads });
+            }
+        }
+        if let Some(population) = rule.pre_of.filter(|_| has_traces(&rule.pre)) {
+            let reads = Reads::Spikes;
+            followed.push(Followed { population, reads });
+        }
+        followed
     }
 
     /// Checks shapes, ids, widths and programs; executors rely on it.

@@ -4,7 +4,7 @@ use spikeloom_ir::Program;
 use spikeloom_ir::mapped::MemoryKind;
 
 use crate::image::MemoryImage;
-use crate::learn::LearningConfig;
+use crate::learn::{LearningConfig, OtherConfig};
 use crate::way::WayPlan;
 
 /// Everything that fixes a core.
@@ -51,12 +51,12 @@ pub struct CoreConfig {
     /// The populations that share the core, in the order of their turns; empty where it has one.
     /// Numbers of neurons and of rows are then sums, of sources the largest.
     pub turns: Vec<Turn>,
-    /// How one of its projections learns; its weights come with the bitstream.
-    pub learning: Option<LearningConfig>,
+    /// How its plastic projections learn; its weights then come with the bitstream.
+    pub learning: Vec<LearningConfig>,
     /// Some core of the design learns: all have the ports for it.
     pub is_learning_design: bool,
-    /// Some rule of the design reads another population than its target: all have the ports for it.
-    pub is_following_design: bool,
+    /// Places for populations that rules read, which all cores of the design have.
+    pub n_followed: usize,
 }
 
 /// One of several populations that share a core.
@@ -83,6 +83,19 @@ impl CoreConfig {
         } else {
             listed.max(1)
         }
+    }
+
+    /// Places that each plastic projection has for populations that its rule reads.
+    pub fn n_uses(&self) -> usize {
+        self.learning
+            .first()
+            .map_or(0, |learning| learning.places().count())
+    }
+
+    /// The populations that its rules read, with as many places for each plastic projection.
+    pub fn uses(&self) -> Vec<&OtherConfig> {
+        let all = self.learning.iter().flat_map(LearningConfig::places);
+        all.collect()
     }
 
     /// The most neurons that one of its populations has.

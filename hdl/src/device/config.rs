@@ -3,7 +3,7 @@
 use spikeloom_ir::fold::circuit_weights;
 use spikeloom_ir::mapped::{self, Mapped, MemoryKind};
 use spikeloom_ir::quantized::{Decoder, Source};
-use spikeloom_ir::{Init, Program, Quantized};
+use spikeloom_ir::{Init, PopulationId, Program, Quantized};
 
 use crate::control::identity_image;
 use crate::core::{CoreConfig, Turn};
@@ -64,8 +64,6 @@ impl DeviceConfig {
         let circuits = mapped.circuits();
         let programs = mapped.programs(network);
         let is_learning_design = mapped.learns();
-        let learning = || mapped.cores.iter().filter_map(|core| core.learning);
-        let is_following_design = learning().any(|learning| learning.other.is_some());
         let cores = circuits
             .iter()
             .zip(&programs)
@@ -73,11 +71,18 @@ impl DeviceConfig {
             .map(|(position, (circuit, program))| {
                 Ok(CoreConfig {
                     is_learning_design,
-                    is_following_design,
                     ..core_config(network, position, circuit, program)?
                 })
             })
             .collect::<Result<Vec<_>, Error>>()?;
+        let n_followed = cores
+            .iter()
+            .map(|core: &CoreConfig| core.uses().len())
+            .max();
+        let n_followed = n_followed.unwrap_or(0);
+        let cores = cores
+            .into_iter()
+            .map(|core| CoreConfig { n_followed, ..core });
         let seats: Vec<Seat> = (mapped.seats(network).iter())
             .zip(&network.populations)
             .map(|(seat, population)| Seat {
@@ -90,7 +95,7 @@ impl DeviceConfig {
             .map(|seat| programs[seat.core].spike_bits().max(1))
             .collect();
         Ok(Self {
-            cores,
+            cores: cores.collect(),
             ports: mapped
                 .cores
                 .iter()
@@ -138,12 +143,57 @@ impl DeviceConfig {
 }
 
 /// What learns in a core.
-fn learning(network: &Quantized, core: &mapped::Core) -> Option<LearningConfig> {
-    let learning = core.learning?;
+fn learning(network: &Quantized, core: &mapped::Core) -> Vec<LearningConfig> {
+    let engines = core.learning.iter().enumerate();
+    let engines = engines.filter_map(|(number, learning)| engine(network, core, number, learning));
+    let mut engines: Vec<LearningConfig> = engines.collect();
+    // Those that read fewer populations get as many places.
+    let most = engines.iter().map(|engine| engine.others.len()).max();
+    let any = engines
+        .iter()
+        .flat_map(|engine| &engine.others)
+        .next()
+        .cloned();
+    for engine in &mut engines {
+        let n_spare = most.unwrap_or(0) - engine.others.len();
+        engine.spare = any.iter().cycle().take(n_spare).cloned().collect();
+    }
+    engines
+}
+
+/// What one of its projections learns by.
+fn engine(
+    network: &Quantized,
+    core: &mapped::Core,
+    number: usize,
+    learning: &mapped::Learning,
+) -> Option<LearningConfig> {
     let p = &network.projections[learning.projection.0];
     let population = &network.populations[core.population.0];
     let before = (core.projections.iter()).take_while(|id| **id != learning.projection);
     let first_pre = before.map(|id| network.projections[id.0].n_pre).sum();
+    let state_bits = |id: PopulationId| -> Vec<usize> {
+        let states = network.populations[id.0].program.states.iter();
+        states.map(|s| s.bits.index()).collect()
+    };
+    let spike_bits = |id: PopulationId| {
+        let source = Source::Population(id);
+        network
+            .payload_bits(source)
+            .unwrap_or(network.spike_bits(source))
+    };
+    let others = network
+        .followed(p)
+        .into_iter()
+        .zip(&learning.other_memories);
+    let others = others.map(|(other, &memory)| OtherConfig {
+        population: other.population.0,
+        n_neurons: network.populations[other.population.0].n_neurons,
+        state_bits: state_bits(other.population),
+        spike_bits: spike_bits(other.population),
+        reads: other.reads,
+        memory,
+    });
     Some(LearningConfig {
         plasticity: p.plasticity.clone()?,
         n_core: core.n_pre(network),
@@ -157,22 +207,12 @@ fn learning(network: &Quantized, core: &mapped::Core) -> Option<LearningConfig> 
         weight_bits: core.weight_bits(network),
         pre_spike_bits: network.spike_bits(p.source),
         post_spike_bits: network.spike_bits(Source::Population(core.population)),
-        state_bits: (population.program.states.iter())
-            .map(|s| s.bits.index())
-            .collect(),
+        state_bits: state_bits(core.population),
         column_memory: learning.column_memory,
         post_memory: learning.post_memory,
-        other: learning.other.map(|other| {
-            let program = &network.populations[other.population.0].program;
-            let states = p.plasticity.iter().flat_map(|rule| rule.others());
-            let states = states.filter(|(id, _)| *id == other.population);
-            OtherConfig {
-                population: other.population.0,
-                states: states.flat_map(|(_, states)| states).collect(),
-                state_bits: program.states.iter().map(|s| s.bits.index()).collect(),
-                memory: other.memory,
-            }
-        }),
+        number,
+        others: others.collect(),
+        spare: vec![],
     })
 }
 
@@ -241,7 +281,7 @@ fn core_config(
         turns: if is_shared { all } else { vec![] },
         learning: learning(network, core),
         is_learning_design: false,
-        is_following_design: false,
+        n_followed: 0,
     })
 }
 

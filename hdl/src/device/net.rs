@@ -5,7 +5,7 @@ use spikeloom_ir::quantized::{Encoder, SERIES_BITS};
 use super::DeviceConfig;
 use super::config::Seat;
 use crate::control::TICK_BITS;
-use crate::core::{CoreConfig, index_bits};
+use crate::core::index_bits;
 use crate::encoder::IN_FLIGHT;
 use crate::error::Error;
 use crate::event::KIND_BITS;
@@ -33,8 +33,8 @@ pub(super) struct Net {
     pub(super) offered_kind: Wires,
     pub(super) offered_index: Wires,
     pub(super) taken: BitWires,
-    /// Where rules read other populations, from those to the stages that learn.
-    pub(super) others: Option<Others>,
+    /// Where rules read other populations, from those to the stages that learn, place by place.
+    pub(super) others: Vec<Others>,
     /// From the stages to the trace ports of their populations.
     pub(super) trace_valid: BitWires,
     pub(super) trace_index: Wires,
@@ -42,47 +42,62 @@ pub(super) struct Net {
     pub(super) trace_word: Wires,
 }
 
-/// What each stage gets of the population that its rule reads; those without one get something that
-/// they pass over.
+/// What each stage gets of a population that its rules read; those without one in this place get
+/// something that they pass over.
 pub(super) struct Others {
     pub(super) token_valid: BitWires,
     pub(super) token_kind: Wires,
     pub(super) valid: BitWires,
     pub(super) index: Wires,
+    pub(super) spikes: Wires,
     pub(super) word: Wires,
 }
 
 impl Others {
-    fn new(cfg: &DeviceConfig, stages: &[Stage]) -> Option<Self> {
-        let followed = || cfg.cores.iter().map(followed);
-        followed().flatten().next()?;
+    /// The wires of one place.
+    fn new(cfg: &DeviceConfig, stages: &[Stage], place: usize) -> Self {
+        let followed: Vec<Option<&OtherConfig>> = cfg
+            .cores
+            .iter()
+            .map(|core| core.uses().get(place).copied())
+            .collect();
         let width =
             |width: fn(&Stage) -> usize| -> Vec<usize> { stages.iter().map(width).collect() };
         // A population that is followed has its core alone.
         let stage = |other: &OtherConfig| cfg.seats[other.population].core;
-        let whole = || followed().map(|other| other.map_or(0, stage)).collect();
         let bits = || {
-            let from = followed().map(|other| other.map(stage).into_iter().collect());
+            let from = followed
+                .iter()
+                .map(|other| other.map(stage).into_iter().collect());
             BitWires::new(stages.len(), from.collect())
         };
-        let nothing = || Wire::part(0, vec![(0, 1)]);
-        let index =
-            followed().map(|other| vec![other.map_or_else(nothing, |o| Wire::new(stage(o)))]);
-        let word = followed()
-            .map(|other| vec![other.map_or_else(nothing, |o| Wire::part(stage(o), o.parts()))]);
-        Some(Self {
+        let nothing = Wire::part(0, vec![(0, 1)]);
+        let wires = |widths: Vec<usize>, wire: &dyn Fn(&OtherConfig) -> Option<Wire>| {
+            let wires = followed.iter().map(|other| {
+                let wire = other.and_then(wire);
+                vec![wire.unwrap_or_else(|| nothing.clone())]
+            });
+            Wires::gated(&widths, 0, wires.collect())
+        };
+        let whole = |other: &OtherConfig| Some(Wire::new(stage(other)));
+        Self {
             token_valid: bits(),
-            token_kind: Wires::new(&vec![KIND_BITS; stages.len()], whole()),
+            token_kind: Wires::new(
+                &vec![KIND_BITS; stages.len()],
+                followed
+                    .iter()
+                    .map(|other| other.map_or(0, stage))
+                    .collect(),
+            ),
             valid: bits(),
-            index: Wires::gated(&width(|s| s.trace_index.width()), 0, index.collect()),
-            word: Wires::gated(&width(|s| s.trace_word.width()), 0, word.collect()),
-        })
+            index: wires(width(|s| s.trace_index.width()), &whole),
+            spikes: wires(width(|s| s.trace_spikes.width()), &whole),
+            word: wires(width(|s| s.trace_word.width()), &|other| {
+                let parts = other.parts();
+                (!parts.is_empty()).then(|| Wire::part(stage(other), parts))
+            }),
+        }
     }
-}
-
-/// The population that the rule of a core reads beside its own.
-fn followed(core: &CoreConfig) -> Option<&OtherConfig> {
-    core.learning.as_ref()?.other.as_ref()
 }
 
 impl Net {
@@ -202,6 +217,8 @@ impl Net {
             Wire::part(sender(source).0, parts)
         });
         sent_index.truncate(n_ports);
+        let n_followed = cfg.cores.iter().map(|core| core.uses().len()).max();
+        let n_followed = n_followed.unwrap_or(0);
         // A queue that closes a loop has room for all that can come.
         let full = (0..=stages.len())
             .map(|from| {
@@ -213,11 +230,15 @@ impl Net {
                     waits.then_some(Wire::gated(at + 1, gate))
                 });
                 // It waits for those who learn from its tick, too.
-                let is_followed =
-                    |other: &OtherConfig| 1 + cfg.seats[other.population].core == from;
-                let learners = cfg.cores.iter().enumerate();
-                let learners = learners.filter(|(_, core)| followed(core).is_some_and(is_followed));
-                let learners = learners.map(|(stage, _)| Wire::new(n_ports + 1 + stage));
+                let learners = (0..n_followed).flat_map(|place| {
+                    let cores = cfg.cores.iter().enumerate();
+                    let own = cores.filter(move |(_, core)| {
+                        let other = core.uses().get(place).copied();
+                        other.is_some_and(|other| 1 + cfg.seats[other.population].core == from)
+                    });
+                    let first = n_ports + 1 + place * stages.len();
+                    own.map(move |(stage, _)| Wire::new(first + stage))
+                });
                 decoder.into_iter().chain(ports).chain(learners).collect()
             })
             .collect();
@@ -231,8 +252,9 @@ impl Net {
                 wires.collect()
             })
             .collect();
-        let others = Others::new(cfg, stages);
-        let n_holding = others.as_ref().map_or(0, |_| stages.len());
+        let others = (0..n_followed).map(|place| Others::new(cfg, stages, place));
+        let others: Vec<Others> = others.collect();
+        let n_holding = n_followed * stages.len();
         let kinds = |n: usize| vec![KIND_BITS; n];
         let n_sources = stages.len() + 1;
         let n_streams = n_ports + n_merges;

@@ -11,7 +11,7 @@ use crate::width::{DSignal, SignalType};
 /// | --- | --- | --- |
 /// | `clock` | in | rising edge |
 /// | `write_en` | in | store a target's word at this edge |
-/// | `write_row`, `write_lane` | in | which target's |
+/// | `write_index` | in | which target's |
 /// | `write_data` | in, unsigned | its word |
 /// | `read_row` | in | row to read |
 /// | `read_data` | out, per lane | the words of its targets, one cycle later |
@@ -24,10 +24,8 @@ pub struct ColumnMemory {
     pub clock: Signal<In, Clock>,
     /// Store at this edge.
     pub write_en: Signal<In, Bit>,
-    /// In this row.
-    pub write_row: DSignal<In>,
-    /// In this lane.
-    pub write_lane: DSignal<In>,
+    /// For this target: its row and, in the lowest bits, its lane.
+    pub write_index: DSignal<In>,
     /// This word.
     pub write_data: DSignal<In>,
     /// Row to read.
@@ -40,14 +38,14 @@ pub struct ColumnMemory {
 }
 
 impl ColumnMemory {
-    /// So many rows of so many lanes, `width` bits a word.
-    pub fn new(n_rows: usize, lanes: usize, width: usize, kind: MemoryKind) -> Self {
+    /// So many targets in rows of `lanes`, a power of two; `width` bits a word.
+    pub fn new(n_targets: usize, lanes: usize, width: usize, kind: MemoryKind) -> Self {
         let bits = crate::core::index_bits;
+        let n_rows = n_targets.div_ceil(lanes);
         Self {
             clock: Signal::default(),
             write_en: Signal::default(),
-            write_row: DSignal::new(bits(n_rows)),
-            write_lane: DSignal::new(bits(lanes)),
+            write_index: DSignal::new(bits(n_targets)),
             write_data: DSignal::new(width),
             read_row: DSignal::new(bits(n_rows)),
             read_data: DSignal::row(&vec![SignalType::unsigned(width); lanes]),
@@ -69,11 +67,8 @@ impl Logic for ColumnMemory {
             let word = self._words.get(start + lane).copied().unwrap_or(0);
             port.next = port.signal_type().value(word);
         }
-        // A single lane has no number.
-        let lane = self.write_lane.val().index() % lanes;
-        let at = self.write_row.val().index() * lanes + lane;
         if self.write_en.val() {
-            if let Some(word) = self._words.get_mut(at) {
+            if let Some(word) = self._words.get_mut(self.write_index.val().index()) {
                 *word = self.write_data.val().raw();
             }
         }
@@ -91,13 +86,27 @@ impl Logic for ColumnMemory {
             false => "(* no_rw_check, ram_style = \"block\" *)",
         };
         let lanes = self.read_data.len();
-        let lane_bits = self.write_lane.width();
-        let mut text = String::new();
+        let index_bits = self.write_index.width();
+        let lane_bits = (lanes.ilog2() as usize).min(index_bits);
+        let row_bits = self.read_row.width();
+        let row = match index_bits - lane_bits {
+            0 => format!("{row_bits}'d0"),
+            // A number of one bit is a scalar, which Verilog does not let one index.
+            _ if index_bits == 1 => "write_index".to_owned(),
+            _ => format!("write_index[{}:{lane_bits}]", index_bits - 1),
+        };
+        let in_lane = |lane: usize| match (lane_bits, index_bits) {
+            (0, _) => String::new(),
+            _ if lane >> lane_bits > 0 => " && 1'b0".to_owned(),
+            (_, 1) => format!(" && write_index == 1'd{lane}"),
+            _ => format!(
+                " && write_index[{}:0] == {lane_bits}'d{lane}",
+                lane_bits - 1
+            ),
+        };
+        let mut text = format!("wire [{}:0] write_row = {row};\n", row_bits - 1);
         for lane in 0..lanes {
-            let here = match lanes {
-                1 => String::new(),
-                _ => format!(" && write_lane == {lane_bits}'d{lane}"),
-            };
+            let here = in_lane(lane);
             text.push_str(&format!(
                 "{style} reg [{msb}:0] rows{lane} [0:{last}];\n\
                  reg [{msb}:0] row{lane};\n\

@@ -1,17 +1,16 @@
 //! From the plasticity of a projection to the parts of its engine.
 
 use spikeloom_ir::mapped::MemoryKind;
-use spikeloom_ir::plasticity::{Plasticity, RuleInput, Traces};
+use spikeloom_ir::plasticity::{Plasticity, Reads, RuleInput, Traces};
 use spikeloom_ir::{Init, Op, Program, StateVariable, Step, ValueId};
 
 use super::fields::Field;
 use super::gates::GatePlan;
 use super::moments::Moment;
-use super::other_side::OtherConfig;
 use super::post_side::PostPlan;
 use super::rule_lane::LanePlan;
 use super::source_scan::ScanPlan;
-use crate::datapath::DataPathSpec;
+use super::trace_path::TracePlan;
 use crate::error::Error;
 use crate::program::lower;
 
@@ -48,15 +47,71 @@ pub struct LearningConfig {
     pub column_memory: MemoryKind,
     /// Where the targets' traces are.
     pub post_memory: MemoryKind,
-    /// The other population that the rule reads, where it reads one.
-    pub other: Option<OtherConfig>,
+    /// Its number among those of its core.
+    pub number: usize,
+    /// What it reads of other populations, first of those with as many neurons as the target.
+    pub others: Vec<OtherConfig>,
+    /// What is wired to it beside, and not looked at: all projections of a core have as many places.
+    pub spare: Vec<OtherConfig>,
+}
+
+/// What a rule reads of another population.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherConfig {
+    /// Its number.
+    pub population: usize,
+    /// Its neurons.
+    pub n_neurons: usize,
+    /// What.
+    pub reads: Reads,
+    /// Widths of all its state variables.
+    pub state_bits: Vec<usize>,
+    /// Width of a neuron's number of spikes, or of its value.
+    pub spike_bits: usize,
+    /// Where it is kept.
+    pub memory: MemoryKind,
+}
+
+impl OtherConfig {
+    /// Of its state variables those that are read, ascending.
+    pub fn states(&self) -> &[usize] {
+        match &self.reads {
+            Reads::Targets { states, .. } => states,
+            Reads::Values | Reads::Spikes => &[],
+        }
+    }
+
+    /// Width of them, side by side.
+    pub fn width(&self) -> usize {
+        self.states().iter().map(|&n| self.state_bits[n]).sum()
+    }
+
+    /// Where they stand in the word of all state variables: lowest bit and width of each.
+    pub fn parts(&self) -> Vec<(usize, usize)> {
+        parts(self.states(), &self.state_bits)
+    }
+}
+
+/// Lowest bit and width of some state variables in the word of all.
+pub(super) fn parts(states: &[usize], state_bits: &[usize]) -> Vec<(usize, usize)> {
+    let part = |&n: &usize| (state_bits[..n].iter().sum(), state_bits[n]);
+    states.iter().map(part).collect()
+}
+
+/// Where one of some state variables stands when they are side by side.
+fn low(states: &[usize], state_bits: &[usize], state: usize) -> usize {
+    let before = states.iter().take_while(|&&n| n != state);
+    before.map(|&n| state_bits[n]).sum()
 }
 
 /// The parts' plans.
 pub(super) struct Plans {
     pub moments: Vec<Moment>,
     pub scan: ScanPlan,
-    pub post: PostPlan,
+    /// Of the target, then of other populations of as many neurons.
+    pub sides: Vec<PostPlan>,
+    /// The target's state variables that the rule reads, ascending.
+    pub states: Vec<usize>,
     pub lane: LanePlan,
     /// The rule reads the reward.
     pub takes_reward: bool,
@@ -68,6 +123,11 @@ pub(super) struct Plans {
 pub(crate) const REWARD_BITS: usize = 2;
 
 impl LearningConfig {
+    /// Everything that is wired to it of other populations.
+    pub fn places(&self) -> impl Iterator<Item = &OtherConfig> {
+        self.others.iter().chain(&self.spare)
+    }
+
     /// Rows of a source's synapses.
     pub fn n_groups(&self) -> usize {
         self.n_post.div_ceil(self.lanes)
@@ -76,28 +136,82 @@ impl LearningConfig {
     pub(super) fn plans(&self) -> Result<Plans, Error> {
         let p = &self.plasticity;
         let mut moments = Moments(Vec::new());
-        let pre = Side::new(&p.pre, self.pre_spike_bits, &mut moments);
-        let post = Side::new(&p.post, self.post_spike_bits, &mut moments);
+        let others = |reads: Reads| {
+            let others = self.others.iter().skip(self.n_other_sides());
+            others.into_iter().position(|other| other.reads == reads)
+        };
+        let (values, followed) = (others(Reads::Values), others(Reads::Spikes));
+        let side = |other: usize| &self.others[self.n_other_sides() + other];
+        let pre_spikes = followed.map_or(self.pre_spike_bits, |other| side(other).spike_bits);
+        let pre = trace_plan(&p.pre, pre_spikes, &mut moments);
+        let mut sides = vec![self.own_side(&mut moments)];
+        for other in &self.others[..self.n_other_sides()] {
+            sides.push(self.other_side(other, &mut moments));
+        }
         for input in &p.inputs {
             moments.of(*input);
         }
-        let gates: Vec<GatePlan> = (p.gates.iter())
+        for gate in &p.gates {
+            for input in &gate.moments {
+                moments.of(*input);
+            }
+        }
+        let moment_bits = moments.0.len().max(1);
+        let traces = sides.iter_mut().filter_map(|side| side.traces.as_mut());
+        traces.for_each(|traces| traces.moment_bits = moment_bits);
+        let mut scan = ScanPlan {
+            n_core: self.n_core,
+            first_pre: self.first_pre,
+            n_pre: self.n_pre,
+            n_sources: p.n_sources,
+            spike_bits: self.pre_spike_bits,
+            traces: TracePlan { moment_bits, ..pre },
+            values,
+            followed,
+            others: (self.others[self.n_other_sides()..].iter())
+                .map(|other| (other.spike_bits, other.memory))
+                .collect(),
+            gates: vec![],
+            first_row: self.first_row,
+            row_stride: self.row_stride,
+            row_bits: crate::core::index_bits(self.n_core_rows),
+        };
+        scan.gates = (p.gates.iter())
             .map(|gate| GatePlan {
                 moments: gate.moments.iter().filter_map(|m| moments.of(*m)).collect(),
                 pre: (gate.pre.iter())
                     .map(|input| match *input {
-                        RuleInput::PreTrace(n) => (
-                            self.pre_spike_bits + pre.trace_bits[..n].iter().sum::<usize>(),
-                            pre.trace_bits[n],
-                        ),
-                        _ => (0, self.pre_spike_bits),
+                        RuleInput::PreTrace(n) => (scan.trace_low(n), scan.traces.trace_bits[n]),
+                        _ => (0, scan.arriving_bits()),
                     })
                     .collect(),
                 post_spike: gate.post_spike,
             })
             .collect();
-        let moment_bits = moments.0.len().max(1);
-        let mut states: Vec<usize> = (p.inputs.iter())
+        let lane = self.lane(&mut moments, &scan, &sides)?;
+        let reads = |wanted| p.inputs.contains(&wanted);
+        Ok(Plans {
+            moments: moments.0,
+            takes_reward: reads(RuleInput::Reward),
+            draws: p.draws(),
+            scan,
+            sides,
+            states: self.states(),
+            lane,
+        })
+    }
+
+    /// Other populations of as many neurons as the target, which come first.
+    fn n_other_sides(&self) -> usize {
+        let others = self.others.iter();
+        let sides = others.take_while(|other| matches!(other.reads, Reads::Targets { .. }));
+        sides.count()
+    }
+
+    /// The target's state variables that the rule reads, ascending.
+    fn states(&self) -> Vec<usize> {
+        let inputs = self.plasticity.inputs.iter();
+        let mut states: Vec<usize> = inputs
             .filter_map(|input| match *input {
                 RuleInput::PostState(n) => Some(n),
                 _ => None,
@@ -105,87 +219,94 @@ impl LearningConfig {
             .collect();
         states.sort_unstable();
         states.dedup();
-        let scan = ScanPlan {
-            n_core: self.n_core,
-            first_pre: self.first_pre,
-            n_pre: self.n_pre,
-            n_sources: p.n_sources,
-            spike_bits: self.pre_spike_bits,
-            trace_bits: pre.trace_bits,
-            spec: pre.spec,
-            inputs: pre.inputs,
-            moment_bits,
-            gates,
-            first_row: self.first_row,
-            row_stride: self.row_stride,
-            row_bits: crate::core::index_bits(self.n_core_rows),
-        };
-        let post = PostPlan {
-            n_post: self.n_post,
-            lanes: self.lanes,
-            spike_bits: self.post_spike_bits,
-            state_bits: self.state_bits.clone(),
-            states,
-            n_traces: p.post.program.states.len(),
-            trace_bits: post.trace_bits,
-            spec: post.spec,
-            inputs: post.inputs,
-            moment_bits,
-            memory: self.post_memory,
-        };
-        let lane = self.lane(&moments, &scan, &post)?;
-        let reads = |wanted| p.inputs.contains(&wanted);
-        Ok(Plans {
-            moments: moments.0,
-            takes_reward: reads(RuleInput::Reward),
-            draws: p.draws(),
-            scan,
-            post,
-            lane,
-        })
+        states
     }
 
-    fn lane(&self, moments: &Moments, scan: &ScanPlan, post: &PostPlan) -> Result<LanePlan, Error> {
-        let rule = &self.plasticity.rule;
-        let mut moments = Moments(moments.0.clone());
+    /// The target.
+    fn own_side(&self, moments: &mut Moments) -> PostPlan {
+        let p = &self.plasticity;
+        let has_traces = p.post_of.is_none() && !p.post.program.states.is_empty();
+        let states = self.states();
+        PostPlan {
+            n: self.n_post,
+            lanes: self.lanes,
+            spike_bits: self.post_spike_bits,
+            // A column has something at least.
+            reads_spikes: true,
+            state_bits: states.iter().map(|&n| self.state_bits[n]).sum(),
+            traces: has_traces.then(|| trace_plan(&p.post, self.post_spike_bits, moments)),
+            column_memory: self.column_memory,
+            trace_memory: self.post_memory,
+        }
+    }
+
+    /// Another population of as many neurons.
+    fn other_side(&self, other: &OtherConfig, moments: &mut Moments) -> PostPlan {
+        let has_traces = matches!(other.reads, Reads::Targets { traces: true, .. });
+        let traces = || trace_plan(&self.plasticity.post, other.spike_bits, moments);
+        PostPlan {
+            n: self.n_post,
+            lanes: self.lanes,
+            spike_bits: other.spike_bits,
+            reads_spikes: false,
+            state_bits: other.width(),
+            traces: has_traces.then(traces),
+            column_memory: other.memory,
+            trace_memory: self.post_memory,
+        }
+    }
+
+    /// The side of a population of as many neurons as the target, and where what the rule reads of
+    /// it begins in the columns of all sides.
+    fn side(&self, of: Option<usize>, sides: &[PostPlan]) -> Result<(usize, usize), Error> {
+        let mut others = self.others[..self.n_other_sides()].iter();
+        let at = match of {
+            None => Some(0),
+            Some(id) => others
+                .position(|other| other.population == id)
+                .map(|n| n + 1),
+        };
+        let at = at.ok_or(Error::OtherState)?;
+        Ok((at, sides[..at].iter().map(PostPlan::column_bits).sum()))
+    }
+
+    fn lane(
+        &self,
+        moments: &mut Moments,
+        scan: &ScanPlan,
+        sides: &[PostPlan],
+    ) -> Result<LanePlan, Error> {
+        let p = &self.plasticity;
+        let rule = &p.rule;
         let moment_bits = moments.0.len().max(1);
-        let widths = input_widths(rule, self.plasticity.inputs.len());
-        let sum = |bits: &[usize]| bits.iter().sum::<usize>();
-        let inputs = self.plasticity.inputs.iter().zip(&widths);
+        let widths = input_widths(rule, p.inputs.len());
+        let inputs = p.inputs.iter().zip(&widths);
         let inputs = inputs.map(|(input, &width_out)| {
             let (word, low, width, is_signed) = match *input {
-                RuleInput::PreSpike => (0, 0, self.pre_spike_bits, false),
-                RuleInput::PreTrace(n) => (
-                    0,
-                    self.pre_spike_bits + sum(&scan.trace_bits[..n]),
-                    scan.trace_bits[n],
-                    true,
-                ),
+                RuleInput::PreSpike => (0, 0, scan.arriving_bits(), scan.values.is_some()),
+                RuleInput::PreTrace(n) => (0, scan.trace_low(n), scan.traces.trace_bits[n], true),
                 RuleInput::Every(_) | RuleInput::End => {
                     let at = moments.of(*input).unwrap_or(0);
                     (0, scan.pre_bits() + at, 1, false)
                 }
                 RuleInput::Reward => (0, scan.pre_bits() + moment_bits, REWARD_BITS, true),
                 RuleInput::PostSpike => (1, 0, self.post_spike_bits, false),
-                RuleInput::PostTrace(n) => (
-                    1,
-                    self.post_spike_bits + sum(&post.trace_bits[..n]),
-                    post.trace_bits[n],
-                    true,
-                ),
+                RuleInput::PostTrace(n) => {
+                    let (at, first) = self.side(p.post_of.map(|id| id.0), sides)?;
+                    let traces = sides[at].traces.as_ref().ok_or(Error::OtherState)?;
+                    let low = first + sides[at].trace_low(n);
+                    (1, low, traces.trace_bits[n], true)
+                }
                 RuleInput::PostState(n) => {
-                    let before = post.states.iter().take_while(|&&other| other != n);
-                    let before = before.map(|&other| self.state_bits[other]);
-                    let traces = sum(&post.trace_bits[..post.n_traces]);
-                    let low = self.post_spike_bits + traces + before.sum::<usize>();
+                    let low = sides[0].states_low() + low(&self.states(), &self.state_bits, n);
                     (1, low, self.state_bits[n], true)
                 }
                 RuleInput::Random(bits) => (2, bits.first as usize, bits.n_bits as usize, false),
                 RuleInput::OtherState(id, n) => {
-                    let other = self.other.as_ref();
-                    let other = other.filter(|other| other.population == id.0);
-                    let other = other.ok_or(Error::OtherState)?;
-                    let low = post.column_bits() + other.low(n);
+                    let (at, first) = self.side(Some(id.0), sides)?;
+                    let other = &self.others[at - 1];
+                    let low = low(other.states(), &other.state_bits, n);
+                    let low = first + sides[at].states_low() + low;
                     (1, low, other.state_bits[n], true)
                 }
             };
@@ -203,7 +324,7 @@ impl LearningConfig {
             inputs,
             word_bits: [
                 scan.pre_bits() + moment_bits + REWARD_BITS,
-                post.column_bits() + self.other.as_ref().map_or(0, OtherConfig::width),
+                sides.iter().map(PostPlan::column_bits).sum(),
             ],
             weight_bits: self.weight_bits,
             state_bits: rule.states.iter().map(|s| s.bits.index()).collect(),
@@ -232,41 +353,35 @@ impl Moments {
     }
 }
 
-/// Traces of one side.
-struct Side {
-    trace_bits: Vec<usize>,
-    spec: DataPathSpec,
-    inputs: Vec<Field>,
-}
-
-impl Side {
-    fn new(traces: &Traces, spike_bits: usize, moments: &mut Moments) -> Self {
-        let program = match traces.program.states.is_empty() {
-            true => &one_trace(),
-            false => &traces.program,
-        };
-        let widths = input_widths(program, 1 + traces.windows.len());
-        let spikes = Field {
-            word: 0,
-            low: 0,
-            width: spike_bits,
-            is_signed: false,
-            width_out: widths[0],
-        };
-        let windows = traces.windows.iter().zip(&widths[1..]);
-        let windows = windows.map(|(&(first, end), &width_out)| Field {
-            word: 1,
-            low: moments.place(Moment::Window(first, end)),
-            width: 1,
-            is_signed: false,
-            width_out,
-        });
-        let inputs: Vec<Field> = std::iter::once(spikes).chain(windows).collect();
-        Self {
-            trace_bits: program.states.iter().map(|s| s.bits.index()).collect(),
-            spec: lower(program, &widths),
-            inputs,
-        }
+/// The traces of one side; the width of the tick's word is not known yet.
+fn trace_plan(traces: &Traces, spike_bits: usize, moments: &mut Moments) -> TracePlan {
+    let program = match traces.program.states.is_empty() {
+        true => &one_trace(),
+        false => &traces.program,
+    };
+    let widths = input_widths(program, 1 + traces.windows.len());
+    let spikes = Field {
+        word: 0,
+        low: 0,
+        width: spike_bits,
+        is_signed: false,
+        width_out: widths[0],
+    };
+    let windows = traces.windows.iter().zip(&widths[1..]);
+    let windows = windows.map(|(&(first, end), &width_out)| Field {
+        word: 1,
+        low: moments.place(Moment::Window(first, end)),
+        width: 1,
+        is_signed: false,
+        width_out,
+    });
+    let inputs: Vec<Field> = std::iter::once(spikes).chain(windows).collect();
+    TracePlan {
+        trace_bits: program.states.iter().map(|s| s.bits.index()).collect(),
+        spike_bits,
+        spec: lower(program, &widths),
+        inputs,
+        moment_bits: 1,
     }
 }
 
@@ -280,7 +395,7 @@ fn input_widths(program: &Program, n_inputs: usize) -> Vec<usize> {
     (0..n_inputs).map(width).collect()
 }
 
-/// Traces of a rule that has none: memories have a row at least.
+/// Traces of sources for a rule that reads none of theirs: memories have a row at least.
 fn one_trace() -> Program {
     let bits = spikeloom_fixed::BitWidth::new(2).expect("2 bits are a width");
     Program {

@@ -1,13 +1,13 @@
 //! The sources' part in learning: their spikes and traces, and which of them are visited.
 
 use rust_hdl_core::prelude::*;
+use spikeloom_ir::mapped::MemoryKind;
 
-use super::fields::{Field, Fields};
 use super::gates::{GatePlan, Gates};
+use super::trace_path::{TracePath, TracePlan};
 use crate::core::index_bits;
-use crate::datapath::{DataPath, DataPathSpec};
 use crate::error::Error;
-use crate::leaf::{BitRegister, Delay, Pack, Register, RowMemory};
+use crate::leaf::{BitRegister, Pack, Register, RowMemory};
 use crate::width::{DConst, DSignal, SignalType, bit_cast};
 
 /// Everything that fixes the sources' side.
@@ -23,14 +23,17 @@ pub struct ScanPlan {
     pub n_sources: usize,
     /// Width of a source's number of spikes.
     pub spike_bits: usize,
-    /// Widths of its traces.
-    pub trace_bits: Vec<usize>,
-    /// Their program: whether this is the first tick, the number of spikes, the windows.
-    pub spec: DataPathSpec,
-    /// Where its inputs stand: in word 0, the number of spikes, or 1, the tick's.
-    pub inputs: Vec<Field>,
-    /// Width of the tick's word.
-    pub moment_bits: usize,
+    /// The traces; one at least is kept, whether or not it is used.
+    pub traces: TracePlan,
+    /// The rule reads the values of a graded source: that is population number so-and-so of
+    /// [`ScanPlan::others`], and nothing is counted.
+    pub values: Option<usize>,
+    /// The traces follow the spikes of another population: number so-and-so of
+    /// [`ScanPlan::others`].
+    pub followed: Option<usize>,
+    /// Populations of as many neurons as there are sources: width of the number that is kept of
+    /// each neuron, and where that is.
+    pub others: Vec<(usize, MemoryKind)>,
     /// When a source is visited; of the source's word, fields of [`ScanPlan::pre_bits`].
     pub gates: Vec<GatePlan>,
     /// First row of weights of the first source, and from there to the next one's.
@@ -42,9 +45,20 @@ pub struct ScanPlan {
 }
 
 impl ScanPlan {
-    /// Width of what a rule reads of a source: number of spikes, traces.
+    /// Width of what arrives from a source: a number of spikes, or a value.
+    pub fn arriving_bits(&self) -> usize {
+        self.values
+            .map_or(self.spike_bits, |other| self.others[other].0)
+    }
+
+    /// Width of what a rule reads of a source: that, and its traces.
     pub fn pre_bits(&self) -> usize {
-        self.spike_bits + self.trace_bits.iter().sum::<usize>()
+        self.arriving_bits() + self.traces.trace_bits.iter().sum::<usize>()
+    }
+
+    /// Lowest bit of a trace in it.
+    pub fn trace_low(&self, n: usize) -> usize {
+        self.arriving_bits() + self.traces.trace_bits[..n].iter().sum::<usize>()
     }
 }
 
@@ -56,8 +70,10 @@ impl ScanPlan {
 /// | `first` | in | this is a sample's first tick |
 /// | `moments`, `post_spike` | in | properties of the tick |
 /// | `event_en`, `event_index` | in | an event arrives, with the core's number of its source |
+/// | `other_valid`, `other_index`, `other_spikes` | in, per other population | one of its neurons has
+///   finished the tick, and spiked so often, or has this value |
 /// | `start` | in | strobe: go through the sources |
-/// | `offer`, `offer_pre`, `offer_row` | out | a source to be visited: number of spikes and traces
+/// | `offer`, `offer_pre`, `offer_row` | out | a source to be visited: what arrived and its traces
 ///   before this tick, side by side, and its first row of weights |
 /// | `take` | in | it is visited |
 /// | `done` | out | no source is left |
@@ -85,6 +101,12 @@ pub struct SourceScan {
     pub event_en: Signal<In, Bit>,
     /// Its source's number in the core.
     pub event_index: DSignal<In>,
+    /// A neuron of another population has finished the tick.
+    pub other_valid: Vec<Signal<In, Bit>>,
+    /// Which.
+    pub other_index: Vec<DSignal<In>>,
+    /// How often it spiked, or its value.
+    pub other_spikes: Vec<DSignal<In>>,
     /// Go through the sources.
     pub start: Signal<In, Bit>,
     /// A source is offered.
@@ -103,12 +125,10 @@ pub struct SourceScan {
     pub traces: Vec<DSignal<Out>>,
 
     memory: RowMemory,
-    path: DataPath,
-    fields: Fields,
+    others: Vec<RowMemory>,
+    path: TracePath,
     pack: Pack,
     gates: Gates,
-    path_valid: Delay,
-    path_index: Delay,
     /// The source of the event before; it is this projection's.
     event1: BitRegister,
     event1_index: Register,
@@ -146,9 +166,14 @@ pub struct SourceScan {
     _n_before: usize,
     _n_silent: usize,
     _n_traces: usize,
-    _n_inputs: usize,
-    _first_trace: usize,
-    _first_trace_end: usize,
+    _n_counted: usize,
+    _n_uncounted: usize,
+    _values: usize,
+    _values_end: usize,
+    _n_unfollowed: usize,
+    _followed: usize,
+    _followed_end: usize,
+    _n_others: usize,
     _source_bits: usize,
 }
 
@@ -158,24 +183,43 @@ impl SourceScan {
     /// # Errors
     /// If a width is out of range.
     pub fn new(plan: &ScanPlan) -> Result<Self, Error> {
-        let path = DataPath::new(plan.spec.clone())?;
-        let traces = plan.trace_bits.iter().map(|&b| SignalType::signed(b));
-        let traces: Vec<_> = traces.collect();
-        let mut lanes = vec![SignalType::unsigned(plan.spike_bits)];
-        lanes.extend(&traces);
-        let memory = RowMemory::new(&lanes, plan.n_pre)?.without_collisions();
+        let traces = plan.traces.types();
+        let kept = |arriving: usize| {
+            let mut lanes = vec![SignalType::unsigned(arriving)];
+            lanes.extend(&traces);
+            lanes
+        };
+        let memory = RowMemory::new(&kept(plan.spike_bits), plan.n_pre)?.without_collisions();
         let bits = memory.read_address.width();
+        let path = TracePath::new(&plan.traces, bits)?;
+        let others = plan.others.iter().map(|&(bits, kind)| {
+            let memory = RowMemory::new(&[SignalType::unsigned(bits)], plan.n_pre)?;
+            Ok(match kind {
+                MemoryKind::Logic => memory.without_collisions().in_logic(),
+                MemoryKind::Block | MemoryKind::SinglePort => memory.without_collisions(),
+            })
+        });
+        let others = others.collect::<Result<Vec<RowMemory>, Error>>()?;
+        let other_numbers = plan.others.iter();
+        let other_numbers: Vec<SignalType> = other_numbers
+            .map(|&(bits, _)| SignalType::unsigned(bits))
+            .collect();
         let core_bits = index_bits(plan.n_core);
         let pre_bits = plan.pre_bits();
-        let latency = path.latency();
+        let place = |of: Option<usize>| (of.unwrap_or(0), of.map_or(0, |at| at + 1));
+        let ((values, values_end), (followed, followed_end)) =
+            (place(plan.values), place(plan.followed));
         let end_pre = plan.first_pre + plan.n_pre;
         Ok(Self {
             clock: Signal::default(),
             first: Signal::default(),
-            moments: DSignal::new(plan.moment_bits),
+            moments: DSignal::new(plan.traces.moment_bits),
             post_spike: Signal::default(),
             event_en: Signal::default(),
             event_index: DSignal::new(core_bits),
+            other_valid: others.iter().map(|_| Signal::default()).collect(),
+            other_index: DSignal::row(&vec![SignalType::unsigned(bits); others.len()]),
+            other_spikes: DSignal::row(&other_numbers),
             start: Signal::default(),
             offer: Signal::default(),
             offer_pre: DSignal::new(pre_bits),
@@ -185,11 +229,8 @@ impl SourceScan {
             host_address: DSignal::new(bits),
             traces: DSignal::row(&traces),
             memory,
-            fields: Fields::new(&[plan.spike_bits, plan.moment_bits], &plan.inputs),
-            pack: Pack::new(&lanes),
-            gates: Gates::new(&plan.gates, plan.moment_bits, pre_bits),
-            path_valid: Delay::new(1, latency),
-            path_index: Delay::new(bits, latency),
+            pack: Pack::new(&kept(plan.arriving_bits())),
+            gates: Gates::new(&plan.gates, plan.traces.moment_bits, pre_bits),
             event1: BitRegister::default(),
             event1_index: Register::new(bits),
             scanning: BitRegister::default(),
@@ -222,18 +263,20 @@ impl SourceScan {
             ),
             spike_one: DConst::new(1, plan.spike_bits),
             spike_zero: DConst::new(0, plan.spike_bits),
-            zeros: plan
-                .trace_bits
-                .iter()
-                .map(|&b| DConst::signed(0, b))
-                .collect(),
+            zeros: (traces.iter().map(|t| DConst::signed(0, t.width))).collect(),
             _n_behind: usize::from(plan.first_pre > 0),
             _n_before: usize::from(end_pre < plan.n_core),
             _n_silent: usize::from(plan.n_sources < plan.n_pre),
             _n_traces: traces.len(),
-            _n_inputs: plan.inputs.len(),
-            _first_trace: plan.inputs.len() + 1,
-            _first_trace_end: plan.inputs.len() + 2,
+            _n_counted: usize::from(plan.values.is_none()),
+            _n_uncounted: usize::from(plan.values.is_some()),
+            _values: values,
+            _values_end: values_end,
+            _n_unfollowed: usize::from(plan.followed.is_none()),
+            _followed: followed,
+            _followed_end: followed_end,
+            _n_others: others.len(),
+            others,
             _source_bits: bits,
             path,
         })
@@ -248,7 +291,7 @@ impl SourceScan {
 impl Logic for SourceScan {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, memory, path, path_valid, path_index);
+        clock!(self, clock, memory, path);
         dff_setup!(
             self,
             clock,
@@ -276,12 +319,20 @@ impl Logic for SourceScan {
                 self.is_own.next = false;
             }
         }
+        for _i in 0..self._n_uncounted {
+            self.is_own.next = false;
+        }
         self.event_source.next = self.event_index.val() - self.first_pre.val();
         self.event1.d.next = self.is_own.val();
         self.event1_index.d.next = bit_cast(self.event_source.val(), self._source_bits);
 
         // What has been read.
-        self.pack.lanes[0].next = self.memory.read_data[0].val();
+        for i in 0..self._n_counted {
+            self.pack.lanes[i].next = self.memory.read_data[i].val();
+        }
+        for i in self._values..self._values_end {
+            self.pack.lanes[0].next = self.others[i].read_data[0].val();
+        }
         for i in 0..self._n_traces {
             self.traces[i].next = self.memory.read_data[i + 1].val();
             self.pack.lanes[i + 1].next = self.memory.read_data[i + 1].val();
@@ -313,6 +364,13 @@ impl Logic for SourceScan {
             }
         }
         self.memory.read_address.next = self.read_at.val();
+        for i in 0..self._n_others {
+            self.others[i].clock.next = self.clock.val();
+            self.others[i].write_en.next = self.other_valid[i].val();
+            self.others[i].write_address.next = self.other_index[i].val();
+            self.others[i].write_data[0].next = self.other_spikes[i].val();
+            self.others[i].read_address.next = self.read_at.val();
+        }
         if self.consume.val() {
             self.here.d.next = false;
             self.row.d.next = self.row.q.val() + self.row_stride.val();
@@ -346,24 +404,24 @@ impl Logic for SourceScan {
         self.done.next = !self.scanning.q.val() & !self.here.q.val() & !self.offered.q.val();
 
         // Traces.
-        self.fields.words[0].next = self.memory.read_data[0].val();
-        self.fields.words[1].next = self.moments.val();
-        self.path.inputs[0].next = bit_cast(self.first.val(), 1);
-        for i in 0..self._n_inputs {
-            self.path.inputs[i + 1].next = self.fields.numbers[i].val();
+        self.path.first.next = self.first.val();
+        self.path.moments.next = self.moments.val();
+        self.path.valid.next = self.consume.val();
+        self.path.index.next = self.source.q.val();
+        for i in 0..self._n_unfollowed {
+            self.path.spikes.next = self.memory.read_data[i].val();
         }
-        for offset in self._first_trace..self._first_trace_end {
-            for i in 0..self._n_traces {
-                self.path.inputs[i + offset].next = self.memory.read_data[i + 1].val();
-            }
+        for i in self._followed..self._followed_end {
+            self.path.spikes.next = self.others[i].read_data[0].val();
         }
-        self.path_valid.d.next = bit_cast(self.consume.val(), 1);
-        self.path_index.d.next = self.source.q.val();
-        self.memory.write_en.next = self.path_valid.q.val().any() | self.event1.q.val();
-        self.memory.write_address.next = self.path_index.q.val();
+        for i in 0..self._n_traces {
+            self.path.before[i].next = self.memory.read_data[i + 1].val();
+        }
+        self.memory.write_en.next = self.path.after_valid.val() | self.event1.q.val();
+        self.memory.write_address.next = self.path.after_index.val();
         self.memory.write_data[0].next = self.spike_zero.val();
         for i in 0..self._n_traces {
-            self.memory.write_data[i + 1].next = self.path.outputs[i].val();
+            self.memory.write_data[i + 1].next = self.path.after[i].val();
         }
         if self.event1.q.val() {
             self.memory.write_address.next = self.event1_index.q.val();

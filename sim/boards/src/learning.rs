@@ -13,12 +13,16 @@ use crate::transport::Transport;
 const VALUE_BYTES: usize = 2;
 /// Traces that a neuron has room for.
 const TRACE_PLACES: usize = 4;
+/// Bits of an address within the tags or traces of a projection.
+const ADDRESS_BITS: usize = 21;
 
-/// What the host has to know of the plastic projection of a core.
+/// What the host has to know of a plastic projection of a core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LearningLayout {
     /// Which one.
     pub projection: ProjectionId,
+    /// Its number among those of the core.
+    pub number: usize,
     /// Sources.
     pub n_pre: usize,
     /// Of them, those whose synapses learn, the first ones.
@@ -53,13 +57,25 @@ pub struct Synapses {
 }
 
 impl LearningLayout {
-    /// That of a core, where it learns.
-    pub(crate) fn new(network: &Quantized, core: &Core) -> Option<Self> {
-        let projection = core.learning?.projection;
+    /// Those of a core.
+    pub(crate) fn of(network: &Quantized, core: &Core) -> Vec<Self> {
+        let engines = core.learning.iter().enumerate();
+        let layouts = engines
+            .filter_map(|(number, learning)| Self::new(network, core, number, learning.projection));
+        layouts.collect()
+    }
+
+    fn new(
+        network: &Quantized,
+        core: &Core,
+        number: usize,
+        projection: ProjectionId,
+    ) -> Option<Self> {
         let p = &network.projections[projection.0];
         let plasticity = p.plasticity.as_ref()?;
         Some(Self {
             projection,
+            number,
             n_pre: p.n_pre,
             n_sources: plasticity.n_sources,
             n_post: network.populations[core.population.0].n_neurons,
@@ -112,34 +128,37 @@ impl<T: Transport> Session<T> {
         first.ok_or(Error::NoPhase)
     }
 
-    /// What the synapses of a core keep; `None` where they do not learn.
+    /// What the synapses of each plastic projection of a core keep.
     ///
     /// # Errors
     /// If the device does not answer.
-    pub fn synapses(&mut self, core: usize) -> Result<Option<Synapses>, Error> {
-        let own = &self.layout().cores[core];
-        let Some(layout) = own.learning.clone() else {
-            return Ok(None);
-        };
-        let core = own.core;
+    pub fn synapses(&mut self, core: usize) -> Result<Vec<Synapses>, Error> {
+        let own = self.layout().cores[core].clone();
+        let layouts = own.learning.iter();
+        layouts
+            .map(|layout| self.synapses_of(own.core, layout))
+            .collect()
+    }
+
+    fn synapses_of(&mut self, core: usize, layout: &LearningLayout) -> Result<Synapses, Error> {
+        let first = layout.number << ADDRESS_BITS;
         let row_bytes = layout.lanes * VALUE_BYTES;
         let source_bytes = layout.n_post.div_ceil(layout.lanes) * row_bytes;
         // `[pre][post]`.
-        let mut read = |space: Space, n_pre: usize| -> Result<Vec<i64>, Error> {
+        let mut read = |space: Space, first: usize, n_pre: usize| -> Result<Vec<i64>, Error> {
             let mut values = Vec::with_capacity(n_pre * layout.n_post);
             for pre in 0..n_pre {
                 let row = layout.first_row + pre * layout.row_stride;
-                let bytes =
-                    self.client_mut()
-                        .read(space, address(row * row_bytes), source_bytes)?;
+                let at = address(first + row * row_bytes);
+                let bytes = self.client_mut().read(space, at, source_bytes)?;
                 let row = bytes.chunks_exact(VALUE_BYTES).map(number);
                 values.extend(row.take(layout.n_post));
             }
             Ok(values)
         };
-        let rows = read(Space::weights(core)?, layout.n_pre)?;
+        let rows = read(Space::weights(core)?, 0, layout.n_pre)?;
         let tags = match layout.has_tags {
-            true => read(Space::tags(core)?, layout.n_sources)?,
+            true => read(Space::tags(core)?, first, layout.n_sources)?,
             false => vec![],
         };
         let mut weights = vec![0; rows.len()];
@@ -152,7 +171,8 @@ impl<T: Transport> Session<T> {
             let mut traces = vec![Vec::with_capacity(n); n_traces];
             if n_traces > 0 {
                 let neuron_bytes = TRACE_PLACES * VALUE_BYTES;
-                let bytes = self.client_mut().read(space, 0, n * neuron_bytes)?;
+                let at = address(first);
+                let bytes = self.client_mut().read(space, at, n * neuron_bytes)?;
                 for neuron in bytes.chunks_exact(neuron_bytes) {
                     for (trace, value) in traces.iter_mut().zip(neuron.chunks(VALUE_BYTES)) {
                         trace.push(number(value));
@@ -161,7 +181,7 @@ impl<T: Transport> Session<T> {
             }
             Ok::<_, Error>(traces)
         };
-        Ok(Some(Synapses {
+        Ok(Synapses {
             pre: traces(Space::pre_traces(core)?, layout.n_pre, layout.n_pre_traces)?,
             post: traces(
                 Space::post_traces(core)?,
@@ -170,6 +190,6 @@ impl<T: Transport> Session<T> {
             )?,
             weights,
             tags,
-        }))
+        })
     }
 }

@@ -58,7 +58,7 @@ pub struct CoreLayout {
     /// first has them.
     pub weights: Option<Vec<u8>>,
     /// What learns in it.
-    pub learning: Option<LearningLayout>,
+    pub learning: Vec<LearningLayout>,
 }
 
 impl Layout {
@@ -92,7 +92,7 @@ impl Layout {
                     n_neurons: population.n_neurons,
                     state_bits: states.map(|s| s.bits.index()).collect(),
                     weights,
-                    learning: LearningLayout::new(network, core),
+                    learning: LearningLayout::of(network, core),
                 }
             })
             .collect();
@@ -260,7 +260,12 @@ impl<T: Transport> Session<T> {
             false => 0,
         };
         self.set_ticks(self.layout.n_ticks)?;
-        if self.layout.cores.iter().any(|core| core.learning.is_some()) {
+        if self
+            .layout
+            .cores
+            .iter()
+            .any(|core| !core.learning.is_empty())
+        {
             self.client.set_learning(0, 0)?;
         }
         Ok(loaded)
@@ -302,7 +307,7 @@ impl<T: Transport> Session<T> {
         for core in 0..n_cores {
             let address = address(COUNTER_STRIDE * (core + 1));
             results.resize(COUNTER_STRIDE * (core + 1), 0);
-            let learns = |layout: &CoreLayout| layout.core == core && layout.learning.is_some();
+            let learns = |layout: &CoreLayout| layout.core == core && !layout.learning.is_empty();
             let n_counters = 3 + usize::from(self.layout.cores.iter().any(learns));
             results.extend(self.client.read(
                 Space::RESULTS,

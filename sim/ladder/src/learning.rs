@@ -1,8 +1,8 @@
 //! Samples that change weights: outcomes, weights, tags and traces against the golden model.
 
-use spikeloom_boards::{DeviceOutcome, Session, Synapses, Transport};
+use spikeloom_boards::{DeviceOutcome, LearningLayout, Session, Synapses, Transport};
 use spikeloom_cosim::Model;
-use spikeloom_golden::{Golden, Learnt, Sample};
+use spikeloom_golden::{Golden, Learnt, Sample, SynapseTrace};
 use spikeloom_hdl::DeviceConfig;
 
 use crate::compare::{Case, Divergence, compare_outcome};
@@ -168,60 +168,72 @@ fn compare_synapses<T: Transport>(
 ) -> Result<Result<u64, Divergence>, Error> {
     let mut n = 0;
     for core in 0..case.mapped.cores.len() {
-        let Some(layout) = case.layout.cores[core].learning.as_ref() else {
-            continue;
-        };
-        let (Some(found), Some(expected)) = (
-            session.synapses(core)?,
-            golden.synapse_trace(layout.projection),
-        ) else {
-            continue;
-        };
-        let n_tags = (layout.n_sources * layout.n_post).min(expected.tags.len());
-        let expected = Synapses {
-            weights: expected.weights,
-            tags: expected.tags[..n_tags].to_vec(),
-            pre: expected.pre,
-            post: expected.post,
-        };
-        let name = &case.network.projections[layout.projection.0].name;
-        let differs = |neuron: usize, variable: String, expected: i64, found: i64| Divergence {
-            sample,
-            tick: None,
-            population: name.clone(),
-            neuron: neuron as u64,
-            variable,
-            expected,
-            found,
-        };
-        for (at, (&e, &f)) in expected.weights.iter().zip(&found.weights).enumerate() {
-            if e != f {
-                let what = format!("weight from source {}", at % layout.n_pre);
-                return Ok(Err(differs(at / layout.n_pre, what, e.into(), f.into())));
-            }
-        }
-        for (at, (&e, &f)) in expected.tags.iter().zip(&found.tags).enumerate() {
-            if e != f {
-                let what = format!("tag of source {}", at / layout.n_post);
-                return Ok(Err(differs(at % layout.n_post, what, e, f)));
-            }
-        }
-        n += (expected.weights.len() + n_tags) as u64;
-        let sides = [
-            ("source", &expected.pre, &found.pre),
-            ("target", &expected.post, &found.post),
-        ];
-        for (side, expected, found) in sides {
-            for (trace, (expected, found)) in expected.iter().zip(found).enumerate() {
-                for (neuron, (&e, &f)) in expected.iter().zip(found).enumerate() {
-                    if e != f {
-                        let what = format!("trace {} of a {side}", trace + 1);
-                        return Ok(Err(differs(neuron, what, e, f)));
-                    }
-                    n += 1;
-                }
+        let found = session.synapses(core)?;
+        for (layout, found) in case.layout.cores[core].learning.iter().zip(found) {
+            let Some(expected) = golden.synapse_trace(layout.projection) else {
+                continue;
+            };
+            match compare_projection(case, layout, sample, expected, found) {
+                Ok(compared) => n += compared,
+                Err(first) => return Ok(Err(first)),
             }
         }
     }
     Ok(Ok(n))
+}
+
+/// What the synapses of a projection keep.
+fn compare_projection(
+    case: Case<'_>,
+    layout: &LearningLayout,
+    sample: u64,
+    expected: SynapseTrace,
+    found: Synapses,
+) -> Result<u64, Divergence> {
+    let n_tags = (layout.n_sources * layout.n_post).min(expected.tags.len());
+    let expected = Synapses {
+        weights: expected.weights,
+        tags: expected.tags[..n_tags].to_vec(),
+        pre: expected.pre,
+        post: expected.post,
+    };
+    let name = &case.network.projections[layout.projection.0].name;
+    let differs = |neuron: usize, variable: String, expected: i64, found: i64| Divergence {
+        sample,
+        tick: None,
+        population: name.clone(),
+        neuron: neuron as u64,
+        variable,
+        expected,
+        found,
+    };
+    for (at, (&e, &f)) in expected.weights.iter().zip(&found.weights).enumerate() {
+        if e != f {
+            let what = format!("weight from source {}", at % layout.n_pre);
+            return Err(differs(at / layout.n_pre, what, e.into(), f.into()));
+        }
+    }
+    for (at, (&e, &f)) in expected.tags.iter().zip(&found.tags).enumerate() {
+        if e != f {
+            let what = format!("tag of source {}", at / layout.n_post);
+            return Err(differs(at % layout.n_post, what, e, f));
+        }
+    }
+    let mut n = (expected.weights.len() + n_tags) as u64;
+    let sides = [
+        ("source", &expected.pre, &found.pre),
+        ("target", &expected.post, &found.post),
+    ];
+    for (side, expected, found) in sides {
+        for (trace, (expected, found)) in expected.iter().zip(found).enumerate() {
+            for (neuron, (&e, &f)) in expected.iter().zip(found).enumerate() {
+                if e != f {
+                    let what = format!("trace {} of a {side}", trace + 1);
+                    return Err(differs(neuron, what, e, f));
+                }
+                n += 1;
+            }
+        }
+    }
+    Ok(n)
 }

@@ -201,23 +201,67 @@ fn random_rules_are_what_they_say_in_verilog() {
     }
 }
 
+/// Two plastic projections of a core, and error neurons whose own two follow the neurons of two other
+/// populations: the symmetric variant of spiking backpropagation, with fewer neurons and ticks.
+#[test]
+fn twins_of_weights_learn_in_verilog() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = crate::workshop();
+    let path = folder().join("../examples/digits-emstdp-symmetric.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let small = [
+        ("shape: 100,", "shape: 6,"),
+        ("groups: 100}", "groups: 6}"),
+        ("ticks: 32", "ticks: 10"),
+    ];
+    let text = small.iter().fold(text, |text, (long, short)| {
+        assert!(text.contains(long), "{long}");
+        text.replace(long, short)
+    });
+    workshop.write("net.yaml", text);
+    workshop.succeeds("compile net.yaml --target ulx3s --stop-at verilog -o twins");
+    let lines = workshop.json("verify twins --samples 4 --json");
+    assert_eq!(lines[3]["learnt"], 4, "{lines}");
+}
+
+/// The readout of an echo state network, whose rule reads graded values.
+fn readout(source: &str) -> String {
+    format!(
+        "format: spikeloom-network/1\nticks: 9\ninput: {{shape: 3, encoding: series, teacher: 1}}\n\
+         populations:\n  reservoir: {{shape: 6, activation: tanh, decay_mem: 0}}\n  \
+         readout: {{shape: 2, decay_mem: 0}}\nprojections:\n  \
+         - {{from: input, to: reservoir, weights: {{random: 1, scale: 0.5}}}}\n  \
+         - {{from: reservoir, to: reservoir, delay: 1, weights: {{random: 2, scale: 0.3}}}}\n  \
+         - from: {source}\n    to: readout\n    weights: {{random: 3, scale: 0.1}}\n    \
+         learning: {{rule: -2^-22 * e0 * x0, e0: v_mem, step: 0.00006103515625}}\n  \
+         - {{from: teacher, to: readout, weights: -1}}\noutput: readout\ndecoder: membrane-sum\n"
+    )
+}
+
+#[test]
+fn readouts_of_reservoirs_learn_in_verilog() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = crate::workshop();
+    workshop.write("net.yaml", readout("reservoir"));
+    workshop.succeeds("compile net.yaml --bits 16 --target ulx3s --stop-at verilog -o delta");
+    let lines = workshop.json("verify delta --samples 6 --json");
+    assert_eq!(lines[3]["learnt"], 6, "{lines}");
+}
+
 #[test]
 fn what_cannot_learn_in_a_circuit_is_told() {
     let workshop = crate::workshop();
-    let twice = "  - from: out\n    to: out\n    delay: 1\n    weights: 0\n    \
-                 learning: {preset: pair-stdp, step: 0.015625}\n";
-    let text = preset("pair-stdp").replace("    to: hidden\n", "    to: out\n");
-    let text = text
-        .replace("  - {from: hidden, to: out, weights: {random: 4}}\n", twice)
-        .replace(
-            "  hidden: {shape: 7, decay_mem: 0.9, v_threshold: 0.5, reset: subtract}\n",
-            "",
-        );
-    workshop.write("net.yaml", &text);
-    let refused = workshop.line("compile net.yaml --stop-at verilog");
+    let second = "  - {from: reservoir, to: readout, weights: {random: 4}}\n  - {from: teacher";
+    let text = readout("input").replace("  - {from: teacher", second);
+    workshop.write("net.yaml", text);
+    let refused = workshop.line("compile net.yaml --bits 16 --stop-at verilog");
     assert_eq!(refused.code, Some(1));
-    insta::assert_snapshot!("two_rules", refused.messages());
-    workshop.succeeds("compile net.yaml --frozen --stop-at verilog");
+    insta::assert_snapshot!("graded_input", refused.messages());
+    workshop.succeeds("compile net.yaml --bits 16 --target ulx3s --frozen --stop-at verilog");
     workshop.write("net.yaml", preset("pair-stdp"));
     let refused = workshop.line("compile net.yaml --lanes 3 --stop-at verilog -o other");
     insta::assert_snapshot!("three_lanes", refused.messages());

@@ -2,10 +2,12 @@
 
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Grid};
 use spikeloom_ir::mapped::MAX_SCORE_BITS;
+use spikeloom_ir::plasticity::Plasticity;
 use spikeloom_ir::quantized::{Decoder, Projection, Source};
 use spikeloom_ir::{PopulationId, Quantized};
 
-use super::learning::{MAX_COLUMN_BITS, column_bits, other_bits};
+use super::MAX_LANES;
+use super::learning::{MAX_COLUMN_BITS, MAX_PLASTIC, MAX_TAGS, all_column_bits};
 use super::widths::score_bits;
 use crate::Error;
 
@@ -42,6 +44,7 @@ pub(super) fn check_features(network: &Quantized) -> Result<(), Error> {
                 "remove it, or simulate it with the golden model",
             );
         }
+        let graded = |p: &&Projection| network.is_graded(p.source);
         let outputs = network.incoming(id).filter_map(|p| match &p.connectivity {
             Connectivity::Convolution(c) => Some(c.output),
             Connectivity::Dense => None,
@@ -59,51 +62,70 @@ pub(super) fn check_features(network: &Quantized) -> Result<(), Error> {
             );
         }
         let plastic = || network.incoming(id).filter(|p| p.plasticity.is_some());
-        if let (Some(p), Some(more)) = (plastic().next(), plastic().nth(1)) {
+        if plastic().count() > MAX_PLASTIC {
             return refuse(
                 format!(
-                    "learning in both projections {} and {} into population {}",
-                    p.name, more.name, population.name
+                    "learning in {} projections into population {}, which is more than {MAX_PLASTIC},",
+                    plastic().count(),
+                    population.name
                 ),
-                "`--frozen` compiles the weights as they are; `spikeloom learn` learns both",
+                "`--frozen` compiles the weights as they are; `spikeloom learn` learns all",
             );
         }
         let in_places = |p: &Projection| match &p.connectivity {
             Connectivity::Convolution(c) => c.output.channels != population.n_neurons,
             Connectivity::Dense => false,
         };
-        let is_plane = network.incoming(id).any(in_places) || network.takes_values(id);
+        let is_plane = network.incoming(id).any(in_places);
         if let Some(p) = plastic().next().filter(|_| is_plane) {
             return refuse(
                 format!(
-                    "learning in projection {}, beside convolutions over a plane or graded values,",
+                    "learning in projection {}, beside convolutions over a plane,",
                     p.name
                 ),
                 "`--frozen` compiles the weights as they are",
             );
         }
-        for (p, rule) in plastic().filter_map(|p| Some((p, p.plasticity.as_ref()?))) {
-            if rule.pre_of.or(rule.post_of).is_some() {
+        if let Some(p) = plastic().find(|p| p.spike_shift > 0) {
+            return refuse(
+                format!(
+                    "learning in projection {}, whose spikes come beside graded values,",
+                    p.name
+                ),
+                "`--frozen` compiles the weights as they are; `spikeloom learn` learns them",
+            );
+        }
+        let channels: usize = network.incoming(id).map(|p| p.n_pre).sum();
+        let tags = channels * population.n_neurons.max(MAX_LANES).next_power_of_two();
+        let tagged = |p: &&Projection| {
+            let bits = p.plasticity.as_ref().and_then(Plasticity::tag_bits);
+            bits.is_some() && tags > MAX_TAGS
+        };
+        if let Some(p) = plastic().find(tagged) {
+            return refuse(
+                format!(
+                    "learning in projection {} with {tags} tags, which is more than {MAX_TAGS},",
+                    p.name
+                ),
+                "`--frozen` compiles the weights as they are; `spikeloom learn` learns them",
+            );
+        }
+        for p in plastic().filter(|p| graded(p)) {
+            let reads = p.plasticity.as_ref().is_some_and(Plasticity::reads_sources);
+            if reads && (p.delay > 0 || p.source == Source::Input) {
                 return refuse(
                     format!(
-                        "learning in projection {}, whose traces follow another population,",
+                        "learning in projection {}, whose rule reads graded values of the input or of an \
+                         earlier tick,",
                         p.name
                     ),
-                    "`--frozen` compiles the weights as they are; `spikeloom learn` learns them",
-                );
-            }
-            if rule.others().len() > 1 {
-                return refuse(
-                    format!(
-                        "learning in projection {}, whose rule reads two other populations,",
-                        p.name
-                    ),
-                    "`--frozen` compiles the weights as they are; `spikeloom learn` learns them",
+                    "put a population with an activation in between, without a delay; or let the golden \
+                     model learn, and compile the weights as they are with `--frozen`",
                 );
             }
         }
         let wide = plastic().find_map(|p| {
-            let bits = column_bits(network, p)? + other_bits(network, p).unwrap_or(0);
+            let bits = all_column_bits(network, p)?;
             (bits > MAX_COLUMN_BITS).then_some((p, bits))
         });
         if let Some((p, bits)) = wide {

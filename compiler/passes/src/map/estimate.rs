@@ -75,11 +75,12 @@ pub(super) fn logic_cells(network: &Quantized, mapped: &Mapped) -> u64 {
             (Some(_), Some(bits)) => 100 * wide(core.ports.len()) + 3 * wide(bits),
             _ => 0,
         };
-        let learning = core.learning.map_or(0, |learning| {
+        let learning = core.learning.iter().map(|learning| {
             let p = &network.projections[learning.projection.0];
             let plasticity = p.plasticity.as_ref();
             plasticity.map_or(0, |plasticity| engine_cells(plasticity, core.lanes))
         });
+        let learning: u64 = learning.sum();
         wide(lanes) + steps * 3 / 2 + 260 + loopback + turns + ways + graded + learning
     };
     let circuits = mapped.circuits();
@@ -115,9 +116,11 @@ pub(super) fn idle_tick_cycles(network: &Quantized, mapped: &Mapped) -> u64 {
         let channels = lines.map(|port| wide(port.n_pre));
         let passes = 1 + wide(core.planes.unwrap_or(0));
         // What learns goes through its sources behind its neurons.
-        let learns = core.learning.map_or(0, |learning| {
-            wide(network.projections[learning.projection.0].n_pre) + 16
-        });
+        let learns = core
+            .learning
+            .iter()
+            .map(|learning| wide(network.projections[learning.projection.0].n_pre) + 16);
+        let learns: u64 = learns.sum();
         passes * (channels.max().unwrap_or(0).max(neurons) + 16) + learns
     };
     let circuits = mapped.circuits();

@@ -3,7 +3,7 @@
 use spikeloom_ir::fold::fold;
 use spikeloom_ir::mapped::{
     BlockRules, Core, Estimate, Fold, LOGIC_ROWS, Learning, Limits, Mapped, Memory, MemoryKind,
-    Other, Port, TABLE_ROWS, Way,
+    Port, TABLE_ROWS, Way,
 };
 use spikeloom_ir::quantized::{Encoder, Population, Projection, Source};
 use spikeloom_ir::rows::SumLayout;
@@ -12,7 +12,7 @@ use spikeloom_ir::{Op, PopulationId, Program, ProjectionId, Quantized};
 use super::Compress;
 use super::estimate::{event_cycles, idle_tick_cycles, logic_cells, memory_cells};
 use super::fold::groups;
-use super::learning::{column_bits, other_bits, trace_bits};
+use super::learning::{column_bits, is_beside_targets, other_bits, trace_bits};
 use super::memories::{Maker, in_logic, single_port_blocks};
 use super::ports::ports;
 use super::refusal::overflow;
@@ -176,10 +176,10 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// The projection that learns.
-    fn plastic(&self) -> Option<(ProjectionId, &'a Projection)> {
-        let mut projections = self.projections.iter().copied();
-        projections.find(|(_, p)| p.plasticity.is_some())
+    /// The projections that learn.
+    fn plastic(&self) -> impl Iterator<Item = (ProjectionId, &'a Projection)> {
+        let projections = self.projections.iter().copied();
+        projections.filter(|(_, p)| p.plasticity.is_some())
     }
 
     fn layout(&self) -> SumLayout {
@@ -350,7 +350,10 @@ impl Placer<'_> {
         let mut cores = Vec::with_capacity(parts.len());
         for (part, n_parameter_rows) in parts.into_iter().zip(parameter_rows) {
             self.place_tables(&part);
-            let learning = self.place_learning(&part, is_spaced);
+            let learning = part.plastic();
+            let learning =
+                learning.filter_map(|(id, p)| self.place_learning(&part, id, p, is_spaced));
+            let learning = learning.collect();
             let ports = self.place_ports(&part, group.len() > 1);
             let row_stride = part.row_stride(is_spaced);
             let shape = part.shape;
@@ -380,7 +383,7 @@ impl Placer<'_> {
     /// The memory of the weights, and whether each event's rows begin at a multiple of a power of
     /// two.
     fn weights(&mut self, name: String, parts: &[Part], row_bits: usize) -> (Memory, bool) {
-        let learns = parts.iter().any(|part| part.plastic().is_some());
+        let learns = parts.iter().any(|part| part.plastic().count() > 0);
         let weights = |stride: &dyn Fn(usize) -> usize| {
             let rows = parts.iter().map(|part| {
                 let stride = stride(part.shape.n_groups);
@@ -451,41 +454,46 @@ impl Placer<'_> {
     }
 
     /// What a learning engine keeps.
-    fn place_learning(&mut self, part: &Part, is_spaced: bool) -> Option<Learning> {
-        let (projection, p) = part.plastic()?;
+    fn place_learning(
+        &mut self,
+        part: &Part,
+        projection: ProjectionId,
+        p: &Projection,
+        is_spaced: bool,
+    ) -> Option<Learning> {
         let plasticity = p.plasticity.as_ref()?;
         let (network, make, lanes) = (self.network, self.make, part.shape.lanes);
         let name = |what: &str| format!("{}.{what}", network.populations[part.id.0].name);
         let pre_bits = network.spike_bits(p.source) + trace_bits(&plasticity.pre).max(2);
         let pre = make.block(name("pre traces"), p.n_pre, pre_bits);
         let post = match trace_bits(&plasticity.post) {
-            // Without traces a bit or two that stay what they are.
-            0 => in_logic(make.block(name("post traces"), 1, 2)),
-            bits => make.store(name("post traces"), part.n, bits),
+            0 => None,
+            bits => Some(make.store(name("post traces"), part.n, bits)),
         };
-        let column_bits = column_bits(network, p)?;
-        let columns = make.store(name("columns"), part.n.div_ceil(lanes), column_bits);
         let rows = part.n.div_ceil(lanes);
-        let others = plasticity.others();
-        let other = others.keys().next().zip(other_bits(network, p));
-        let other = other.map(|(&id, bits)| (id, make.store(name("others"), rows, bits)));
-        let learning = Learning {
-            projection,
-            column_memory: columns.kind,
-            post_memory: post.kind,
-            other: other.as_ref().map(|(population, memory)| Other {
-                population: *population,
-                memory: memory.kind,
-            }),
-        };
         let of_lanes = |memory: Memory| Memory {
             blocks: memory.blocks * wide(lanes),
             row_bits: memory.row_bits * wide(lanes),
             ..memory
         };
-        self.memories.extend([pre, post, of_lanes(columns)]);
-        self.memories
-            .extend(other.map(|(_, memory)| of_lanes(memory)));
+        let columns = make.store(name("columns"), rows, column_bits(network, p)?);
+        let others = network.followed(p);
+        let others = others.iter().map(|other| {
+            let bits = other_bits(network, p, other);
+            match is_beside_targets(other) {
+                true => of_lanes(make.store(name("others"), rows, bits)),
+                false => make.store(name("others"), p.n_pre, bits),
+            }
+        });
+        let others: Vec<Memory> = others.collect();
+        let learning = Learning {
+            projection,
+            column_memory: columns.kind,
+            post_memory: post.as_ref().map_or(MemoryKind::Logic, |post| post.kind),
+            other_memories: others.iter().map(|memory| memory.kind).collect(),
+        };
+        self.memories.extend([pre, of_lanes(columns)]);
+        self.memories.extend(post.into_iter().chain(others));
         if let Some(bits) = plasticity.tag_bits() {
             let rows = p.n_pre * part.row_stride(is_spaced);
             let tags = make.block(name("tags"), rows, lanes * bits.index());

@@ -8,6 +8,9 @@ use crate::width::{DSignal, SignalType};
 pub const LEARNED_BYTES: usize = 2;
 /// Traces that a neuron has room for in the host's addresses.
 pub const TRACE_PLACES: usize = 4;
+/// Bits of an address within what one of the projections of a core shows; its number stands above
+/// them. Weights, which are the core's, have all bits.
+pub const LEARNED_ADDRESS_BITS: usize = 21;
 
 /// Kinds of values, as the order of [`LearnReader::hit`].
 const KINDS: [&str; 4] = ["weights", "tags", "pre", "post"];
@@ -17,7 +20,8 @@ const KINDS: [&str; 4] = ["weights", "tags", "pre", "post"];
 /// | port | direction | meaning |
 /// | --- | --- | --- |
 /// | `hit` | in, per kind | weights, tags, sources' traces or targets' traces are wanted |
-/// | `address` | in | the byte: of a row's lanes, or of a neuron's [`TRACE_PLACES`] traces, two each |
+/// | `address` | in | the byte: of a row's lanes, or of a neuron's [`TRACE_PLACES`] traces, two each;
+///   above [`LEARNED_ADDRESS_BITS`] the projection's number among those of the core that learn |
 /// | `weights`, `tags`, `pre`, `post` | in, signed | the row or neuron that is shown |
 /// | `row` | out | the row that the address is in |
 /// | `neuron` | out | the neuron that the address is in |
@@ -44,11 +48,13 @@ pub struct LearnReader {
     pub neuron: DSignal<Out>,
     /// The byte, or 0.
     pub read_byte: DSignal<Out>,
+    _number: usize,
 }
 
 impl LearnReader {
-    /// For values of these types; as many weights as tags, if there are tags, and a power of two.
+    /// For the projection of this number, and values of these types; as many weights as tags, if there are tags, and a power of two.
     pub fn new(
+        number: usize,
         weights: &[SignalType],
         tags: &[SignalType],
         pre: &[SignalType],
@@ -64,6 +70,7 @@ impl LearnReader {
             row: DSignal::new(24),
             neuron: DSignal::new(24),
             read_byte: DSignal::new(8),
+            _number: number,
         }
     }
 
@@ -78,6 +85,14 @@ impl LearnReader {
         ]
     }
 
+    /// Whether it shows a kind: the first projection the weights of all.
+    fn shows(&self, kind: usize, number: usize) -> bool {
+        match kind {
+            0 => self._number == 0,
+            _ => self._number == number,
+        }
+    }
+
     /// Bits of an address within a row, and within a neuron.
     fn shifts(&self) -> [u32; 2] {
         [self.weights.len(), TRACE_PLACES].map(|n| (n * LEARNED_BYTES).ilog2())
@@ -89,9 +104,11 @@ impl Logic for LearnReader {
         let address = self.address.val().raw();
         let [row, neuron] = self.shifts();
         let mut byte = 0;
-        for (hit, (values, places)) in self.hit.iter().zip(self.kinds()) {
+        let number = address as usize >> LEARNED_ADDRESS_BITS;
+        for (kind, (values, places)) in self.kinds().into_iter().enumerate() {
+            let is_hit = self.hit[kind].val() && self.shows(kind, number);
             let value = values.get(address as usize / LEARNED_BYTES % places);
-            if let (true, Some(value)) = (hit.val(), value) {
+            if let (true, Some(value)) = (is_hit, value) {
                 byte |= value.val().int() as u64 >> (8 * (address % 2));
             }
         }
@@ -111,7 +128,7 @@ impl Logic for LearnReader {
         let mut text = String::new();
         let mut bytes = Vec::new();
         for (at, ((values, places), name)) in self.kinds().into_iter().zip(KINDS).enumerate() {
-            if values.is_empty() {
+            if values.is_empty() || (at == 0 && self._number > 0) {
                 continue;
             }
             let wide = |(at, value): (usize, &DSignal<In>)| {
@@ -141,8 +158,16 @@ impl Logic for LearnReader {
                 ),
             };
             text.push_str(&format!("wire [15:0] word{at} = {chosen};\n"));
+            let number_bits = 24 - LEARNED_ADDRESS_BITS;
+            let is_own = match at {
+                0 => String::new(),
+                _ => format!(
+                    " & (address[23:{LEARNED_ADDRESS_BITS}] == {number_bits}'d{})",
+                    self._number
+                ),
+            };
             bytes.push(format!(
-                "({{8{{hit${at}}}}} & (address[0] ? word{at}[15:8] : word{at}[7:0]))"
+                "({{8{{hit${at}{is_own}}}}} & (address[0] ? word{at}[15:8] : word{at}[7:0]))"
             ));
         }
         text.push_str(&format!(
