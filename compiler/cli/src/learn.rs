@@ -49,7 +49,7 @@ pub struct EpochReport {
     pub test_accuracy: Option<f64>,
     /// Their scores, where they are time series.
     pub test_series: Option<SeriesScore>,
-    /// What the circuit's counters say, where it learnt.
+    /// What the circuit's counters say, where it learnt, and no sample was too long for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hardware: Option<LearnHardware>,
 }
@@ -73,6 +73,7 @@ pub struct Chip<'a> {
     /// Since the last epoch.
     cycles: u64,
     rows: u64,
+    ran_over: bool,
 }
 
 impl<'a> Chip<'a> {
@@ -121,6 +122,7 @@ impl<'a> Chip<'a> {
             session,
             cycles: 0,
             rows: 0,
+            ran_over: false,
         })
     }
 
@@ -129,7 +131,8 @@ impl<'a> Chip<'a> {
         let case = self.build.case(&self.layout);
         match learn_from(&mut self.session, golden, case, lesson)? {
             Ok(compared) => {
-                let outcome = compared.outcome.counted()?;
+                let outcome = compared.outcome;
+                self.ran_over |= outcome.ran_over;
                 let counters = outcome.counters.iter();
                 self.rows += counters.map(|c| c.learnt_rows).sum::<u64>();
                 self.cycles += outcome.cycles;
@@ -142,15 +145,16 @@ impl<'a> Chip<'a> {
         }
     }
 
-    fn take_counters(&mut self, samples: usize) -> LearnHardware {
+    fn take_counters(&mut self, samples: usize) -> Option<LearnHardware> {
         let mean = |n: u64| n as f64 / samples.max(1) as f64;
         let hardware = LearnHardware {
             cycles: mean(self.cycles),
             latency_us: mean(self.cycles) / self.build.mapped.limits.clock_hz.0 as f64 * 1e6,
             learnt_rows: mean(self.rows),
         };
+        let ran_over = std::mem::take(&mut self.ran_over);
         (self.cycles, self.rows) = (0, 0);
-        hardware
+        (!ran_over).then_some(hardware)
     }
 }
 
@@ -256,7 +260,7 @@ pub fn learn(
             saturations: counts.saturations,
             test_accuracy: scored.as_ref().and_then(|s| s.accuracy),
             test_series: scored.and_then(|s| s.series),
-            hardware: chip.as_mut().map(|chip| chip.take_counters(order.len())),
+            hardware: (chip.as_mut()).and_then(|chip| chip.take_counters(order.len())),
         });
         learned = Some((network, quantized));
     }
