@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use crate::bean::Bean;
 use crate::chain::{Activity, Chain, Gradients, over_ticks};
 use crate::labelled::batches;
-use crate::method::Method;
+use crate::method::{Method, Pass};
 use crate::optimiser::{Optimiser, Rule};
 use crate::physics::{Device, Loaded};
 use crate::random::real;
@@ -122,14 +122,14 @@ impl<'a> Backprop<'a> {
         }
     }
 
-    /// Summed loss and gradients of some samples; `None` where a device does not answer. `chain` is its
+    /// Summed loss and gradients of some samples, and how many were right; `None` where a device does not answer. `chain` is its
     /// model, or what is executed.
     fn shard(
         &self,
         (chain, device): (&Chain, Option<&dyn Loaded>),
         samples: &[usize],
         seed: u64,
-    ) -> Option<(f64, Gradients)> {
+    ) -> Option<(f64, usize, Gradients)> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let drive = self
             .data
@@ -140,9 +140,11 @@ impl<'a> Backprop<'a> {
             Some(device) => device.run(&drive, seed)?,
         };
         let mut errors = chain.outputs(&activities) / self.cfg.temperature;
-        let mut loss = 0.0;
+        let (mut loss, mut n_right) = (0.0, 0);
         for (mut outputs, &sample) in errors.column_iter_mut().zip(samples) {
-            let (own, gradient) = cross_entropy(outputs.as_slice(), self.data.label(sample));
+            let class = self.data.label(sample);
+            let (own, gradient) = cross_entropy(outputs.as_slice(), class);
+            n_right += usize::from(outputs.argmax().0 == class);
             loss += own;
             outputs.copy_from_slice(&gradient);
         }
@@ -170,11 +172,16 @@ impl<'a> Backprop<'a> {
         for (at, more) in of_weights {
             gradients.weights[at] += more;
         }
-        Some((loss, gradients))
+        Some((loss, n_right, gradients))
     }
 
-    /// Summed gradients of a batch, whose losses are added to `loss`; `None` where it cannot be run.
-    fn batch(&mut self, batch: &[usize], loss: &mut f64) -> Option<Gradients> {
+    /// Summed gradients of a batch, whose losses are added to `loss`, and how many were right to
+    /// `n_right`; `None` where it cannot be run.
+    fn batch(
+        &mut self,
+        batch: &[usize],
+        (loss, n_right): (&mut f64, &mut usize),
+    ) -> Option<Gradients> {
         let shards: Vec<_> = batch
             .chunks(SHARD)
             .map(|samples| (samples, self.random.next_u64()))
@@ -190,12 +197,13 @@ impl<'a> Backprop<'a> {
         };
         let loaded = loaded.as_deref();
         let model = executed.as_ref().or(loaded.map(Loaded::model))?;
-        let shards: Option<Vec<(f64, Gradients)>> = shards
+        let shards: Option<Vec<(f64, usize, Gradients)>> = shards
             .into_par_iter()
             .map(|(samples, seed)| this.shard((model, loaded), samples, seed))
             .collect();
-        let gradients = shards?.into_iter().map(|(own, gradients)| {
+        let gradients = shards?.into_iter().map(|(own, right, gradients)| {
             *loss += own;
+            *n_right += right;
             gradients
         });
         gradients.reduce(|mut sums, own| {
@@ -224,15 +232,19 @@ impl<'a> Backprop<'a> {
 
 impl Method for Backprop<'_> {
     type Data = Stimuli;
+    type State = (Chain, Optimiser, ChaCha8Rng, usize);
 
-    fn epoch(&mut self) -> f64 {
+    fn epoch(&mut self) -> Pass {
         let n = self.data.len();
         let batches = batches(n, self.cfg.batch, &mut self.random);
         let all_steps = (self.cfg.epochs * batches.len()) as f64;
-        let mut loss = 0.0;
+        let (mut loss, mut n_right) = (0.0, 0);
         for batch in batches {
-            let Some(mut gradients) = self.batch(&batch, &mut loss) else {
-                return f64::NAN;
+            let Some(mut gradients) = self.batch(&batch, (&mut loss, &mut n_right)) else {
+                return Pass {
+                    loss: f64::NAN,
+                    accuracy: None,
+                };
             };
             gradients.scale(1.0 / batch.len() as f64);
             if self.cfg.l1 > 0.0 {
@@ -255,7 +267,16 @@ impl Method for Backprop<'_> {
             self.optimiser.step(rate, tensors);
             self.n_steps += 1;
         }
-        loss / n.max(1) as f64
+        Pass::of(loss, Some(n_right), n)
+    }
+
+    fn state(&self) -> Self::State {
+        let (optimiser, random) = (self.optimiser.clone(), self.random.clone());
+        (self.chain.clone(), optimiser, random, self.n_steps)
+    }
+
+    fn resume(&mut self, state: Self::State) {
+        (self.chain, self.optimiser, self.random, self.n_steps) = state;
     }
 
     fn score(&self, data: &Stimuli) -> Option<Score> {

@@ -17,11 +17,12 @@
 use std::f64::consts::FRAC_PI_2;
 
 use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
 
 use crate::physics::backward;
 
 /// Dense layers, each of which reads the one before; the first reads the input.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Chain {
     /// From the input on.
     pub layers: Vec<Layer>,
@@ -30,7 +31,7 @@ pub struct Chain {
 }
 
 /// A dense layer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
     /// `[unit][source]`.
     pub weights: DMatrix<f64>,
@@ -41,7 +42,7 @@ pub struct Layer {
 }
 
 /// What units do with their input.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Unit {
     /// They fire.
     Spiking(Spiking),
@@ -52,7 +53,7 @@ pub enum Unit {
 }
 
 /// Leaky integrate-and-fire; all with one entry a unit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spiking {
     /// What remains of the membrane after a tick.
     pub decay: Vec<f64>,
@@ -67,7 +68,7 @@ pub struct Spiking {
 }
 
 /// What a spike does to the membrane of the next tick.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Reset {
     /// Nothing.
     None,

@@ -1,6 +1,7 @@
 //! Chains of dense layers, in either precision.
 
 use nalgebra::{DMatrix, DVector, RealField};
+use serde::{Deserialize, Serialize};
 
 /// A real number of either precision.
 pub trait Real: RealField + Copy {}
@@ -9,7 +10,7 @@ impl Real for f32 {}
 impl Real for f64 {}
 
 /// The function of a layer's sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Activation {
     /// The sums themselves.
     Identity,
@@ -20,7 +21,7 @@ pub enum Activation {
 }
 
 /// `f(v) = activation(weights v + bias)`, for several samples at once, one a column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dense<T: Real> {
     /// `[output, input]`.
     pub weights: DMatrix<T>,

@@ -21,9 +21,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::labelled::batches;
-use crate::method::Method;
+use crate::method::{Method, Pass};
 use crate::random::real;
-use crate::sequences::{Score, Sequence, Wanted, score};
+use crate::sequences::{Score, Sequence, Wanted, largest, score};
 use crate::softmax::cross_entropy;
 use crate::stack::{Activity, Stack};
 
@@ -119,8 +119,8 @@ impl Dfa {
         &self.stack
     }
 
-    /// Adds what one sequence asks; returns its loss.
-    fn add(&self, at: usize, steps: &mut [Step]) -> f64 {
+    /// Adds what one sequence asks; returns its loss, and whether its class was right.
+    fn add(&self, at: usize, steps: &mut [Step]) -> (f64, Option<bool>) {
         let sequence = &self.data[at];
         let activity = self
             .stack
@@ -128,7 +128,7 @@ impl Dfa {
         let n_outputs = self.stack.n_outputs();
         let outputs = activity.values.last().map_or(&[][..], Vec::as_slice);
         let n_ticks = outputs.len() / n_outputs;
-        let (errors, loss) = errors(outputs, n_outputs, &sequence.wanted);
+        let (errors, loss, is_right) = errors(outputs, n_outputs, &sequence.wanted);
         for (at, step) in steps.iter_mut().enumerate() {
             let n = step.bias.len();
             let states = &activity.states[at];
@@ -160,15 +160,16 @@ impl Dfa {
                 }
             }
         }
-        loss
+        (loss, is_right)
     }
 }
 
 impl Method for Dfa {
     type Data = [Sequence];
+    type State = (Stack, ChaCha8Rng);
 
-    fn epoch(&mut self) -> f64 {
-        let mut loss = 0.0;
+    fn epoch(&mut self) -> Pass {
+        let (mut loss, mut n_right) = (0.0, None);
         for batch in batches(self.data.len(), self.cfg.batch.max(1), &mut self.random) {
             let learns = |at: usize| at + 1 == self.stack.projections.len();
             let mut steps: Vec<Step> = self
@@ -189,7 +190,9 @@ impl Method for Dfa {
                 })
                 .collect();
             for &at in &batch {
-                loss += self.add(at, &mut steps);
+                let (own, is_right) = self.add(at, &mut steps);
+                loss += own;
+                n_right = is_right.map(|right| n_right.unwrap_or(0) + usize::from(right));
             }
             let n_projections = steps.len();
             for (at, (projection, step)) in
@@ -205,7 +208,15 @@ impl Method for Dfa {
                 biases.for_each(|(c, sum)| *c -= rate * sum);
             }
         }
-        loss / self.data.len().max(1) as f64
+        Pass::of(loss, n_right, self.data.len())
+    }
+
+    fn state(&self) -> Self::State {
+        (self.stack.clone(), self.random.clone())
+    }
+
+    fn resume(&mut self, state: Self::State) {
+        (self.stack, self.random) = state;
     }
 
     fn score(&self, data: &[Sequence]) -> Option<Score> {
@@ -216,8 +227,9 @@ impl Method for Dfa {
     }
 }
 
-/// The error of each output in each tick, over the number of ticks that count; and the loss.
-fn errors(outputs: &[f64], n_outputs: usize, wanted: &Wanted) -> (Vec<f64>, f64) {
+/// The error of each output in each tick, over the number of ticks that count; the loss; and whether
+/// the class is right, where there is one.
+fn errors(outputs: &[f64], n_outputs: usize, wanted: &Wanted) -> (Vec<f64>, f64, Option<bool>) {
     let n_ticks = outputs.len() / n_outputs.max(1);
     match wanted {
         Wanted::Class(class) => {
@@ -229,7 +241,8 @@ fn errors(outputs: &[f64], n_outputs: usize, wanted: &Wanted) -> (Vec<f64>, f64)
             }
             let (loss, error) = cross_entropy(&average, *class);
             let a_tick: Vec<f64> = error.iter().map(|e| e / n_ticks as f64).collect();
-            (a_tick.repeat(n_ticks), loss)
+            let is_right = largest(&average) == Some(*class);
+            (a_tick.repeat(n_ticks), loss, Some(is_right))
         }
         Wanted::Values { values, warmup } => {
             let n_counted = n_ticks.saturating_sub(*warmup).max(1) as f64;
@@ -243,7 +256,7 @@ fn errors(outputs: &[f64], n_outputs: usize, wanted: &Wanted) -> (Vec<f64>, f64)
                 loss += error * error / 2.0 / n_counted;
                 error / n_counted
             });
-            (errors.collect(), loss)
+            (errors.collect(), loss, None)
         }
     }
 }

@@ -38,7 +38,7 @@ pub use chain::Chain;
 pub use components::Components;
 pub use dfa::{Dfa, DfaConfig};
 pub use labelled::Labelled;
-pub use method::Method;
+pub use method::{Method, Pass};
 pub use optimiser::{Optimiser, Rule};
 pub use physics::{Device, Loaded};
 pub use ridge::{Moments, Readout};

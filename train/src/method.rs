@@ -1,6 +1,18 @@
 //! What all methods of training have in common.
 
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
 use crate::sequences::Score;
+
+/// What one pass over all training data came to, each sample before it changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pass {
+    /// The mean loss; not finite where training has diverged.
+    pub loss: f64,
+    /// The share of samples that were put into their class; `None` where there are no classes.
+    pub accuracy: Option<f64>,
+}
 
 /// A method at work: a model, the data that it is trained on, and how.
 ///
@@ -9,26 +21,40 @@ use crate::sequences::Score;
 pub trait Method {
     /// What it is trained and scored on.
     type Data: ?Sized;
+    /// All that passes change.
+    type State: Serialize + DeserializeOwned;
 
-    /// One pass over all training data. Returns the mean loss, each sample's before it changed
-    /// anything; it is not finite where training has diverged.
-    fn epoch(&mut self) -> f64;
+    /// One pass over all training data.
+    fn epoch(&mut self) -> Pass;
 
     /// How well the model does on data; `None` without any.
     fn score(&self, data: &Self::Data) -> Option<Score>;
 
-    /// So many passes, or until one diverges; `passed` is told the number and the loss of each.
-    /// Returns each one's loss.
-    fn run(&mut self, epochs: usize, passed: &mut dyn FnMut(usize, f64)) -> Vec<f64> {
+    /// What the passes so far have made: parameters, what the optimiser remembers, the generator of
+    /// random numbers.
+    fn state(&self) -> Self::State;
+
+    /// Goes on from there: from a state of the same model, data and settings, all that follows is as if
+    /// it had never been left.
+    fn resume(&mut self, state: Self::State);
+
+    /// So many passes, or until one diverges. Returns each one's loss.
+    fn run(&mut self, epochs: usize) -> Vec<f64> {
         let mut losses = Vec::with_capacity(epochs);
-        for pass in 1..=epochs {
-            let loss = self.epoch();
-            losses.push(loss);
-            passed(pass, loss);
-            if !loss.is_finite() {
-                break;
-            }
+        while losses.len() < epochs && losses.last().is_none_or(|loss: &f64| loss.is_finite()) {
+            losses.push(self.epoch().loss);
         }
         losses
+    }
+}
+
+impl Pass {
+    /// Of a sum of losses, and how many were put into their class, over so many samples.
+    pub(crate) fn of(loss: f64, n_right: Option<usize>, n: usize) -> Self {
+        let n = n.max(1) as f64;
+        Self {
+            loss: loss / n,
+            accuracy: n_right.map(|right| right as f64 / n),
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! How parameters follow their gradients.
 
+use serde::{Deserialize, Serialize};
+
 /// A rule of steps.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Rule {
     /// `m = momentum * m + g; w -= rate * m`.
     Sgd {
@@ -19,7 +21,7 @@ const DECAYS: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 
 /// A rule at work on parameters, which it knows by their places.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Optimiser {
     rule: Rule,
     weight_decay: f64,

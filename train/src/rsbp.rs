@@ -93,6 +93,19 @@ pub struct Gradient {
     pub recurrent: Option<DMatrix<f64>>,
 }
 
+impl Gradient {
+    /// Before any sample has asked for something.
+    pub fn none(layer: &Layer) -> Self {
+        Self {
+            weights: DMatrix::zeros(layer.n(), layer.weights.ncols()),
+            recurrent: layer
+                .recurrent
+                .as_ref()
+                .map(|_| DMatrix::zeros(layer.n(), layer.n())),
+        }
+    }
+}
+
 impl Goal {
     /// The error of each output for its spikes; half its square is the loss.
     pub fn errors(&self, counts: &[f64], class: usize) -> Vec<f64> {
@@ -159,6 +172,20 @@ impl Backward {
         errors: &[f64],
         before: Option<&[f64]>,
     ) -> (Gradient, Vec<f64>) {
+        let mut gradient = Gradient::none(layer);
+        let back = self.add(layer, sample, errors, before, &mut gradient);
+        (gradient, back)
+    }
+
+    /// The same with the gradient added to those of other samples.
+    pub fn add(
+        &self,
+        layer: &Layer,
+        sample: &Sample,
+        errors: &[f64],
+        before: Option<&[f64]>,
+        sum: &mut Gradient,
+    ) -> Vec<f64> {
         let errors = DVector::from_column_slice(errors);
         let alone = errors.component_div(&self.slopes(layer, sample));
         let is_coupled = self.recurrence == Recurrence::Solved || before.is_some();
@@ -171,12 +198,12 @@ impl Backward {
             Recurrence::Solved => through,
             Recurrence::Diagonal => &alone,
         };
-        let gradient = Gradient {
-            weights: sample.potentials.times(own),
-            recurrent: sample.own_potentials.as_ref().map(|e| times(e, own)),
-        };
+        sample.potentials.add_times(own, &mut sum.weights);
+        if let (Some(sum), Some(e)) = (&mut sum.recurrent, &sample.own_potentials) {
+            add_times(e, own, sum);
+        }
         let back = before.map(|before| self.back(layer, sample, through, before));
-        (gradient, back.unwrap_or_default())
+        back.unwrap_or_default()
     }
 
     /// How much more a neuron must receive for one spike more.
@@ -231,24 +258,31 @@ impl Backward {
 }
 
 impl Potentials {
-    /// `[neuron, source]`: each neuron's potentials times its factor.
-    fn times(&self, factors: &DVector<f64>) -> DMatrix<f64> {
+    /// Adds each neuron's potentials times its factor to sums `[neuron, source]`.
+    fn add_times(&self, factors: &DVector<f64>, sums: &mut DMatrix<f64>) {
         match self {
-            Self::Each(potentials) => times(potentials, factors),
+            Self::Each(potentials) => add_times(potentials, factors, sums),
             Self::Product { sources, neurons } => {
                 let neurons = DVector::from_column_slice(neurons).component_mul(factors);
-                neurons * DVector::from_column_slice(sources).transpose()
+                for (mut sum, &source) in sums.column_iter_mut().zip(sources) {
+                    if source != 0.0 {
+                        sum.axpy(source, &neurons, 1.0);
+                    }
+                }
             }
         }
     }
 }
 
-fn times(potentials: &DMatrix<f64>, factors: &DVector<f64>) -> DMatrix<f64> {
-    let mut product = potentials.transpose();
-    for mut source in product.column_iter_mut() {
-        source.component_mul_assign(factors);
+/// The same of potentials `[source, neuron]`.
+fn add_times(potentials: &DMatrix<f64>, factors: &DVector<f64>, sums: &mut DMatrix<f64>) {
+    let pairs = potentials.column_iter().zip(factors.iter());
+    for (mut sum, (potentials, &factor)) in sums.row_iter_mut().zip(pairs) {
+        if factor != 0.0 {
+            let pairs = sum.iter_mut().zip(potentials.iter());
+            pairs.for_each(|(sum, e)| *sum += e * factor);
+        }
     }
-    product
 }
 
 /// The potential of one spike of each source at a neuron; of a silent source, as if both fired

@@ -105,7 +105,7 @@ pub fn score(
 }
 
 /// Where the largest value is, the first of several; `None` if one is no number.
-fn largest(values: &[f64]) -> Option<usize> {
+pub(crate) fn largest(values: &[f64]) -> Option<usize> {
     let mut best: Option<usize> = None;
     for (at, value) in values.iter().enumerate() {
         if value.is_nan() {

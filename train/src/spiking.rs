@@ -18,9 +18,10 @@
 //! potential to learn from.
 
 use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
 
 /// The neurons of a population, all alike.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Neuron {
     /// What remains of the synaptic current after a tick, from 0 on, below 1.
     pub decay_syn: f64,
@@ -35,7 +36,7 @@ pub struct Neuron {
 }
 
 /// A population with what it reads.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
     /// Its neurons.
     pub neuron: Neuron,
@@ -121,7 +122,14 @@ impl Layer {
         let constant = match sources {
             Activity::Spikes(_) => None,
             Activity::Constant { values, .. } => {
-                Some(&self.weights * DVector::from_column_slice(values))
+                let mut sum = DVector::zeros(n);
+                for (weights, &value) in self.weights.column_iter().zip(values) {
+                    // Most of a picture is empty.
+                    if value != 0.0 {
+                        sum.axpy(value, &weights, 1.0);
+                    }
+                }
+                Some(sum)
             }
         };
         let mut current = DVector::zeros(n);

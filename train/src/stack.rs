@@ -8,8 +8,10 @@
 //! y[t] = V r[t] + c           behind the last: the readout
 //! ```
 
+use serde::{Deserialize, Serialize};
+
 /// A fixed recurrent population of leaky units with `tanh`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reservoir {
     /// Weights of what it reads, `[unit][source]`.
     pub input: Vec<f64>,
@@ -22,7 +24,7 @@ pub struct Reservoir {
 }
 
 /// A dense projection of a reservoir's states.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Projection {
     /// `[output][unit]`.
     pub weights: Vec<f64>,
@@ -31,7 +33,7 @@ pub struct Projection {
 }
 
 /// Reservoirs, and a projection behind each; that behind the last is the readout.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stack {
     /// From the input on.
     pub reservoirs: Vec<Reservoir>,

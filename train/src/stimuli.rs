@@ -92,7 +92,11 @@ impl Stimuli {
 }
 
 /// Pictures `[pixel][sample]`, each shifted by chance; what comes in is 0.
-fn shifted(pictures: DMatrix<f64>, shift: Option<Shift>, random: &mut ChaCha8Rng) -> DMatrix<f64> {
+pub(crate) fn shifted(
+    pictures: DMatrix<f64>,
+    shift: Option<Shift>,
+    random: &mut ChaCha8Rng,
+) -> DMatrix<f64> {
     let Some(Shift { size, pixels }) = shift else {
         return pictures;
     };

@@ -268,7 +268,7 @@ fn a_step_follows_the_gradient_of_the_whole_loss() {
     ];
     for cfg in cfgs {
         let loss = |chain: &Chain| {
-            let loss = Backprop::new(chain.clone(), &data, cfg, None).epoch();
+            let loss = Backprop::new(chain.clone(), &data, cfg, None).epoch().loss;
             let weights = || chain.layers.iter().flat_map(|l| l.weights.iter());
             let biases = chain.layers.iter().flat_map(|l| l.bias.iter().flatten());
             let squares: f64 = weights().chain(biases).map(|w| w * w).sum();
@@ -317,7 +317,7 @@ fn a_grid_is_seen_forward_and_passed_backward() {
     }
     let nothing = |_: &Chain| None;
     let mut method = Backprop::new(chain, &data, cfg(), Some(&nothing));
-    assert!(method.run(3, &mut |_, _| ())[0].is_nan());
+    assert!(method.run(3)[0].is_nan());
 }
 
 /// Which of four channels spikes most says the class.
@@ -352,7 +352,7 @@ fn spikes_learn() {
         let run = |seed| {
             let cfg = BackpropConfig { seed, ..cfg };
             let mut method = Backprop::new(spiking_chain(Reset::Subtract), &data, cfg, None);
-            let losses = method.run(30, &mut |_, _| ());
+            let losses = method.run(30);
             (losses, method.chain().clone())
         };
         let (losses, chain) = run(1);

@@ -85,15 +85,18 @@ fn the_readout_follows_the_gradient() {
     for sequence in [values(), class()] {
         let rate = 1e-3;
         let mut method = Dfa::new(stack(), vec![sequence.clone()], cfg(rate, 0.0));
-        let loss = method.epoch();
+        let loss = method.epoch().loss;
         let after = method.stack().projections[1].clone();
         assert_eq!(method.stack().projections[0], stack().projections[0]);
         for at in 0..12 {
             let mut other = stack();
             let by = 1e-5;
             other.projections[1].weights[at] += by;
-            let slope =
-                (Dfa::new(other, vec![sequence.clone()], cfg(rate, 0.0)).epoch() - loss) / by;
+            let slope = (Dfa::new(other, vec![sequence.clone()], cfg(rate, 0.0))
+                .epoch()
+                .loss
+                - loss)
+                / by;
             let step = after.weights[at] - stack().projections[1].weights[at];
             assert!((step + rate * slope).abs() < 1e-7, "{at}: {step} {slope}");
         }
@@ -199,7 +202,7 @@ fn what_is_learnt_is_scored() {
     let data: Vec<Sequence> = (0..20).map(sequence).collect();
     let mut method = Dfa::new(own, data.clone(), cfg(0.5, 0.5));
     assert_eq!(method.score(&data), Some(Score::Accuracy(0.5)));
-    let losses = method.run(40, &mut |_, _| ());
+    let losses = method.run(40);
     assert!(losses[39] < 0.5 * losses[0], "{losses:?}");
     assert_eq!(method.score(&data), Some(Score::Accuracy(1.0)));
     assert_eq!(method.score(&[]), None);
@@ -208,7 +211,7 @@ fn what_is_learnt_is_scored() {
 #[test]
 fn steps_that_are_too_large_are_told() {
     let mut method = Dfa::new(stack(), vec![values()], cfg(1e6, 1e6));
-    let losses = method.run(1000, &mut |_, _| ());
+    let losses = method.run(1000);
     assert!(losses.len() < 1000);
     assert!(!losses[losses.len() - 1].is_finite());
 }

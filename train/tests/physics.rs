@@ -184,7 +184,7 @@ fn the_exact_device_is_training_in_silico() {
 fn a_device_that_is_off_is_trained_around() {
     let data = data();
     let mut silico = Backprop::new(chain(Reset::Subtract), &data, config(), None);
-    silico.run(config().epochs, &mut |_, _| {});
+    silico.run(config().epochs);
     let ideal = accuracy(silico.chain(), &data).unwrap();
     assert!(ideal > 0.9, "{ideal}");
     for seed in [100, 200, 300] {
@@ -192,7 +192,7 @@ fn a_device_that_is_off_is_trained_around() {
         let moved = accuracy_on(device.load(silico.chain()).unwrap().as_ref(), &data).unwrap();
         let method = Backprop::new(chain(Reset::Subtract), &data, config(), None);
         let mut method = method.through(&device);
-        let losses = method.run(config().epochs, &mut |_, _| {});
+        let losses = method.run(config().epochs);
         assert!(losses.iter().all(|loss| loss.is_finite()));
         let Some(Score::Accuracy(through)) = method.score(&data) else {
             panic!("there are samples");
@@ -239,7 +239,7 @@ fn a_device_without_an_answer_ends_training() {
     let data = data();
     let mut method = Backprop::new(chain(Reset::None), &data, config(), None).through(&Silent);
     let before = method.chain().clone();
-    assert_eq!(method.run(5, &mut |_, _| {}).len(), 1);
+    assert_eq!(method.run(5).len(), 1);
     assert_eq!(method.chain(), &before);
     assert_eq!(method.score(&data), None);
 }

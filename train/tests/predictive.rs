@@ -248,7 +248,7 @@ fn all_variants_learn() {
             seed: 1,
         };
         let mut method = Predictive::new(case.layers.clone(), data.clone(), cfg);
-        method.run(40, &mut |_, _| {});
+        method.run(40);
         let score = method.score(&data).map(|score| score.value());
         assert!(score > Some(0.9), "{how:?}: {score:?}");
         method.losses().to_vec()

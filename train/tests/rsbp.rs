@@ -4,6 +4,7 @@ use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use spikeloom_train::Method;
+use spikeloom_train::backprop::Shift;
 use spikeloom_train::optimiser::Rule;
 use spikeloom_train::rsbp::{
     Backward, Goal, LabelledStimulus, Learns, Noise, Recurrence, Rsbp, RsbpConfig, Sample, Stimulus,
@@ -414,7 +415,7 @@ fn deep_recurrent_networks_learn() {
             samples.clone(),
             config(recurrence, Learns::Everything),
         );
-        let losses = method.run(15, &mut |_, _| {});
+        let losses = method.run(15);
         assert!(losses[14] < 0.4 * losses[0], "{losses:?}");
         let score = method.score(&samples).map(|score| score.value());
         assert!(score > Some(0.9), "{score:?}");
@@ -461,12 +462,13 @@ fn noise_changes_what_is_learnt_from() {
             ..config(Recurrence::Diagonal, Learns::Everything)
         };
         let mut method = Rsbp::new(layers.clone(), samples.clone(), cfg);
-        let loss = method.epoch();
+        let loss = method.epoch().loss;
         (loss, method.layers().to_vec())
     };
     let some = Noise {
         drop: 0.3,
         shift: 4,
+        pixels: None,
     };
     assert_eq!(run(some, 1), run(some, 1));
     assert_ne!(run(some, 1), run(some, 2));
@@ -474,8 +476,40 @@ fn noise_changes_what_is_learnt_from() {
     // Without any spike every output misses what is wanted of it, except for the margin.
     let nearly_all = Noise {
         drop: 0.999_999,
-        shift: 0,
+        ..Noise::default()
     };
     let (loss, _) = run(nearly_all, 1);
     assert!((loss - (64.0 + 4.0) / 2.0).abs() < 1e-9, "{loss}");
+}
+
+/// Constant values are pictures that are shown shifted; spikes are not.
+#[test]
+fn pictures_are_shifted() {
+    let (layers, spikes) = network();
+    let picture = |k: usize| LabelledStimulus {
+        stimulus: Stimulus::Constant {
+            values: (0..6)
+                .map(|pixel| f64::from(u8::from(pixel == k)))
+                .collect(),
+            ticks: 40,
+        },
+        class: k % 2,
+    };
+    let pictures: Vec<LabelledStimulus> = (0..6).map(picture).collect();
+    let run = |samples: &[LabelledStimulus], pixels: usize| {
+        let size = [2, 3];
+        let cfg = RsbpConfig {
+            noise: Noise {
+                pixels: (pixels > 0).then_some(Shift { size, pixels }),
+                ..Noise::default()
+            },
+            ..config(Recurrence::Diagonal, Learns::Everything)
+        };
+        let mut method = Rsbp::new(layers.clone(), samples.to_vec(), cfg);
+        method.epoch();
+        method.layers().to_vec()
+    };
+    assert_eq!(run(&pictures, 1), run(&pictures, 1));
+    assert_ne!(run(&pictures, 1), run(&pictures, 0));
+    assert_eq!(run(&spikes, 1), run(&spikes, 0));
 }

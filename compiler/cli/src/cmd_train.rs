@@ -1,6 +1,7 @@
 //! `spikeloom train`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use miette::IntoDiagnostic;
 use spikeloom::board::open_serial;
@@ -9,18 +10,23 @@ use spikeloom::experiment::{
     Backprop, Experiment, ExperimentError, FORMAT, Gradient, MethodName, Pat, ReadName,
 };
 use spikeloom::files::Outputs;
-use spikeloom::train::{BoardTraining, Entry, Table, Trained, board_name, train, train_on_board};
+use spikeloom::train::{
+    BoardTraining, Keep, Table, Trained, Watch, board_name, checkpoints, page, train,
+    train_on_board,
+};
 use spikeloom::{Build, Error};
 use spikeloom_boards::Layout;
 use spikeloom_frontend::ProjectFile;
 
 use crate::model_args::{ModelOptions, QuantizeArgs};
-use crate::show::{bar, percent};
+use crate::show::TrainingBar;
 
 /// The file of results.
 const RESULTS: &str = "results.json";
-/// Steps of the progress bar.
-const BAR: u64 = 1000;
+/// The same for people.
+const PAGE: &str = "results.html";
+/// The folder of what an ended command goes on from.
+const CHECKPOINTS: &str = "checkpoints";
 
 /// Trains networks on the host, in real numbers, by a method of the literature, beside what it is
 /// to be compared with.
@@ -29,17 +35,22 @@ const BAR: u64 = 1000;
 /// are chosen on a part of the training data; the test data are scored once a trial. Trained
 /// networks go beside the results, in the native format. With `--method`, a model takes the place of
 /// the experiment.
+///
+/// A command that was ended goes on where it was when it is repeated.
 #[derive(Debug, clap::Args)]
 pub struct Train {
     /// The experiment, a YAML file; with `--method` a model, or a project file that names one.
     #[arg(value_name = "EXPERIMENT|MODEL")]
     experiment: PathBuf,
-    /// The folder for `results.json`, pictures and the networks of the first trial.
+    /// The folder for `results.json`, `results.html`, pictures and the networks of the first trial.
     #[arg(short, long, value_name = "FOLDER")]
     output: PathBuf,
-    /// Replace files that are there.
+    /// Replace files that are there, and checkpoints of other experiments.
     #[arg(long)]
     force: bool,
+    /// Seconds after which the state of an unfinished training is kept again; 0 keeps every pass.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    checkpoint_every: u64,
     #[command(flatten)]
     flags: Flags,
     #[command(flatten)]
@@ -179,8 +190,19 @@ impl Train {
             }
         };
         self.check_outputs(&experiment.pictures(), &experiment.networks())?;
-        let trained = with_bar(|done| train(&experiment, &project, done))?;
-        self.write(&trained)
+        let folder = self.output.join(CHECKPOINTS);
+        let keep = Keep {
+            folder: folder.clone(),
+            every: Duration::from_secs(self.checkpoint_every),
+            replace: self.force,
+        };
+        let kept = checkpoints(&experiment, &project, keep)?;
+        if kept.exist() {
+            eprintln!("going on from {}", folder.display());
+        }
+        let trained = with_bar(|watch| train(&experiment, &project, watch, Some(&kept)))?;
+        self.write(&trained, &experiment.settings())?;
+        Ok(kept.remove()?)
     }
 
     fn run_on_board(&self, port: &Path) -> miette::Result<()> {
@@ -205,14 +227,14 @@ impl Train {
         };
         let baud = self.flags.baud.unwrap_or(build.baud());
         let connect = |layout: &Layout| open_serial(layout, port, baud);
-        let trained = with_bar(|done| train_on_board(&build, &connect, &keys, done))?;
-        self.write(&trained)
+        let trained = with_bar(|watch| train_on_board(&build, &connect, &keys, watch))?;
+        self.write(&trained, &keys.settings())
     }
 
     /// Fails where there is something already, unless it may be replaced.
     fn check_outputs(&self, pictures: &[PathBuf], networks: &[PathBuf]) -> miette::Result<()> {
-        for name in std::iter::once(Path::new(RESULTS)).chain(pictures.iter().map(PathBuf::as_path))
-        {
+        let own = [Path::new(RESULTS), Path::new(PAGE)];
+        for name in own.into_iter().chain(pictures.iter().map(PathBuf::as_path)) {
             Outputs::new(self.force).check(&self.output.join(name))?;
         }
         for name in networks {
@@ -221,13 +243,16 @@ impl Train {
         Ok(())
     }
 
-    fn write(&self, trained: &Trained) -> miette::Result<()> {
+    fn write(&self, trained: &Trained, settings: &str) -> miette::Result<()> {
         let results = self.output.join(RESULTS);
+        let html = self.output.join(PAGE);
+        let title = self.experiment.file_name().unwrap_or_default();
+        let title = format!("{}, {}", title.display(), trained.results.method());
         std::fs::create_dir_all(&self.output).into_diagnostic()?;
-        let json = serde_json::to_string_pretty(&trained.results);
-        let json = json.expect("results have string keys only") + "\n";
+        let json = trained.to_json();
         let mut outputs = Outputs::new(self.force);
         outputs.add(&results, json.as_bytes())?;
+        outputs.add(&html, page(&title, settings, trained)?.as_bytes())?;
         for (name, picture) in &trained.pictures {
             outputs.add(&self.output.join(name), picture.as_bytes())?;
         }
@@ -242,7 +267,7 @@ impl Train {
             .pictures
             .iter()
             .map(|(name, _)| self.output.join(name));
-        for path in std::iter::once(results).chain(pictures) {
+        for path in [results, html].into_iter().chain(pictures) {
             eprintln!("wrote {}", path.display());
         }
         for (name, network) in &trained.networks {
@@ -259,13 +284,12 @@ impl Train {
     }
 }
 
-/// Shows how much of the work is done.
-fn with_bar<T>(work: impl FnOnce(&dyn Fn(f64)) -> miette::Result<T>) -> miette::Result<T> {
-    let bar = bar("training");
-    bar.set_length(BAR);
-    let done = work(&|share| bar.set_position((share * BAR as f64) as u64))?;
-    bar.finish_and_clear();
-    Ok(done)
+/// Shows how much of the work is done, and curves.
+fn with_bar<T>(work: impl FnOnce(Watch<'_>) -> miette::Result<T>) -> miette::Result<T> {
+    let bar = TrainingBar::new();
+    let done = work(&|progress| bar.show(&progress));
+    bar.clear();
+    done
 }
 
 /// For a person.
@@ -278,21 +302,9 @@ fn describe(table: &Table) -> String {
     for (name, cells) in &table.rows {
         text += &format!("{name:<24}");
         for cell in cells {
-            text += &format!(" {:>16}", show(cell));
+            text += &format!(" {:>16}", cell.to_string());
         }
         text += "\n";
     }
     text
-}
-
-fn show(entry: &Entry) -> String {
-    match entry {
-        Entry::Share(mean, None) => percent(*mean),
-        Entry::Share(mean, Some(deviation)) => {
-            format!("{} ({:.2})", percent(*mean), 100.0 * deviation)
-        }
-        Entry::Number(mean, None) => format!("{mean:.4}"),
-        Entry::Number(mean, Some(deviation)) => format!("{mean:.4} ({deviation:.4})"),
-        Entry::Text(text) => text.clone(),
-    }
 }

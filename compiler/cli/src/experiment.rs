@@ -26,14 +26,15 @@ pub use pat::{Pat, ReadName};
 pub use predictive_coding::{
     BACKPROPAGATION, Compare, ErrorsName, LossName, PredictiveCoding, Variant,
 };
-pub use st_rsbp::{RecurrenceName, StRsbp};
+pub use st_rsbp::{RecurrenceName, StRsbp, TwinName};
 
 /// What the first line of an experiment says.
 pub const FORMAT: &str = "spikeloom-experiment/1";
 
 /// An experiment, by its method. Paths are as written, until [`Experiment::read`] makes them relative
 /// to the current folder.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Experiment {
     /// Stacked reservoirs.
     DeepReservoir(DeepReservoir),
@@ -67,6 +68,20 @@ pub enum MethodName {
     PredictiveCoding,
     /// Recurrent spiking networks at the level of spike trains.
     StRsbp,
+}
+
+impl fmt::Display for MethodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeepReservoir => "deep-reservoir",
+            Self::Bptt => "bptt",
+            Self::Qat => "qat",
+            Self::Pat => "pat",
+            Self::Bean => "bean",
+            Self::PredictiveCoding => "predictive-coding",
+            Self::StRsbp => "st-rsbp",
+        })
+    }
 }
 
 /// An experiment that cannot be made.
@@ -122,7 +137,7 @@ pub enum ExperimentError {
 }
 
 /// The keys of one method.
-trait Keys: DeserializeOwned {
+trait Keys {
     /// The first value that cannot be used.
     fn fault(&self) -> Option<Fault>;
 
@@ -203,12 +218,38 @@ impl Experiment {
     /// The files of pictures that are drawn.
     pub fn pictures(&self) -> Vec<PathBuf> {
         match self {
-            Self::DeepReservoir(_)
-            | Self::Backprop(_)
-            | Self::Pat(_)
-            | Self::PredictiveCoding(_)
-            | Self::StRsbp(_) => Vec::new(),
+            Self::DeepReservoir(_) | Self::Backprop(_) | Self::Pat(_) | Self::StRsbp(_) => {
+                Vec::new()
+            }
             Self::Bean(keys) => keys.pictures(),
+            Self::PredictiveCoding(keys) => keys.pictures(),
+        }
+    }
+
+    /// All files that it names.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut own = self.clone();
+        let paths = own.keys_mut().paths();
+        paths.into_iter().map(std::mem::take).collect()
+    }
+
+    /// Its values as YAML, those that were left out too; of files the names alone.
+    pub fn settings(&self) -> String {
+        let mut own = self.clone();
+        for path in own.keys_mut().paths() {
+            *path = path.file_name().unwrap_or_default().into();
+        }
+        serde_yaml::to_string(&own).expect("an experiment has string keys only")
+    }
+
+    fn keys_mut(&mut self) -> &mut dyn Keys {
+        match self {
+            Self::DeepReservoir(keys) => keys,
+            Self::Backprop(keys) => keys,
+            Self::Pat(keys) => keys,
+            Self::Bean(keys) => keys,
+            Self::PredictiveCoding(keys) => keys,
+            Self::StRsbp(keys) => keys,
         }
     }
 
@@ -275,7 +316,7 @@ fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ExperimentEr
     })
 }
 
-fn keys<K: Keys>(text: &str, path: &Path) -> Result<K, ExperimentError> {
+fn keys<K: Keys + DeserializeOwned>(text: &str, path: &Path) -> Result<K, ExperimentError> {
     let mut keys: K = parse(text, path)?;
     check(&keys, path)?;
     let folder = path.parent().unwrap_or(Path::new(""));

@@ -167,11 +167,16 @@ pub fn page(build: &Build) -> miette::Result<String> {
     let own = vec!["spikeloom".to_owned(), escaped(&report.spikeloom)];
     body += &table(&["tool", "version"], std::iter::once(own).chain(rows));
 
-    Ok(format!(
+    Ok(document(&report.model, &body))
+}
+
+/// A page of that title.
+pub(crate) fn document(title: &str, body: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{}</title>\
          <style>{STYLE}</style></head><body>{body}</body></html>\n",
-        escaped(&report.model)
-    ))
+        escaped(title)
+    )
 }
 
 const STYLE: &str = "body{font:15px/1.4 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;\
@@ -179,6 +184,7 @@ const STYLE: &str = "body{font:15px/1.4 sans-serif;max-width:60em;margin:2em aut
     td,th{padding:.15em .9em .15em 0;text-align:right;border-bottom:1px solid #ddd}\
     td:first-child,th:first-child{text-align:left}.legend span{margin-right:1em;white-space:nowrap}\
     i{display:inline-block;width:.8em;height:.8em;margin-right:.4em}\
+    svg{max-width:100%;height:auto}pre{overflow:auto}\
     .bar{display:flex;background:#eee;width:24em;height:1em}.bar b{display:block;height:1em}";
 
 fn json<T: for<'a> Deserialize<'a>>(build: &Build, name: &str) -> miette::Result<T> {
@@ -260,10 +266,11 @@ fn bar<'a>(shares: impl Iterator<Item = (f64, &'a str)>) -> String {
     text + "</div>"
 }
 
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// Rows of cells, which are HTML, under names, which are text.
+pub(crate) fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut text = "<table><tr>".to_owned();
     head.iter()
-        .for_each(|name| text += &format!("<th>{name}</th>"));
+        .for_each(|name| text += &format!("<th>{}</th>", escaped(name)));
     text += "</tr>";
     for row in rows {
         text += "<tr>";

@@ -2,6 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use spikeloom::Line;
+use spikeloom::train::Progress;
 use spikeloom_ladder::{Rung, Verdict};
 
 /// A number with separators between thousands.
@@ -72,6 +73,84 @@ pub fn bar(what: &str) -> ProgressBar {
     ProgressBar::new(0)
         .with_style(style)
         .with_prefix(what.to_owned())
+}
+
+/// Steps of the bar of an experiment.
+const STEPS: u64 = 1000;
+
+/// How far an experiment in training is. On a terminal, a bar with the curve of what is trained, and
+/// a line for every training that is done; elsewhere those lines alone, without curves.
+#[derive(Debug)]
+pub struct TrainingBar(ProgressBar);
+
+impl TrainingBar {
+    /// Before anything is trained.
+    pub fn new() -> Self {
+        let template = "training   {bar:30} {percent} %, {eta} left\n{wide_msg}";
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self(ProgressBar::new(STEPS).with_style(style))
+    }
+
+    /// After a pass.
+    pub fn show(&self, progress: &Progress<'_>) {
+        let Self(bar) = self;
+        bar.set_position((progress.share * STEPS as f64) as u64);
+        let run = progress.run;
+        let mut text = format!("{}: pass {}", run.title(), run.loss.len());
+        if !progress.is_done {
+            text += &format!(" of {}", progress.epochs);
+        }
+        match run.loss.last() {
+            Some(loss) if *loss < 1e6 => text += &format!(", loss {loss:.4}"),
+            Some(loss) => text += &format!(", loss {loss:.1e}"),
+            None => {}
+        }
+        if let Some(accuracy) = run.accuracy.last() {
+            text += &format!(", right {}", percent(*accuracy));
+        }
+        let is_told = progress.is_done && !run.is_choice;
+        if bar.is_hidden() {
+            if is_told {
+                eprintln!("{text}");
+            }
+            return;
+        }
+        text += &format!("  {}", sparkline(&run.loss));
+        if is_told {
+            bar.println(text);
+        } else {
+            bar.set_message(text);
+        }
+    }
+
+    /// Removes the bar.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A curve in one line of at most 24 letters, from the least value to the largest; what is no number
+/// leaves a gap.
+fn sparkline(values: &[f64]) -> String {
+    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const WIDTH: usize = 24;
+    let finite = || values.iter().copied().filter(|v| v.is_finite());
+    let (least, most) = (
+        finite().fold(f64::INFINITY, f64::min),
+        finite().fold(f64::NEG_INFINITY, f64::max),
+    );
+    let n = values.len().min(WIDTH);
+    let letter = |at: usize| {
+        // The last value of each part, so that the end of the curve is the present.
+        let value = values[(at + 1) * values.len() / n - 1];
+        if !value.is_finite() {
+            return ' ';
+        }
+        let height = (value - least) / (most - least).max(f64::MIN_POSITIVE);
+        LEVELS[(height * 7.0).round() as usize]
+    };
+    (0..n).map(letter).collect()
 }
 
 #[cfg(test)]

@@ -5,19 +5,22 @@
 
 mod backprop;
 mod bean;
+mod chart;
+mod checkpoints;
 mod deep_reservoir;
 mod dense;
 mod on_board;
 mod on_chip;
+mod page;
 mod pat;
 mod pat_board;
 mod picture;
 mod predictive_coding;
 mod rates;
+mod runs;
 mod st_rsbp;
 mod statistics;
 
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
@@ -27,24 +30,29 @@ use spikeloom_ir::{Network, Quantized};
 use spikeloom_passes::{QuantizeConfig, QuantizeReport, normalise, quantize};
 use spikeloom_train::backprop::{BackpropConfig, Grid};
 use spikeloom_train::labelled::split;
-use spikeloom_train::{Backprop, Chain, Method, Stimuli};
+use spikeloom_train::{Backprop, Chain, Stimuli};
 use thiserror::Error;
 
 use crate::compile::run_float;
 use crate::data::{self, DataSet, aer};
-use crate::experiment::{Experiment, ShiftKeys};
+use crate::experiment::{Experiment, MethodName, ShiftKeys};
 use crate::model::Given;
 use crate::simulate::{self, Summary, accuracy, simulate_golden};
 pub use backprop::BackpropResults;
 pub use bean::BeanResults;
+use checkpoints::Identity;
+pub use checkpoints::{CheckpointError, Checkpoints, Keep};
 pub use deep_reservoir::{DeepReservoirResults, NoStack};
 use dense::Dense;
 pub use dense::NoChain;
 pub use on_board::{Connect, NoTraining};
+pub use page::page;
 pub use pat::{ChosenRate, PatResults};
 pub use pat_board::{BoardTraining, PatBoardResults, board_name, train_on_board};
 pub use predictive_coding::PredictiveResults;
 pub use rates::{Scored, Scores, Tried};
+use runs::Runs;
+pub use runs::{Progress, Run, Watch};
 pub use st_rsbp::{NoPopulations, StRsbpResults};
 pub use statistics::{Entry, Table};
 
@@ -77,6 +85,8 @@ pub struct Trained {
     pub networks: Vec<(PathBuf, Network)>,
     /// Pictures as SVG, each with the name of its file: [`Experiment::pictures`].
     pub pictures: Vec<(PathBuf, String)>,
+    /// The curves of all trainings.
+    pub runs: Vec<Run>,
 }
 
 /// Training that comes to nothing.
@@ -96,7 +106,7 @@ pub enum TrainError {
     #[error("pictures of {} x {} do not make up the {inputs} inputs of {network}", size[0], size[1])]
     #[diagnostic(
         code(spikeloom::train::picture),
-        help("give rows and columns as `size` of `shift`")
+        help("give rows and columns as `size` of what is shifted")
     )]
     Picture {
         /// The network.
@@ -143,39 +153,56 @@ impl TrainError {
     }
 }
 
-/// Makes an experiment. `project` says how networks are quantised; `done` is told the share of all
-/// work that is finished.
+/// What was kept of an experiment before its command was ended, and will be.
 ///
 /// # Errors
-/// If a network is none that the method trains, the data do not fit it, or training diverges.
+/// If the folder holds what was kept of another one, or a file of the experiment cannot be read.
+pub fn checkpoints(
+    experiment: &Experiment,
+    project: &ProjectFile,
+    keep: Keep,
+) -> miette::Result<Checkpoints> {
+    let settings = experiment.settings() + &project.to_yaml();
+    Checkpoints::open(keep, Identity::new(&settings, &experiment.files())?)
+}
+
+/// Makes an experiment. `project` says how networks are quantised; `watch` is told of every pass.
+/// What `checkpoints` has is not made again.
+///
+/// # Errors
+/// If a network is none that the method trains, the data do not fit it, training diverges, or a
+/// checkpoint cannot be read or written.
 pub fn train(
     experiment: &Experiment,
     project: &ProjectFile,
-    done: &dyn Fn(f64),
+    watch: Watch<'_>,
+    checkpoints: Option<&Checkpoints>,
 ) -> miette::Result<Trained> {
+    let all = Runs::new(watch, checkpoints);
+    let runs = &all;
     let (results, networks, pictures) = match experiment {
         Experiment::DeepReservoir(keys) => {
-            let (results, networks) = deep_reservoir::train(keys, project, done)?;
+            let (results, networks) = deep_reservoir::train(keys, project, runs)?;
             (Results::DeepReservoir(results), networks, Vec::new())
         }
         Experiment::Backprop(keys) => {
-            let (results, networks) = backprop::train(keys, project, done)?;
+            let (results, networks) = backprop::train(keys, project, runs)?;
             (Results::Backprop(results), networks, Vec::new())
         }
         Experiment::Pat(keys) => {
-            let (results, networks) = pat::train(keys, project, done)?;
+            let (results, networks) = pat::train(keys, project, runs)?;
             (Results::Pat(results), networks, Vec::new())
         }
         Experiment::Bean(keys) => {
-            let (results, networks, pictures) = bean::train(keys, project, done)?;
+            let (results, networks, pictures) = bean::train(keys, project, runs)?;
             (Results::Bean(results), networks, pictures)
         }
         Experiment::PredictiveCoding(keys) => {
-            let (results, networks) = predictive_coding::train(keys, project, done)?;
-            (Results::PredictiveCoding(results), networks, Vec::new())
+            let (results, networks, pictures) = predictive_coding::train(keys, project, runs)?;
+            (Results::PredictiveCoding(results), networks, pictures)
         }
         Experiment::StRsbp(keys) => {
-            let (results, networks) = st_rsbp::train(keys, project, done)?;
+            let (results, networks) = st_rsbp::train(keys, project, runs)?;
             (Results::StRsbp(results), networks, Vec::new())
         }
     };
@@ -185,10 +212,44 @@ pub fn train(
         results,
         networks: networks.collect(),
         pictures: pictures.collect(),
+        runs: all.curves(),
     })
 }
 
+/// The text of `results.json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    results: &'a Results,
+    runs: &'a [Run],
+}
+
+impl Trained {
+    /// Results and curves as JSON.
+    pub fn to_json(&self) -> String {
+        let report = Report {
+            results: &self.results,
+            runs: &self.runs,
+        };
+        let json = serde_json::to_string_pretty(&report);
+        json.expect("results have string keys only") + "\n"
+    }
+}
+
 impl Results {
+    /// The method's name.
+    pub fn method(&self) -> MethodName {
+        match self {
+            Self::DeepReservoir(results) => results.method,
+            Self::Backprop(results) => results.method,
+            Self::Pat(results) => results.method,
+            Self::PatBoard(results) => results.method,
+            Self::Bean(results) => results.method,
+            Self::PredictiveCoding(results) => results.method,
+            Self::StRsbp(results) => results.method,
+        }
+    }
+
     /// The same as tables.
     pub fn tables(&self) -> Vec<Table> {
         match self {
@@ -247,14 +308,17 @@ impl Subject {
         data: &Stimuli,
         cfg: BackpropConfig,
         grid: Option<Grid<'_>>,
-        passed: &dyn Fn(),
-    ) -> Option<Chain> {
+        (runs, run): (&Runs<'_>, Run),
+    ) -> miette::Result<Option<Chain>> {
         let mut method = Backprop::new(self.chain.clone(), data, cfg, grid);
-        let losses = method.run(cfg.epochs, &mut |_, _| passed());
-        if losses.iter().any(|loss| !loss.is_finite()) {
-            return None;
-        }
-        method.executed().filter(fits)
+        let is_good = runs.run(run, &mut method, cfg.epochs)?;
+        let executed = is_good.then(|| method.executed()).flatten();
+        Ok(executed.filter(fits))
+    }
+
+    /// A training of it.
+    fn named(&self, arm: impl Into<String>, trial: u32) -> Run {
+        Run::new(&self.network.name, arm, trial)
     }
 
     fn diverged(&self) -> TrainError {
@@ -270,17 +334,7 @@ impl Parts {
         validation: f64,
         shift: Option<ShiftKeys>,
     ) -> miette::Result<(Self, DataSet)> {
-        let inputs: usize = network.input.shape.iter().product();
-        if let Some(shift) = shift
-            && !inputs.is_multiple_of(shift.size[0] * shift.size[1])
-        {
-            return Err(TrainError::Picture {
-                network: network.name.clone(),
-                size: shift.size,
-                inputs,
-            }
-            .into());
-        }
+        check_pictures(network, shift)?;
         let all = dense::stimuli(network, &read(network, train)?)?;
         let test = read(network, test)?;
         dense::stimuli(network, &test)?;
@@ -297,19 +351,25 @@ impl Parts {
     }
 }
 
+/// Fails unless a network's inputs are pictures of the size that is shifted.
+fn check_pictures(network: &Network, shift: Option<ShiftKeys>) -> Result<(), TrainError> {
+    let inputs: usize = network.input.shape.iter().product();
+    match shift {
+        Some(ShiftKeys { size, .. }) if !inputs.is_multiple_of(size[0] * size[1]) => {
+            Err(TrainError::Picture {
+                network: network.name.clone(),
+                size,
+                inputs,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether a network, which has single precision, can have the weights of a chain.
 fn fits(chain: &Chain) -> bool {
     let mut weights = chain.layers.iter().flat_map(|layer| layer.weights.iter());
     weights.all(|w| w.abs() <= f64::from(f32::MAX))
-}
-
-/// Tells `done` the share of so many steps at every call of what it returns.
-fn counter(all_steps: usize, done: &dyn Fn(f64)) -> impl Fn() + '_ {
-    let n_steps = Cell::new(0_usize);
-    move || {
-        n_steps.set(n_steps.get() + 1);
-        done(n_steps.get() as f64 / all_steps.max(1) as f64);
-    }
 }
 
 /// The first of those that are worth most.

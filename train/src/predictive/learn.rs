@@ -7,7 +7,7 @@ use rand_chacha::rand_core::SeedableRng;
 use super::{Errors, infer};
 use crate::dense::{Dense, forward};
 use crate::labelled::{Labelled, batches};
-use crate::method::Method;
+use crate::method::{Method, Pass};
 use crate::optimiser::{Optimiser, Rule};
 use crate::sequences::Score;
 use crate::softmax::cross_entropy;
@@ -109,9 +109,10 @@ impl Predictive {
 
 impl Method for Predictive {
     type Data = Labelled;
+    type State = (Vec<Dense<f64>>, Optimiser, ChaCha8Rng, Vec<f64>);
 
-    fn epoch(&mut self) -> f64 {
-        let mut sum = 0.0;
+    fn epoch(&mut self) -> Pass {
+        let (mut sum, mut n_right) = (0.0, 0);
         for batch in batches(self.data.len(), self.cfg.batch, &mut self.random) {
             let classes: Vec<usize> = batch.iter().map(|&s| self.data.label(s)).collect();
             let found = infer(
@@ -123,6 +124,11 @@ impl Method for Predictive {
             );
             sum += found.loss * batch.len() as f64;
             self.losses.push(found.loss);
+            let outputs = found.values[self.layers.len()].column_iter();
+            let right = outputs
+                .zip(&classes)
+                .filter(|(o, class)| o.argmax().0 == **class);
+            n_right += right.count();
             let pairs = self.layers.iter_mut().zip(&found.gradients);
             let tensors = pairs.flat_map(|(layer, gradient)| {
                 [
@@ -132,7 +138,16 @@ impl Method for Predictive {
             });
             self.optimiser.step(self.cfg.rate, tensors);
         }
-        sum / self.data.len().max(1) as f64
+        Pass::of(sum, Some(n_right), self.data.len())
+    }
+
+    fn state(&self) -> Self::State {
+        let (optimiser, random) = (self.optimiser.clone(), self.random.clone());
+        (self.layers.clone(), optimiser, random, self.losses.clone())
+    }
+
+    fn resume(&mut self, state: Self::State) {
+        (self.layers, self.optimiser, self.random, self.losses) = state;
     }
 
     fn score(&self, data: &Labelled) -> Option<Score> {

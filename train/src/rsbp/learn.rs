@@ -1,15 +1,16 @@
 //! Populations that follow each other, trained in mini-batches.
 
-use nalgebra::DVector;
+use nalgebra::DMatrix;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::{Backward, Goal, Gradient, Sample};
 use crate::labelled::batches;
-use crate::method::Method;
+use crate::method::{Method, Pass};
 use crate::optimiser::{Optimiser, Rule};
-use crate::sequences::Score;
+use crate::sequences::{Score, largest};
 use crate::spiking::{Activity, Layer, Response};
+use crate::stimuli::{Shift, shifted};
 
 /// What comes in, and its class.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,23 +61,41 @@ pub struct RsbpConfig {
     pub rate: f64,
     /// Samples whose changes are made at once, at least 1.
     pub batch: usize,
-    /// How samples that spike are changed by chance each time they are learnt from.
+    /// How samples are changed by chance each time they are learnt from.
     pub noise: Noise,
     /// Of the order of samples, and of the noise.
     pub seed: u64,
 }
 
-/// Changes of a sample's spikes by chance.
+/// Changes of a sample by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Noise {
     /// The share of spikes that are left out, from 0 on, below 1.
     pub drop: f64,
     /// The most ticks by which all spikes are moved, to either side; what leaves the sample is lost.
     pub shift: usize,
+    /// How far constant values, which are pictures then, are shifted.
+    pub pixels: Option<Shift>,
 }
 
 impl Noise {
-    fn apply(self, spikes: &[Vec<u32>], random: &mut ChaCha8Rng) -> Vec<Vec<u32>> {
+    /// A changed sample; `None` where nothing changes.
+    fn apply(self, stimulus: &Stimulus, random: &mut ChaCha8Rng) -> Option<Stimulus> {
+        match (stimulus, self.pixels) {
+            (Stimulus::Spikes(_), _) if self.drop == 0.0 && self.shift == 0 => None,
+            (Stimulus::Spikes(spikes), _) => Some(Stimulus::Spikes(self.of_spikes(spikes, random))),
+            (Stimulus::Constant { values, ticks }, Some(shift)) => {
+                let picture = DMatrix::from_column_slice(values.len(), 1, values);
+                Some(Stimulus::Constant {
+                    values: shifted(picture, Some(shift), random).as_slice().to_vec(),
+                    ticks: *ticks,
+                })
+            }
+            (Stimulus::Constant { .. }, None) => None,
+        }
+    }
+
+    fn of_spikes(self, spikes: &[Vec<u32>], random: &mut ChaCha8Rng) -> Vec<Vec<u32>> {
         let n = spikes.len();
         let places = 2 * self.shift as u64 + 1;
         let place = (u64::from(random.next_u32()) * places) >> 32;
@@ -164,8 +183,8 @@ impl Rsbp {
         responses
     }
 
-    /// Adds what a sample asks of each population; returns its loss.
-    fn add(&self, stimulus: &Stimulus, class: usize, sums: &mut [Gradient]) -> f64 {
+    /// Adds what a sample asks of each population; returns its loss, and whether it was right.
+    fn add(&self, stimulus: &Stimulus, class: usize, sums: &mut [Gradient]) -> (f64, bool) {
         let responses = self.run_all(stimulus);
         let last = self.layers.len() - 1;
         let first = match self.cfg.learns {
@@ -187,45 +206,31 @@ impl Rsbp {
             let layer = &self.layers[at];
             let seen = Sample::new(layer, sources, &responses[at]);
             let sent = before.filter(|_| at > first).map(Response::counts);
-            let (gradient, back) = self
-                .cfg
-                .backward
-                .run(layer, &seen, &errors, sent.as_deref());
-            sums[at].weights += gradient.weights;
-            if let (Some(sum), Some(own)) = (&mut sums[at].recurrent, gradient.recurrent) {
-                *sum += own;
-            }
-            errors = back;
+            let backward = &self.cfg.backward;
+            errors = backward.add(layer, &seen, &errors, sent.as_deref(), &mut sums[at]);
         }
-        loss
+        (loss, largest(&counts) == Some(class))
     }
 }
 
 impl Method for Rsbp {
     type Data = [LabelledStimulus];
+    type State = (Vec<Layer>, Optimiser, ChaCha8Rng, u32);
 
-    fn epoch(&mut self) -> f64 {
+    fn epoch(&mut self) -> Pass {
         self.n_passes += 1;
         let rate = self.cfg.rate / f64::from(self.n_passes).sqrt();
-        let mut loss = 0.0;
+        let (mut loss, mut n_right) = (0.0, 0);
         for batch in batches(self.data.len(), self.cfg.batch, &mut self.random) {
-            let mut sums: Vec<Gradient> = self
-                .layers
-                .iter()
-                .map(|layer| Gradient {
-                    weights: &layer.weights * 0.0,
-                    recurrent: layer.recurrent.as_ref().map(|r| r * 0.0),
-                })
-                .collect();
+            let mut sums: Vec<Gradient> = self.layers.iter().map(Gradient::none).collect();
             for &sample in &batch {
                 let LabelledStimulus { stimulus, class } = &self.data[sample];
-                loss += match stimulus {
-                    Stimulus::Spikes(spikes) if self.cfg.noise != Noise::default() => {
-                        let spikes = self.cfg.noise.apply(spikes, &mut self.random);
-                        self.add(&Stimulus::Spikes(spikes), *class, &mut sums)
-                    }
-                    _ => self.add(stimulus, *class, &mut sums),
+                let (own, is_right) = match self.cfg.noise.apply(stimulus, &mut self.random) {
+                    Some(changed) => self.add(&changed, *class, &mut sums),
+                    None => self.add(stimulus, *class, &mut sums),
                 };
+                loss += own;
+                n_right += usize::from(is_right);
             }
             let share = 1.0 / batch.len() as f64;
             for sum in &mut sums {
@@ -247,14 +252,22 @@ impl Method for Rsbp {
             });
             self.optimiser.step(rate, tensors);
         }
-        loss / self.data.len().max(1) as f64
+        Pass::of(loss, Some(n_right), self.data.len())
+    }
+
+    fn state(&self) -> Self::State {
+        let (optimiser, random) = (self.optimiser.clone(), self.random.clone());
+        (self.layers.clone(), optimiser, random, self.n_passes)
+    }
+
+    fn resume(&mut self, state: Self::State) {
+        (self.layers, self.optimiser, self.random, self.n_passes) = state;
     }
 
     fn score(&self, data: &[LabelledStimulus]) -> Option<Score> {
-        let right = data.iter().filter(|sample| {
-            let counts = DVector::from_vec(self.counts(&sample.stimulus));
-            counts.argmax().0 == sample.class
-        });
+        let right = data
+            .iter()
+            .filter(|sample| largest(&self.counts(&sample.stimulus)) == Some(sample.class));
         let share = right.count() as f64 / data.len() as f64;
         (!data.is_empty()).then_some(Score::Accuracy(share))
     }

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Fault, Gradient, Keys, MethodName};
 
 /// Chains of dense layers trained by gradients: as real numbers (`bptt`), or as the integers that
 /// they become (`qat`).
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backprop {
     /// [`super::FORMAT`].

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fault, Gradient, Keys, MethodName};
 
 /// Multilayer networks trained with BEAN's penalty, beside twins without it and with others.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bean {
     /// [`super::FORMAT`].

@@ -1,13 +1,13 @@
 //! The keys under `gradient:`, which all methods that follow gradients share.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use spikeloom_train::Rule;
 use spikeloom_train::backprop::{BackpropConfig, Shift};
 
 use super::{Fault, is_positive, number_fault, unless};
 
 /// How weights follow gradients.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gradient {
     /// The rule of steps.
@@ -27,7 +27,7 @@ pub struct Gradient {
 }
 
 /// A rule of steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimiserName {
     /// Gradient descent with momentum.
@@ -37,7 +37,7 @@ pub enum OptimiserName {
 }
 
 /// Pictures that are shifted by chance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShiftKeys {
     /// Rows and columns of a picture.
@@ -60,14 +60,29 @@ impl Default for Gradient {
     }
 }
 
+impl ShiftKeys {
+    /// What of them cannot be used.
+    pub(super) fn fault(self, key: &'static str) -> Option<Fault> {
+        let most = self.size[0].min(self.size[1]);
+        let is_small = self.size.iter().all(|&n| n <= 1 << 16);
+        let is_good = is_small && (1..most.max(1)).contains(&self.pixels);
+        let wanted = "at least one pixel, and fewer than the picture has rows and columns";
+        unless(is_good, key, &self, wanted)
+    }
+
+    /// As methods take it.
+    pub(crate) fn shift(self) -> Shift {
+        Shift {
+            size: self.size,
+            pixels: self.pixels,
+        }
+    }
+}
+
 impl Gradient {
     /// The first value that cannot be used.
     pub(super) fn fault(&self) -> Option<Fault> {
         let at_least_0 = |value: f64| value.is_finite() && value >= 0.0;
-        let shift = self.shift.is_none_or(|s| {
-            let most = s.size[0].min(s.size[1]);
-            s.size.iter().all(|&n| n <= 1 << 16) && (1..most.max(1)).contains(&s.pixels)
-        });
         number_fault("gradient.batch", self.batch)
             .or(unless(
                 (0.0..1.0).contains(&self.momentum),
@@ -93,12 +108,7 @@ impl Gradient {
                 &self.slope,
                 "a number above 0",
             ))
-            .or(unless(
-                shift,
-                "gradient.shift",
-                &self.shift,
-                "at least one pixel, and fewer than the picture has rows and columns",
-            ))
+            .or_else(|| self.shift.and_then(|shift| shift.fault("gradient.shift")))
     }
 
     /// The same for one training.
@@ -120,10 +130,7 @@ impl Gradient {
             dropout: 0.0,
             bean: None,
             bean_of_inputs: false,
-            shift: self.shift.map(|s| Shift {
-                size: s.size,
-                pixels: s.pixels,
-            }),
+            shift: self.shift.map(ShiftKeys::shift),
             seed,
         }
     }

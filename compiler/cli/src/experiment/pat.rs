@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fault, Gradient, Keys, MethodName};
 
 /// Chains of dense layers trained through chips that are not quite their design.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pat {
     /// [`super::FORMAT`].

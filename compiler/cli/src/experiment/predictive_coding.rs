@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fault, Keys, MethodName, OptimiserName};
 
 /// Chains of dense layers trained by predictive coding, beside backpropagation.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PredictiveCoding {
     /// [`super::FORMAT`].
@@ -82,7 +82,7 @@ pub enum LossName {
 }
 
 /// Every `eta` is tried with every `n`, both with fixed predictions and strictly.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compare {
     /// Steps of the beliefs.
@@ -126,6 +126,21 @@ impl PredictiveCoding {
         self.networks.iter().flat_map(own).collect()
     }
 
+    /// The files of all pictures: of each network, how far gradients are from backpropagation's, if it
+    /// was asked for, and how training goes.
+    pub(super) fn pictures(&self) -> Vec<PathBuf> {
+        let compared = self.compare.as_ref().map(|_| "gradients");
+        let names = compared.into_iter().chain(["training"]);
+        let own = |path: &PathBuf| {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            let names = names
+                .clone()
+                .map(|name| format!("{name}-{stem}.svg").into());
+            names.collect::<Vec<PathBuf>>()
+        };
+        self.networks.iter().flat_map(own).collect()
+    }
+
     /// What is trained: backpropagation, which is no variant, and all variants.
     pub fn kinds(&self) -> impl Iterator<Item = Option<&Variant>> {
         [None].into_iter().chain(self.variants.iter().map(Some))
@@ -135,11 +150,17 @@ impl PredictiveCoding {
 impl Variant {
     /// Its name in file names and tables.
     pub fn label(&self) -> String {
-        let errors = match self.errors {
-            ErrorsName::FixedPred => "fixed-pred",
-            ErrorsName::Strict => "strict",
-        };
-        format!("{errors}-{}-{}", self.eta, self.n)
+        format!("{}-{}-{}", self.errors.name(), self.eta, self.n)
+    }
+}
+
+impl ErrorsName {
+    /// As keys and files call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FixedPred => "fixed-pred",
+            Self::Strict => "strict",
+        }
     }
 }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Keys, MethodName};
+use super::{Fault, Keys, MethodName, ShiftKeys};
 
 /// Recurrent spiking networks trained at the level of spike trains, beside the same with less that
 /// learns.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StRsbp {
     /// [`super::FORMAT`].
@@ -53,6 +53,22 @@ pub struct StRsbp {
     /// The most ticks by which a sample is moved in training, by chance.
     #[serde(default)]
     pub shift: usize,
+    /// By how much pictures are shifted in training, by chance.
+    #[serde(default)]
+    pub pixels: Option<ShiftKeys>,
+    /// What is trained beside the network in which everything learns.
+    #[serde(default = "both")]
+    pub twins: Vec<TwinName>,
+}
+
+/// A network in which less learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TwinName {
+    /// All but what populations read of themselves.
+    FrozenLoops,
+    /// The output alone.
+    Readout,
 }
 
 /// How neurons of a recurrent population are coupled in its gradients.
@@ -64,6 +80,10 @@ pub enum RecurrenceName {
     /// In what passes on to earlier populations only, as in the released code.
     #[default]
     Diagonal,
+}
+
+fn both() -> Vec<TwinName> {
+    vec![TwinName::FrozenLoops, TwinName::Readout]
 }
 
 fn twenty() -> usize {
@@ -110,6 +130,7 @@ impl Keys for StRsbp {
                 &self.shift,
                 "a number up to 65536",
             ))
+            .or_else(|| self.pixels.and_then(|pixels| pixels.fault("pixels")))
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {

@@ -13,7 +13,7 @@ use spikeloom_train::backprop::{Grid, accuracy};
 use spikeloom_train::{Chain, Stimuli};
 
 use super::statistics::{Entry, Table, statistics};
-use super::{Parts, Subject, best, counter, float_accuracy, golden};
+use super::{Parts, Run, Runs, Subject, best, float_accuracy, golden};
 use crate::data::DataSet;
 use crate::experiment::{self, MethodName};
 use crate::quantised;
@@ -83,8 +83,7 @@ struct Task<'a> {
     first: Subject,
     parts: Parts,
     test: DataSet,
-    /// Told after every pass.
-    passed: &'a dyn Fn(),
+    runs: &'a Runs<'a>,
 }
 
 /// Makes an experiment; the networks of the first trial come back, in the order of their names.
@@ -95,7 +94,7 @@ struct Task<'a> {
 pub(super) fn train(
     keys: &experiment::Backprop,
     project: &ProjectFile,
-    done: &dyn Fn(f64),
+    runs: &Runs<'_>,
 ) -> miette::Result<(BackpropResults, Vec<Network>)> {
     let mut results = BackpropResults {
         method: keys.method,
@@ -110,18 +109,22 @@ pub(super) fn train(
     };
     let n_trainings = keys.networks.len() * keys.bits.chunks(together).len();
     let n_runs = keys.rate.len() + keys.trials as usize;
-    let passed = counter(n_trainings * n_runs * keys.epochs, done);
+    runs.plan(n_trainings * n_runs * keys.epochs);
     let mut networks = Vec::new();
     for path in &keys.networks {
-        let task = Task::load(keys, path, project, &passed)?;
+        let task = Task::load(keys, path, project, runs)?;
         results.train_samples = task.parts.all.len();
         results.test_samples = task.test.samples.len();
         for bits in keys.bits.chunks(together) {
             let cfg = task.config(bits[0]);
-            let tried = task.tried(&cfg);
+            let arm = match keys.method {
+                MethodName::Qat => format!("{} bits", bits[0]),
+                _ => "bptt".to_owned(),
+            };
+            let tried = task.tried(&cfg, &arm)?;
             let accuracies = tried.iter().filter_map(|t| Some((t.rate, t.accuracy?)));
             let rate = best(accuracies).ok_or_else(|| task.first.diverged())?;
-            let trained = task.trials(&cfg, rate)?;
+            let trained = task.trials(&cfg, rate, &arm)?;
             for &bits in bits {
                 let own = task.results(bits, (&tried, rate), &trained)?;
                 results.networks.push(own);
@@ -137,7 +140,7 @@ impl<'a> Task<'a> {
         keys: &'a experiment::Backprop,
         path: &'a Path,
         flags: &'a ProjectFile,
-        passed: &'a dyn Fn(),
+        runs: &'a Runs<'a>,
     ) -> miette::Result<Self> {
         let (first, project) = Subject::load(path, flags, 0)?;
         let (parts, test) = Parts::read(
@@ -154,7 +157,7 @@ impl<'a> Task<'a> {
             parts,
             test,
             first,
-            passed,
+            runs,
         };
         // What cannot be quantised is told before the long work starts.
         for &bits in &keys.bits {
@@ -168,22 +171,24 @@ impl<'a> Task<'a> {
     }
 
     /// What training with each first step comes to on the part that is held back.
-    fn tried(&self, cfg: &QuantizeConfig) -> Vec<TriedRate> {
+    fn tried(&self, cfg: &QuantizeConfig, arm: &str) -> miette::Result<Vec<TriedRate>> {
         let one = |&rate: &f64| {
-            let chain = self.run(&self.first, cfg, &self.parts.fit, (rate, 0));
-            TriedRate {
+            let run = self.first.named(format!("{arm}, rate {rate}"), 0).choice();
+            let chain = self.run(&self.first, cfg, &self.parts.fit, (rate, run))?;
+            Ok(TriedRate {
                 rate,
                 accuracy: chain.and_then(|chain| accuracy(&chain, &self.parts.held)),
-            }
+            })
         };
         self.keys.rate.iter().map(one).collect()
     }
 
     /// The network of each trial, trained on all data.
-    fn trials(&self, cfg: &QuantizeConfig, rate: f64) -> miette::Result<Vec<Network>> {
+    fn trials(&self, cfg: &QuantizeConfig, rate: f64, arm: &str) -> miette::Result<Vec<Network>> {
         let one = |trial| {
             let (own, _) = Subject::load(self.path, self.flags, trial)?;
-            let chain = self.run(&own, cfg, &self.parts.all, (rate, trial.into()));
+            let run = own.named(arm, trial);
+            let chain = self.run(&own, cfg, &self.parts.all, (rate, run))?;
             let chain = chain.ok_or_else(|| self.first.diverged())?;
             Ok(own.dense.with(&own.network, &chain))
         };
@@ -196,15 +201,16 @@ impl<'a> Task<'a> {
         subject: &Subject,
         cfg: &QuantizeConfig,
         data: &Stimuli,
-        (rate, seed): (f64, u64),
-    ) -> Option<Chain> {
+        (rate, run): (f64, Run),
+    ) -> miette::Result<Option<Chain>> {
         let on_grid = |chain: &Chain| subject.dense.on_grid(&subject.network, cfg, chain);
         let grid: Option<Grid<'_>> = match self.keys.method {
             MethodName::Qat => Some(&on_grid),
             _ => None,
         };
+        let seed = run.trial.into();
         let cfg = self.keys.gradient.config(rate, self.keys.epochs, seed);
-        subject.train(data, cfg, grid, self.passed)
+        subject.train(data, cfg, grid, (self.runs, run))
     }
 
     fn results(

@@ -18,7 +18,7 @@ use spikeloom_train::prune::{Point, curve, prunable, pruned};
 use spikeloom_train::{Chain, Stimuli};
 
 use super::statistics::{Entry, Table, statistics};
-use super::{Parts, Subject, best, counter, dense, golden, picture};
+use super::{Parts, Runs, Subject, best, dense, golden, picture};
 use crate::data::DataSet;
 use crate::experiment::{Bean, MethodName, Twin};
 use crate::quantised;
@@ -125,7 +125,7 @@ pub struct BeanIntegers {
 }
 
 /// A trained network of one trial.
-struct Run {
+struct Made {
     chain: Chain,
     /// On the validation part.
     curve: Vec<Point>,
@@ -142,8 +142,7 @@ struct Task<'a> {
     shots: Vec<Stimuli>,
     test: DataSet,
     test_stimuli: Stimuli,
-    /// Told after every pass.
-    passed: &'a dyn Fn(),
+    runs: &'a Runs<'a>,
 }
 
 /// Makes an experiment. Of each network and variant the pruned network of the first trial comes back,
@@ -155,7 +154,7 @@ struct Task<'a> {
 pub(super) fn train(
     keys: &Bean,
     project: &ProjectFile,
-    done: &dyn Fn(f64),
+    runs: &Runs<'_>,
 ) -> miette::Result<(BeanResults, Vec<Network>, Vec<String>)> {
     let mut results = BeanResults {
         method: keys.method,
@@ -168,10 +167,9 @@ pub(super) fn train(
     let n_tuning = keys.tuning_trials as usize;
     let variants = keys.variants();
     // Runs in tuning trials serve in the end, those of the strength that is taken.
-    let runs = variants.iter();
-    let runs = runs.map(|(_, strengths)| strengths.len() * n_tuning + n_trials - n_tuning);
-    let n_runs = keys.networks.len() * runs.sum::<usize>();
-    let passed = counter(n_runs * keys.epochs, done);
+    let n_runs = variants.iter();
+    let n_runs = n_runs.map(|(_, strengths)| strengths.len() * n_tuning + n_trials - n_tuning);
+    runs.plan(keys.networks.len() * n_runs.sum::<usize>() * keys.epochs);
     let (mut networks, mut assemblies, mut curves) = (Vec::new(), Vec::new(), Vec::new());
     for path in &keys.networks {
         let (first, own_project) = Subject::load(path, project, 0)?;
@@ -192,7 +190,7 @@ pub(super) fn train(
             project: own_project,
             parts,
             test,
-            passed: &passed,
+            runs,
         };
         task.check()?;
         let first = &task.subjects[0];
@@ -245,7 +243,7 @@ impl Task<'_> {
     }
 
     /// One trial; `None` where it diverged.
-    fn run(&self, variant: Twin, strength: f64, trial: usize) -> Option<Run> {
+    fn run(&self, variant: Twin, strength: f64, trial: usize) -> miette::Result<Option<Made>> {
         let keys = self.keys;
         let mut cfg = keys.gradient.config(keys.rate, keys.epochs, trial as u64);
         let bean = |order| bean::Bean {
@@ -265,9 +263,17 @@ impl Task<'_> {
             bean_of_inputs: keys.inputs,
             ..cfg
         };
-        let chain = self.subjects[trial].train(self.data(trial), cfg, None, self.passed)?;
-        let curve = curve(&chain, &self.parts.held);
-        Some(Run { chain, curve })
+        let arm = match variant {
+            Twin::Plain => variant.name().to_owned(),
+            _ => format!("{} {strength}", variant.name()),
+        };
+        let subject = &self.subjects[trial];
+        let run = subject.named(arm, u32::try_from(trial).unwrap_or(u32::MAX));
+        let chain = subject.train(self.data(trial), cfg, None, (self.runs, run))?;
+        Ok(chain.map(|chain| Made {
+            curve: curve(&chain, &self.parts.held),
+            chain,
+        }))
     }
 
     /// All of one variant: its results, its pruned network and its picture. `plain` is the first
@@ -280,11 +286,11 @@ impl Task<'_> {
     ) -> miette::Result<(BeanVariant, Network, String)> {
         let n_tuning = self.keys.tuning_trials as usize;
         let mut tried = Vec::new();
-        let mut made: BTreeMap<usize, Vec<Run>> = BTreeMap::new();
+        let mut made: BTreeMap<usize, Vec<Made>> = BTreeMap::new();
         for (at, &strength) in strengths.iter().enumerate() {
             let runs = (0..n_tuning).map(|trial| self.run(variant, strength, trial));
-            let runs: Option<Vec<Run>> = runs.collect();
-            let mean = |of: &dyn Fn(&Run) -> f64| {
+            let runs: Option<Vec<Made>> = runs.collect::<miette::Result<_>>()?;
+            let mean = |of: &dyn Fn(&Made) -> f64| {
                 let runs = runs.as_deref();
                 runs.map(|runs| statistics(runs.iter().map(of)).0)
             };
@@ -301,7 +307,7 @@ impl Task<'_> {
         let strength = tried[taken].strength;
         let mut runs = made.remove(&taken).ok_or_else(diverged)?;
         for trial in n_tuning..self.keys.trials as usize {
-            let run = self.run(variant, strength, trial);
+            let run = self.run(variant, strength, trial)?;
             runs.push(run.ok_or_else(diverged)?);
         }
 
@@ -359,7 +365,7 @@ impl Task<'_> {
     }
 
     /// A run on the test data, and its assemblies on the validation part.
-    fn scores(&self, run: &Run, seed: u64) -> (BeanScores, Assemblies) {
+    fn scores(&self, run: &Made, seed: u64) -> (BeanScores, Assemblies) {
         let of_test =
             |chain: &Chain| accuracy(chain, &self.test_stimuli).expect("the data were checked");
         let share = prunable(&run.curve, self.keys.loss);

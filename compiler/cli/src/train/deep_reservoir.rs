@@ -15,7 +15,7 @@ use spikeloom_passes::normalise;
 use spikeloom_train::{Dfa, DfaConfig, Method, Score, Sequence, Stack};
 
 use super::statistics::{Entry, Table, statistics};
-use super::{TrainError, counter, golden, read};
+use super::{Run, Runs, TrainError, golden, read};
 use crate::data::DataSet;
 use crate::experiment::{DeepReservoir, MethodName};
 use crate::fit::{FitMethod, FitOptions, fit_readout};
@@ -121,7 +121,7 @@ struct Parts {
 pub(super) fn train(
     experiment: &DeepReservoir,
     project: &ProjectFile,
-    done: &dyn Fn(f64),
+    runs: &Runs<'_>,
 ) -> miette::Result<(DeepReservoirResults, Vec<Network>)> {
     let mut results = DeepReservoirResults {
         method: experiment.method,
@@ -130,9 +130,9 @@ pub(super) fn train(
         networks: Vec::new(),
     };
     let mut networks = Vec::new();
-    let n_networks = experiment.networks.len();
-    for (at, path) in experiment.networks.iter().enumerate() {
-        let own = |share: f64| done((at as f64 + share) / n_networks as f64);
+    let n_runs = (candidates(experiment).len() + 2) * experiment.trials as usize;
+    runs.plan(experiment.networks.len() * n_runs * experiment.epochs);
+    for path in &experiment.networks {
         let model = Model::read(path)?;
         let trials = (0..experiment.trials).map(|trial| Trial::load(&model, project, trial));
         let trials = trials.collect::<miette::Result<Vec<_>>>()?;
@@ -140,7 +140,7 @@ pub(super) fn train(
         let train = read(network, &experiment.train)?;
         let test = read(network, &experiment.test)?;
         let parts = Parts::new(experiment, network, &train, &test)?;
-        let (own_results, trained) = one(experiment, &trials, &parts, [&train, &test], &own)?;
+        let (own_results, trained) = one(experiment, &trials, &parts, [&train, &test], runs)?;
         results.train_samples = train.samples.len();
         results.test_samples = test.samples.len();
         results.networks.push(own_results);
@@ -155,21 +155,19 @@ fn one(
     trials: &[Trial],
     parts: &Parts,
     [train, test]: [&DataSet; 2],
-    done: &dyn Fn(f64),
+    runs: &Runs<'_>,
 ) -> miette::Result<(NetworkResults, Network)> {
     let first = &trials[0];
     let name = &first.network.name;
-    let candidates = candidates(experiment);
-    // A ridge regression takes about as long as a run.
-    let n_runs = candidates.len() * trials.len() + 5 * trials.len();
-    let step = counter(n_runs, done);
-
     let mut tried = Vec::new();
     let mut kind = None;
-    for steps in candidates {
+    for steps in candidates(experiment) {
         let mut sum = Some(0.0);
         for trial in trials {
-            let method = trial.run(experiment, &parts.fit, steps);
+            let run = trial
+                .named(format!("{}, {}", steps.arm(), steps.text()))
+                .choice();
+            let method = trial.run(experiment, &parts.fit, steps, (runs, run))?;
             let score = match method.and_then(|method| method.score(&parts.held)) {
                 Some(score) => {
                     kind.get_or_insert(score);
@@ -178,7 +176,6 @@ fn one(
                 None => None,
             };
             sum = sum.zip(score).map(|(sum, score)| sum + score);
-            step();
         }
         let goodness = sum.map(|sum| sum / trials.len() as f64);
         tried.push((steps, goodness));
@@ -198,22 +195,18 @@ fn one(
     for trial in trials {
         let score = |method: &Dfa| method.score(&parts.test).ok_or_else(nothing);
         let run = |steps| {
-            let method = trial.run(experiment, &parts.all, steps);
-            method.ok_or_else(|| diverged(name))
+            let run = trial.named(Steps::arm(steps).to_owned());
+            let method = trial.run(experiment, &parts.all, steps, (runs, run))?;
+            Ok::<_, miette::Report>(method.ok_or_else(|| diverged(name))?)
         };
         let (with, without) = (run(learned)?, run(frozen)?);
-        step();
-        step();
         let ridge = |network: &Network| -> miette::Result<(Network, f64)> {
             trial.ridge(network, experiment, train, test, is_accuracy)
         };
         let network = trial.chain.with(&trial.network, with.stack());
         let (network, learned_ridge) = ridge(&network)?;
-        step();
         let (_, frozen_ridge) = ridge(&trial.network)?;
-        step();
         let (_, concatenated_ridge) = ridge(&trial.chain.concatenated(&trial.network))?;
-        step();
         scores.push(Scores {
             learned: score(&with)?.value(),
             frozen: score(&without)?.value(),
@@ -294,7 +287,13 @@ impl Trial {
     }
 
     /// The stack after all passes; `None` where it diverged.
-    fn run(&self, experiment: &DeepReservoir, data: &[Sequence], steps: Steps) -> Option<Dfa> {
+    fn run(
+        &self,
+        experiment: &DeepReservoir,
+        data: &[Sequence],
+        steps: Steps,
+        (runs, run): (&Runs<'_>, Run),
+    ) -> miette::Result<Option<Dfa>> {
         let cfg = DfaConfig {
             rate: steps.rate,
             hidden_rate: steps.hidden_rate,
@@ -303,8 +302,12 @@ impl Trial {
             seed: self.seed,
         };
         let mut method = Dfa::new(self.stack.clone(), data.to_vec(), cfg);
-        let losses = method.run(experiment.epochs, &mut |_, _| ());
-        losses.iter().all(|l| l.is_finite()).then_some(method)
+        let is_good = runs.run(run, &mut method, experiment.epochs)?;
+        Ok(is_good.then_some(method))
+    }
+
+    fn named(&self, arm: String) -> Run {
+        Run::new(&self.network.name, arm, self.project.trial)
     }
 
     /// The network with a readout by ridge regression, and its score as integers.
@@ -360,6 +363,20 @@ impl Parts {
 
 fn diverged(network: &str) -> TrainError {
     TrainError::diverged(network, "`rate` and `hidden_rate`")
+}
+
+impl Steps {
+    /// Whether projections between reservoirs learn.
+    fn arm(self) -> &'static str {
+        match self.hidden_rate > 0.0 {
+            true => "learned",
+            false => "frozen",
+        }
+    }
+
+    fn text(self) -> String {
+        format!("rates {} and {}", self.rate, self.hidden_rate)
+    }
 }
 
 /// All pairs of steps, those without learning between reservoirs first.

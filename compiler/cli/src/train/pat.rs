@@ -15,7 +15,7 @@ use spikeloom_train::{Backprop, Chain, Device, Method, Score, Stimuli};
 use super::on_chip::OnChip;
 use super::rates::{Tried, choose, runs_a_trial};
 use super::statistics::{Entry, Table, statistics};
-use super::{Parts, Subject, counter, fits, golden};
+use super::{Parts, Run, Runs, Subject, fits, golden};
 use crate::chip::ChipFile;
 use crate::data::DataSet;
 use crate::experiment::{self, MethodName, ReadName};
@@ -94,8 +94,7 @@ struct Task<'a> {
     first: Subject,
     parts: Parts,
     test: DataSet,
-    /// Told after every pass.
-    passed: &'a dyn Fn(),
+    runs: &'a Runs<'a>,
 }
 
 /// Makes an experiment; the networks of the first trial come back, in the order of their names.
@@ -106,7 +105,7 @@ struct Task<'a> {
 pub(super) fn train(
     keys: &experiment::Pat,
     project: &ProjectFile,
-    done: &dyn Fn(f64),
+    runs: &Runs<'_>,
 ) -> miette::Result<(PatResults, Vec<Network>)> {
     let chip = ChipFile::read(&keys.chip)?;
     let mut results = PatResults {
@@ -119,10 +118,10 @@ pub(super) fn train(
     };
     let n_tried = runs_a_trial(&keys.rate) - 1;
     let n_runs = 2 * keys.networks.len() * (n_tried + keys.trials as usize);
-    let passed = counter(n_runs * keys.epochs, done);
+    runs.plan(n_runs * keys.epochs);
     let mut networks = Vec::new();
     for path in &keys.networks {
-        let task = Task::load(keys, path, project, chip, &passed)?;
+        let task = Task::load(keys, path, project, chip, runs)?;
         results.train_samples = task.parts.all.len();
         results.test_samples = task.test.samples.len();
         let (own, trained) = task.results()?;
@@ -138,7 +137,7 @@ impl<'a> Task<'a> {
         path: &'a Path,
         flags: &'a ProjectFile,
         chip: ChipFile,
-        passed: &'a dyn Fn(),
+        runs: &'a Runs<'a>,
     ) -> miette::Result<Self> {
         let (first, project) = Subject::load(path, flags, 0)?;
         let (parts, test) = Parts::read(
@@ -156,7 +155,7 @@ impl<'a> Task<'a> {
             parts,
             test,
             first,
-            passed,
+            runs,
         };
         // What cannot be is told before the long work starts.
         task.on_chip(&task.first, 0).check()?;
@@ -183,9 +182,9 @@ impl<'a> Task<'a> {
         &self,
         (subject, device): (&Subject, Option<&dyn Device>),
         data: &Stimuli,
-        (rate, trial): (f64, u32),
-    ) -> Option<(Chain, Option<f64>)> {
-        let cfg = (self.keys.gradient).config(rate, self.keys.epochs, trial.into());
+        (rate, run): (f64, Run),
+    ) -> miette::Result<Option<(Chain, Option<f64>)>> {
+        let cfg = (self.keys.gradient).config(rate, self.keys.epochs, run.trial.into());
         let quantize = &self.cfg;
         let on_grid = |chain: &Chain| {
             let Subject { dense, network, .. } = subject;
@@ -195,20 +194,21 @@ impl<'a> Task<'a> {
         if let Some(device) = device {
             method = method.through(device);
         }
-        let losses = method.run(cfg.epochs, &mut |_, _| (self.passed)());
-        if losses.iter().any(|loss| !loss.is_finite()) || !fits(method.chain()) {
-            return None;
+        if !self.runs.run(run, &mut method, cfg.epochs)? || !fits(method.chain()) {
+            return Ok(None);
         }
         let held = method.score(&self.parts.held).map(Score::value);
-        Some((method.chain().clone(), held))
+        Ok(Some((method.chain().clone(), held)))
     }
 
     /// The step to take through a device, or without one.
     fn rate(&self, device: Option<&dyn Device>) -> miette::Result<ChosenRate> {
         let name = &self.first.network.name;
         let (rate, tried) = choose(name, &self.keys.rate, self.parts.held.len(), |rate| {
-            let run = self.run((&self.first, device), &self.parts.fit, (rate, 0));
-            vec![run.and_then(|(_, held)| held)]
+            let run = self.first.named(format!("{}, rate {rate}", arm(device)), 0);
+            let trained = (&self.first, device);
+            let run = self.run(trained, &self.parts.fit, (rate, run.choice()))?;
+            Ok(vec![run.and_then(|(_, held)| held)])
         })?;
         Ok(ChosenRate { rate, tried })
     }
@@ -222,7 +222,8 @@ impl<'a> Task<'a> {
         for trial in 0..self.keys.trials {
             let (subject, _) = Subject::load(self.path, self.flags, trial)?;
             let train = |device: Option<&dyn Device>, rate: &ChosenRate| {
-                let run = self.run((&subject, device), &self.parts.all, (rate.rate, trial));
+                let run = subject.named(arm(device), trial);
+                let run = self.run((&subject, device), &self.parts.all, (rate.rate, run))?;
                 let (chain, _) = run.ok_or_else(|| subject.diverged())?;
                 Ok::<_, miette::Report>(subject.dense.with(&subject.network, &chain))
             };
@@ -264,6 +265,14 @@ impl<'a> Task<'a> {
         };
         let networks = kept.expect("there is a trial, as the experiment was checked");
         Ok((results, networks))
+    }
+}
+
+/// What is trained through a device, or without one.
+fn arm(device: Option<&dyn Device>) -> &'static str {
+    match device {
+        Some(_) => "through chip",
+        None => "in silico",
     }
 }
 

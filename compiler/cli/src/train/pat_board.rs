@@ -9,13 +9,13 @@ use spikeloom_train::{Backprop, Chain, Device, Method, Score, Stimuli};
 use super::on_board::{Connect, OnBoard};
 use super::rates::{choose, runs_a_trial};
 use super::statistics::{Entry, Table};
-use super::{ChosenRate, Parts, Results, Trained, counter, fits, golden_of};
+use super::{ChosenRate, Parts, Results, Run, Runs, Trained, Watch, fits, golden_of};
 use crate::build::Build;
 use crate::data::DataSet;
 use crate::experiment::{ExperimentError, Gradient, MethodName, ReadName, training_fault};
 
 /// How a network is trained through a board.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BoardTraining {
     /// Samples to train on.
     pub train: PathBuf,
@@ -29,6 +29,13 @@ pub struct BoardTraining {
     pub rate: Vec<f64>,
     /// How weights follow gradients.
     pub gradient: Gradient,
+}
+
+impl BoardTraining {
+    /// Its values as YAML.
+    pub fn settings(&self) -> String {
+        serde_yaml::to_string(self).expect("a training has string keys only")
+    }
 }
 
 /// What training through a board came to.
@@ -54,8 +61,6 @@ pub struct PatBoardResults {
     pub before: f64,
     /// The same with those that were trained.
     pub after: f64,
-    /// The loss of each pass.
-    pub losses: Vec<f64>,
 }
 
 /// A training at work.
@@ -63,7 +68,7 @@ struct Task<'a> {
     keys: &'a BoardTraining,
     board: &'a OnBoard<'a>,
     parts: Parts,
-    passed: &'a dyn Fn(),
+    runs: &'a Runs<'a>,
 }
 
 /// Trains the network of a build folder through the board that holds its design. The board keeps the
@@ -76,7 +81,7 @@ pub fn train_on_board(
     build: &Build,
     connect: Connect<'_>,
     keys: &BoardTraining,
-    done: &dyn Fn(f64),
+    watch: Watch<'_>,
 ) -> miette::Result<Trained> {
     let place = Path::new("the command line");
     if let Some(fault) = training_fault(keys.epochs, &keys.rate, &keys.gradient) {
@@ -89,25 +94,28 @@ pub fn train_on_board(
         keys.gradient.shift,
     )?;
     let board = OnBoard::new(build, connect)?;
-    let n_runs = runs_a_trial(&keys.rate);
+    let runs = Runs::new(watch, None);
+    runs.plan(runs_a_trial(&keys.rate) * keys.epochs);
     let task = Task {
         keys,
         board: &board,
         parts,
-        passed: &counter(n_runs * keys.epochs, done),
+        runs: &runs,
     };
     let before = task.accuracy(&board.subject.chain, &test)?;
     let name = &build.network.name;
     let chosen = choose(name, &keys.rate, task.parts.held.len(), |rate| {
-        let run = task.run(&task.parts.fit, rate);
-        vec![run.and_then(|(chain, _)| task.held(chain))]
+        let run = board.subject.named(format!("board, rate {rate}"), 0);
+        let chain = task.run(&task.parts.fit, (rate, run.choice()))?;
+        Ok(vec![chain.and_then(|chain| task.held(chain))])
     });
     // What is said of steps is not to the point where the board was silent.
     let (rate, tried) = chosen.map_err(|error| match board.failure() {
         Some(failure) => miette::Report::from(failure),
-        None => error.into(),
+        None => error,
     })?;
-    let Some((chain, losses)) = task.run(&task.parts.all, rate) else {
+    let run = board.subject.named("board", 0);
+    let Some(chain) = task.run(&task.parts.all, (rate, run))? else {
         return Err(match board.failure() {
             Some(failure) => failure.into(),
             None => board.subject.diverged().into(),
@@ -133,7 +141,6 @@ pub fn train_on_board(
         design: design.accuracy.expect("the data have labels"),
         before,
         after,
-        losses,
     };
     let (_, placed) = board.placed(&chain);
     let network: Network = subject.dense.with(&subject.network, &placed);
@@ -141,6 +148,7 @@ pub fn train_on_board(
         results: Results::PatBoard(results),
         networks: vec![(board_name(build), network)],
         pictures: Vec::new(),
+        runs: runs.curves(),
     })
 }
 
@@ -150,15 +158,13 @@ pub fn board_name(build: &Build) -> PathBuf {
 }
 
 impl Task<'_> {
-    /// The chain after all passes, and the loss of each; `None` where it diverged, or the board did not
-    /// answer.
-    fn run(&self, data: &Stimuli, rate: f64) -> Option<(Chain, Vec<f64>)> {
+    /// The chain after all passes; `None` where it diverged, or the board did not answer.
+    fn run(&self, data: &Stimuli, (rate, run): (f64, Run)) -> miette::Result<Option<Chain>> {
         let cfg = self.keys.gradient.config(rate, self.keys.epochs, 0);
         let chain = self.board.subject.chain.clone();
         let mut method = Backprop::new(chain, data, cfg, None).through(self.board);
-        let losses = method.run(cfg.epochs, &mut |_, _| (self.passed)());
-        let is_good = losses.iter().all(|loss| loss.is_finite()) && fits(method.chain());
-        is_good.then(|| (method.chain().clone(), losses))
+        let is_good = self.runs.run(run, &mut method, cfg.epochs)? && fits(method.chain());
+        Ok(is_good.then(|| method.chain().clone()))
     }
 
     /// Its accuracy on the part that is held back.

@@ -4,6 +4,7 @@ use plotters::prelude::*;
 use spikeloom_train::assembly::Assemblies;
 
 use super::bean::BeanVariant;
+use super::chart::{self, Axis, BLUE, Chart, Drawn, Line, ORANGE, drawn};
 
 /// Size of the matrix in pixels.
 const MATRIX: u32 = 520;
@@ -13,20 +14,6 @@ const BESIDE: u32 = 260;
 const ABOVE: u32 = 60;
 /// Steps of a colour; more would only make the file longer.
 const SHADES: f64 = 16.0;
-
-// Colours that people with any kind of colour vision tell apart (Okabe and Ito, 2008).
-const BLUE: RGBColor = RGBColor(0, 114, 178);
-const ORANGE: RGBColor = RGBColor(213, 94, 0);
-const COLOURS: [RGBColor; 6] = [
-    RGBColor(90, 90, 90),
-    BLUE,
-    RGBColor(0, 158, 115),
-    ORANGE,
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-];
-
-type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// Draws correlations, units in the order of their assemblies, and each unit's activity in each class.
 ///
@@ -41,13 +28,21 @@ pub(super) fn assemblies(title: &str, found: &Assemblies) -> miette::Result<Stri
 /// # Errors
 /// If drawing fails.
 pub(super) fn pruning(network: &str, variants: &[BeanVariant]) -> miette::Result<String> {
-    drawn(|svg| draw_pruning(network, variants, svg))
-}
-
-fn drawn(draw: impl FnOnce(&mut String) -> Drawn) -> miette::Result<String> {
-    let mut svg = String::new();
-    draw(&mut svg).map_err(|error| miette::miette!("the picture: {error}"))?;
-    Ok(svg)
+    let line = |(colour, own): (usize, &BeanVariant)| Line {
+        name: own.variant.name().to_owned(),
+        colour,
+        is_thin: false,
+        points: { own.curve.iter() }
+            .map(|p| (100.0 * p.share, 100.0 * p.accuracy))
+            .collect(),
+    };
+    chart::draw(&[vec![Chart {
+        title: network.to_owned(),
+        x: Axis::linear("weights pruned, %"),
+        y: Axis::linear("accuracy on the validation part, %"),
+        lines: variants.iter().enumerate().map(line).collect(),
+        names: SeriesLabelPosition::LowerLeft,
+    }]])
 }
 
 fn draw_assemblies(title: &str, found: &Assemblies, svg: &mut String) -> Drawn {
@@ -122,46 +117,6 @@ fn draw_assemblies(title: &str, found: &Assemblies, svg: &mut String) -> Drawn {
         let x = edge(2 * class + 1, 2 * n_classes, BESIDE, MATRIX + 36);
         text(&class.to_string(), x.unsigned_abs(), MATRIX + ABOVE + 6, 13)?;
     }
-    root.present().map_err(failed)?;
-    Ok(())
-}
-
-fn draw_pruning(network: &str, variants: &[BeanVariant], svg: &mut String) -> Drawn {
-    let root = SVGBackend::with_string(svg, (760, 480)).into_drawing_area();
-    let failed = |error: DrawingAreaErrorKind<_>| error.to_string();
-    root.fill(&WHITE).map_err(failed)?;
-    let mut chart = ChartBuilder::on(&root)
-        .caption(network, ("sans-serif", 18))
-        .margin(16)
-        .x_label_area_size(40)
-        .y_label_area_size(52)
-        .build_cartesian_2d(0.0..100.0, 0.0..100.0)
-        .map_err(failed)?;
-    chart
-        .configure_mesh()
-        .x_desc("weights pruned, %")
-        .y_desc("accuracy on the validation part, %")
-        .light_line_style(WHITE)
-        .draw()
-        .map_err(failed)?;
-    for (own, colour) in variants.iter().zip(COLOURS.iter().cycle()) {
-        let points = own.curve.iter();
-        let points = points.map(|p| (100.0 * p.share, 100.0 * p.accuracy));
-        chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(2)))
-            .map_err(failed)?
-            .label(own.variant.name())
-            .legend(move |(x, y)| {
-                PathElement::new(vec![(x, y), (x + 20, y)], colour.stroke_width(2))
-            });
-    }
-    chart
-        .configure_series_labels()
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK.mix(0.3))
-        .position(SeriesLabelPosition::LowerLeft)
-        .draw()
-        .map_err(failed)?;
     root.present().map_err(failed)?;
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Predictive coding: chains of dense layers, trained by each variant and by backpropagation from the
 //! same first weights, in the same order of samples.
 
+mod picture;
+
 use serde::Serialize;
 use spikeloom_frontend::ProjectFile;
 use spikeloom_ir::Network;
@@ -15,7 +17,7 @@ use spikeloom_train::{Method, Score};
 use super::dense::{self, Dense};
 use super::rates::{Scored, Scores, add_share, choose, runs_a_trial};
 use super::statistics::{Entry, Table};
-use super::{TrainError, counter, golden, read, samples_title};
+use super::{Run, Runs, TrainError, golden, read, samples_title};
 use crate::data::DataSet;
 use crate::experiment::{
     BACKPROPAGATION, Compare, ErrorsName, LossName, MethodName, OptimiserName, PredictiveCoding,
@@ -110,15 +112,15 @@ struct Parts {
 }
 
 /// Makes an experiment; of each network, those of the first trial come back, in the order of
-/// [`Experiment::networks`](crate::experiment::Experiment::networks).
+/// [`Experiment::networks`](crate::experiment::Experiment::networks), and its pictures.
 ///
 /// # Errors
 /// If a network is no chain, the data do not fit it, or training diverges with all rates.
 pub(super) fn train(
     experiment: &PredictiveCoding,
     project: &ProjectFile,
-    done: &dyn Fn(f64),
-) -> miette::Result<(PredictiveResults, Vec<Network>)> {
+    runs: &Runs<'_>,
+) -> miette::Result<(PredictiveResults, Vec<Network>, Vec<String>)> {
     let mut results = PredictiveResults {
         method: experiment.method,
         train_samples: 0,
@@ -126,12 +128,12 @@ pub(super) fn train(
         loss: experiment.loss,
         networks: Vec::new(),
     };
-    let mut networks = Vec::new();
+    let (mut networks, mut pictures) = (Vec::new(), Vec::new());
     let n_runs = experiment.networks.len()
         * experiment.kinds().count()
         * runs_a_trial(&experiment.rate)
         * usize::try_from(experiment.trials).unwrap_or(1);
-    let step = counter(n_runs, done);
+    runs.plan(n_runs * experiment.epochs);
     for path in &experiment.networks {
         let model = Model::read(path)?;
         let trials = (0..experiment.trials).map(|trial| Trial::load(&model, project, trial));
@@ -144,14 +146,14 @@ pub(super) fn train(
         let parts = Parts::new(experiment, network, &train, test)?;
         let mut variants = Vec::new();
         for kind in experiment.kinds() {
-            let (variant, trained) = one(experiment, kind, &trials, &parts, &step)?;
+            let (variant, trained) = one(experiment, kind, &trials, &parts, runs)?;
             variants.push(variant);
             networks.push(trained);
         }
         let layers = trials[0].layers.iter();
         let inputs = [parts.all.n_inputs()];
         let compared = experiment.compare.as_ref();
-        results.networks.push(NetworkResults {
+        let own = NetworkResults {
             network: network.name.clone(),
             units: inputs
                 .into_iter()
@@ -161,9 +163,14 @@ pub(super) fn train(
                 compared_gradients(experiment, compare, &trials[0], &parts.all)
             }),
             variants,
-        });
+        };
+        if let Some(compare) = compared {
+            pictures.push(picture::gradients(&own, compare)?);
+        }
+        pictures.push(picture::training(&own)?);
+        results.networks.push(own);
     }
-    Ok((results, networks))
+    Ok((results, networks, pictures))
 }
 
 /// Trains and scores one network by one variant, or by backpropagation.
@@ -172,14 +179,16 @@ fn one(
     kind: Option<&Variant>,
     trials: &[Trial],
     parts: &Parts,
-    step: &dyn Fn(),
+    runs: &Runs<'_>,
 ) -> miette::Result<(VariantResults, Network)> {
     let network = &trials[0].network.name;
+    let name = kind.map_or(BACKPROPAGATION.to_owned(), Variant::label);
+    let named = |arm: String, trial: &Trial| Run::new(network, arm, trial.project.trial);
     let chosen = choose(network, &experiment.rate, parts.held.len(), |rate| {
         let score = |trial: &Trial| {
-            let method = trial.run(experiment, kind, rate, &parts.fit);
-            step();
-            method?.score(&parts.held).map(Score::value)
+            let run = named(format!("{name}, rate {rate}"), trial).choice();
+            let method = trial.run(experiment, (kind, rate), &parts.fit, (runs, run))?;
+            Ok(method.and_then(|method| method.score(&parts.held).map(Score::value)))
         };
         trials.iter().map(score).collect()
     })?;
@@ -187,7 +196,8 @@ fn one(
     let mut losses: Vec<f64> = Vec::new();
     let mut kept = None;
     for trial in trials {
-        let method = trial.run(experiment, kind, chosen.0, &parts.all);
+        let run = named(name.clone(), trial);
+        let method = trial.run(experiment, (kind, chosen.0), &parts.all, (runs, run))?;
         let method = method.ok_or_else(|| TrainError::diverged(network, "`rate`"))?;
         let own = method.losses().chunks(EVERY);
         let own = own.map(|part| part.iter().sum::<f64>() / part.len() as f64);
@@ -200,10 +210,9 @@ fn one(
         let (real, integer) = both.ok_or_else(|| TrainError::nothing_to_score(network))?;
         scores.push(Scores { real, integer });
         kept.get_or_insert(trained);
-        step();
     }
     let results = VariantResults {
-        name: kind.map_or(BACKPROPAGATION.to_owned(), Variant::label),
+        name,
         variant: kind.copied(),
         scored: Scored::new(chosen, scores),
         losses,
@@ -273,10 +282,10 @@ impl Trial {
     fn run(
         &self,
         experiment: &PredictiveCoding,
-        kind: Option<&Variant>,
-        rate: f64,
+        (kind, rate): (Option<&Variant>, f64),
         data: &Labelled,
-    ) -> Option<Predictive> {
+        (runs, run): (&Runs<'_>, Run),
+    ) -> miette::Result<Option<Predictive>> {
         let cfg = PredictiveConfig {
             how: how(kind),
             loss: loss(experiment.loss),
@@ -289,13 +298,13 @@ impl Trial {
             seed: self.seed,
         };
         let mut method = Predictive::new(self.layers.clone(), data.clone(), cfg);
-        let losses = method.run(experiment.epochs, &mut |_, _| {});
+        let is_good = runs.run(run, &mut method, experiment.epochs)?;
         // A rectified unit hides what is no number from the loss.
         let is_usable = |value: &f64| (*value as f32).is_finite();
         let layers = method.layers().iter();
         let mut weights = layers.flat_map(|layer| layer.weights.iter().chain(&layer.bias));
-        let is_good = losses.iter().all(|l| l.is_finite()) && weights.all(is_usable);
-        is_good.then_some(method)
+        let is_good = is_good && weights.all(is_usable);
+        Ok(is_good.then_some(method))
     }
 }
 

@@ -71,20 +71,20 @@ pub(super) fn choose(
     network: &str,
     rates: &[f64],
     n_held: usize,
-    mut scores: impl FnMut(f64) -> Vec<Option<f64>>,
-) -> Result<(f64, Vec<Tried>), TrainError> {
+    mut scores: impl FnMut(f64) -> miette::Result<Vec<Option<f64>>>,
+) -> miette::Result<(f64, Vec<Tried>)> {
     if let [rate] = rates {
         return Ok((*rate, Vec::new()));
     }
     if n_held == 0 {
-        return Err(TrainError::nothing_to_score(network));
+        return Err(TrainError::nothing_to_score(network).into());
     }
     let tried = rates.iter().map(|&rate| {
-        let scores: Option<Vec<f64>> = scores(rate).into_iter().collect();
+        let scores: Option<Vec<f64>> = scores(rate)?.into_iter().collect();
         let score = scores.map(|scores| statistics(scores.iter().copied()).0);
-        Tried { rate, score }
+        Ok(Tried { rate, score })
     });
-    let tried: Vec<Tried> = tried.collect();
+    let tried = tried.collect::<miette::Result<Vec<Tried>>>()?;
     let scored = tried.iter().filter_map(|t| Some((t.rate, t.score?)));
     let rate = best(scored).ok_or_else(|| TrainError::diverged(network, "`rate`"))?;
     Ok((rate, tried))

@@ -16,11 +16,11 @@ use spikeloom_train::rsbp::{
 };
 use spikeloom_train::{Method, Score, labelled};
 
-use super::rates::{Scored, Scores, add_share, choose, runs_a_trial};
+use super::rates::{Scored, Scores, choose, runs_a_trial};
 use super::statistics::{Entry, Table};
-use super::{TrainError, counter, golden, read, samples_title};
+use super::{Run, Runs, TrainError, check_pictures, golden, read, samples_title};
 use crate::data::DataSet;
-use crate::experiment::{MethodName, RecurrenceName, StRsbp};
+use crate::experiment::{MethodName, RecurrenceName, ShiftKeys, StRsbp, TwinName};
 use crate::model::Model;
 use crate::quantised;
 pub use populations::NoPopulations;
@@ -47,21 +47,13 @@ pub struct NetworkResults {
     /// Neurons of each population, from the first on.
     pub neurons: Vec<usize>,
     /// Everything learns.
-    pub learned: TwinResults,
-    /// All but what populations read of themselves.
-    pub frozen_loops: TwinResults,
-    /// The output alone.
-    pub readout: TwinResults,
-}
-
-/// What came of it where so much learns.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TwinResults {
-    /// What it scored.
-    #[serde(flatten)]
-    pub scored: Scored,
-    /// The loss of each pass, mean over the trials.
-    pub losses: Vec<f64>,
+    pub learned: Scored,
+    /// All but what populations read of themselves, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen_loops: Option<Scored>,
+    /// The output alone, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readout: Option<Scored>,
 }
 
 /// One network in one trial.
@@ -96,7 +88,7 @@ struct Twin<'a> {
 pub(super) fn train(
     experiment: &StRsbp,
     project: &ProjectFile,
-    done: &dyn Fn(f64),
+    runs: &Runs<'_>,
 ) -> miette::Result<(StRsbpResults, Vec<Network>)> {
     let mut results = StRsbpResults {
         method: experiment.method,
@@ -106,22 +98,28 @@ pub(super) fn train(
     };
     let mut networks = Vec::new();
     let n_trials = usize::try_from(experiment.trials).unwrap_or(1);
-    let n_runs = 3 * experiment.networks.len() * runs_a_trial(&experiment.rate) * n_trials;
-    let step = counter(n_runs, done);
+    let n_networks = 1 + experiment.twins.len();
+    let n_runs = n_networks * experiment.networks.len() * runs_a_trial(&experiment.rate) * n_trials;
+    runs.plan(n_runs * experiment.epochs);
     for path in &experiment.networks {
         let model = Model::read(path)?;
         let trials = (0..experiment.trials).map(|trial| Trial::load(&model, project, trial));
         let trials = trials.collect::<miette::Result<Vec<_>>>()?;
         let network = &trials[0].network;
+        check_pictures(network, experiment.pixels)?;
         let train = read(network, &experiment.train)?;
         let test = read(network, &experiment.test)?;
         results.train_samples = train.samples.len();
         results.test_samples = test.samples.len();
         let parts = Parts::new(experiment, network, &train, test)?;
-        let twin = |learns| Twin { experiment, learns }.train(&trials, &parts, &step);
+        let twin = |learns| Twin { experiment, learns }.train(&trials, &parts, runs);
         let (learned, trained) = twin(Learns::Everything)?;
-        let (frozen_loops, _) = twin(Learns::AllButRecurrent)?;
-        let (readout, _) = twin(Learns::Output)?;
+        let asked = |name, learns| match experiment.twins.contains(&name) {
+            true => twin(learns).map(|(results, _)| Some(results)),
+            false => Ok(None),
+        };
+        let frozen_loops = asked(TwinName::FrozenLoops, Learns::AllButRecurrent)?;
+        let readout = asked(TwinName::Readout, Learns::Output)?;
         let layers = trials[0].populations.layers().iter();
         results.networks.push(NetworkResults {
             network: network.name.clone(),
@@ -141,22 +139,24 @@ impl Twin<'_> {
         &self,
         trials: &[Trial],
         parts: &Parts,
-        done: &dyn Fn(),
-    ) -> miette::Result<(TwinResults, Network)> {
+        runs: &Runs<'_>,
+    ) -> miette::Result<(Scored, Network)> {
         let network = &trials[0].network.name;
         let rates = &self.experiment.rate;
+        let arm = arm(self.learns);
         let chosen = choose(network, rates, parts.held.len(), |rate| {
-            let methods = self.run_all(trials, rate, &parts.fit, done);
-            let score = |(method, _): (Rsbp, _)| method.score(&parts.held).map(Score::value);
-            methods.into_iter().map(|run| run.and_then(score)).collect()
+            let named = |trial: &Trial| trial.named(format!("{arm}, rate {rate}")).choice();
+            let methods = self.run_all(trials, (rate, &parts.fit), (runs, &named))?;
+            let score = |method: Rsbp| method.score(&parts.held).map(Score::value);
+            let scores = methods.into_iter().map(|run| run.and_then(score));
+            Ok(scores.collect())
         })?;
         let mut scores = Vec::new();
-        let mut losses = Vec::new();
         let mut kept = None;
-        let methods = self.run_all(trials, chosen.0, &parts.all, done);
+        let named = |trial: &Trial| trial.named(arm.to_owned());
+        let methods = self.run_all(trials, (chosen.0, &parts.all), (runs, &named))?;
         for (trial, method) in trials.iter().zip(methods) {
-            let (method, own) = method.ok_or_else(|| TrainError::diverged(network, "`rate`"))?;
-            add_share(&mut losses, own.into_iter(), trials.len());
+            let method = method.ok_or_else(|| TrainError::diverged(network, "`rate`"))?;
             let trained = trial.populations.with(&trial.network, method.layers());
             let normal = normalise(&trained);
             let cfg = quantised::config(&normal, &trial.project);
@@ -167,10 +167,7 @@ impl Twin<'_> {
             scores.push(Scores { real, integer });
             kept.get_or_insert(trained);
         }
-        let results = TwinResults {
-            scored: Scored::new(chosen, scores),
-            losses,
-        };
+        let results = Scored::new(chosen, scores);
         let network = kept.expect("there is a trial, as the experiment was checked");
         Ok((results, network))
     }
@@ -179,15 +176,16 @@ impl Twin<'_> {
     fn run_all(
         &self,
         trials: &[Trial],
-        rate: f64,
-        data: &[LabelledStimulus],
-        done: &dyn Fn(),
-    ) -> Vec<Option<(Rsbp, Vec<f64>)>> {
+        (rate, data): (f64, &[LabelledStimulus]),
+        (runs, named): (&Runs<'_>, &(dyn Fn(&Trial) -> Run + Sync)),
+    ) -> miette::Result<Vec<Option<Rsbp>>> {
         let n_processors = thread::available_parallelism().map_or(1, NonZero::get);
-        let mut runs = Vec::new();
+        let mut made = Vec::new();
         for some in trials.chunks(n_processors) {
-            runs.extend(thread::scope(|scope| {
-                let start = |trial| scope.spawn(move || self.run(trial, rate, data));
+            made.extend(thread::scope(|scope| {
+                let start = |trial| {
+                    scope.spawn(move || self.run(trial, (rate, data), (runs, named(trial))))
+                };
                 let started: Vec<_> = some.iter().map(start).collect();
                 let ended = started.into_iter().map(|run| {
                     let run = run.join();
@@ -195,13 +193,17 @@ impl Twin<'_> {
                 });
                 ended.collect::<Vec<_>>()
             }));
-            some.iter().for_each(|_| done());
         }
-        runs
+        made.into_iter().collect()
     }
 
-    /// The network after all passes, and each one's loss; `None` where it diverged.
-    fn run(&self, trial: &Trial, rate: f64, data: &[LabelledStimulus]) -> Option<(Rsbp, Vec<f64>)> {
+    /// The network after all passes; `None` where it diverged.
+    fn run(
+        &self,
+        trial: &Trial,
+        (rate, data): (f64, &[LabelledStimulus]),
+        (runs, run): (&Runs<'_>, Run),
+    ) -> miette::Result<Option<Rsbp>> {
         let experiment = self.experiment;
         let cfg = RsbpConfig {
             backward: Backward {
@@ -223,20 +225,30 @@ impl Twin<'_> {
             noise: Noise {
                 drop: experiment.drop,
                 shift: experiment.shift,
+                pixels: experiment.pixels.map(ShiftKeys::shift),
             },
             seed: trial.seed,
         };
         let layers = trial.populations.layers().to_vec();
         let mut method = Rsbp::new(layers, data.to_vec(), cfg);
-        let losses = method.run(experiment.epochs, &mut |_, _| {});
+        let is_good = runs.run(run, &mut method, experiment.epochs)?;
         // What is silent has a loss, whatever its weights.
         let is_usable = |value: &f64| (*value as f32).is_finite();
         let weights = method.layers().iter().flat_map(|layer| {
             let recurrent = layer.recurrent.iter().flat_map(|own| own.iter());
             layer.weights.iter().chain(recurrent)
         });
-        let is_good = losses.iter().all(|l| l.is_finite()) && { weights }.all(is_usable);
-        is_good.then_some((method, losses))
+        let is_good = is_good && { weights }.all(is_usable);
+        Ok(is_good.then_some(method))
+    }
+}
+
+/// What learns, in a word.
+fn arm(learns: Learns) -> &'static str {
+    match learns {
+        Learns::Everything => "learned",
+        Learns::AllButRecurrent => "frozen loops",
+        Learns::Output => "readout alone",
     }
 }
 
@@ -253,6 +265,10 @@ impl Trial {
             network,
             seed: trial.into(),
         })
+    }
+
+    fn named(&self, arm: String) -> Run {
+        Run::new(&self.network.name, arm, self.project.trial)
     }
 }
 
@@ -276,33 +292,38 @@ impl Parts {
     }
 }
 
+impl NetworkResults {
+    /// What was trained, with its name.
+    fn twins(&self) -> impl Iterator<Item = (&'static str, &Scored)> {
+        let all = [
+            (Learns::Everything, Some(&self.learned)),
+            (Learns::AllButRecurrent, self.frozen_loops.as_ref()),
+            (Learns::Output, self.readout.as_ref()),
+        ];
+        let there = all.into_iter();
+        there.filter_map(|(learns, scored)| Some((arm(learns), scored?)))
+    }
+}
+
 impl StRsbpResults {
     /// Accuracies of all networks.
     pub(super) fn table(&self) -> Table {
-        let cell = |pick: fn(&Scores) -> f64, twin: &TwinResults| {
-            let scored = &twin.scored;
+        let cell = |pick: fn(&Scores) -> f64, scored: &Scored| {
             Entry::Share(pick(&scored.mean), Some(pick(&scored.deviation)))
         };
         let rows = self.networks.iter().map(|network| {
-            let twins = [&network.learned, &network.frozen_loops, &network.readout];
-            let cells = twins
-                .iter()
-                .flat_map(|twin| [cell(|s| s.real, twin), cell(|s| s.integer, twin)]);
+            let cells = network
+                .twins()
+                .flat_map(|(_, own)| [cell(|s| s.real, own), cell(|s| s.integer, own)]);
             (network.network.clone(), cells.collect())
         });
+        // Which twins there are is the same for all networks.
+        let names = self.networks.iter().take(1).flat_map(NetworkResults::twins);
+        let columns = names.flat_map(|(name, _)| [name, "integers"]);
         Table {
             title: samples_title(self.train_samples, self.test_samples),
             rows_are: "network",
-            columns: [
-                "learned",
-                "integers",
-                "frozen loops",
-                "integers",
-                "readout alone",
-                "integers",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            columns: columns.map(str::to_owned).collect(),
             rows: rows.collect(),
         }
     }

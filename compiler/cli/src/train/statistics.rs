@@ -1,11 +1,27 @@
 //! Means over trials, and tables of them.
 
+use std::fmt;
+
 /// Mean and standard deviation (of the sample) of values, 0 and 0 of none.
 pub(super) fn statistics(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let n = values.clone().count() as f64;
     let mean = values.clone().sum::<f64>() / n.max(1.0);
     let squares: f64 = values.map(|value| (value - mean).powi(2)).sum();
     (mean, (squares / (n - 1.0).max(1.0)).sqrt())
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Share(mean, None) => write!(f, "{:.2} %", 100.0 * mean),
+            Self::Share(mean, Some(deviation)) => {
+                write!(f, "{:.2} % ({:.2})", 100.0 * mean, 100.0 * deviation)
+            }
+            Self::Number(mean, None) => write!(f, "{mean:.4}"),
+            Self::Number(mean, Some(deviation)) => write!(f, "{mean:.4} ({deviation:.4})"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
 }
 
 /// Results for a person.

@@ -25,6 +25,7 @@ mod quantize;
 mod recordings;
 mod report;
 mod reservoir;
+mod resume;
 mod simulate;
 mod st_rsbp;
 mod tools;
@@ -33,7 +34,16 @@ mod train_gradients;
 
 use std::sync::LazyLock;
 
-use spikeloom_tests::{Workshop, nir_file};
+use spikeloom_tests::{Output, Workshop, nir_file};
+
+/// What a command that trains says, but for its lines of trainings that are done: their order, and where
+/// training diverges their numbers, are not the same on every machine.
+fn said(output: &Output) -> String {
+    let messages = output.messages();
+    let lines = messages.lines();
+    let others = lines.filter(|line| !line.contains(", trial "));
+    others.map(|line| line.to_owned() + "\n").collect()
+}
 
 /// A number of JSON.
 fn number(value: &serde_json::Value) -> f64 {

@@ -46,6 +46,11 @@ fn variants_are_compared_with_backpropagation_trained_and_written() {
     assert!(error("fixed-pred", 0.1, 200, 0) < 1e-3);
     assert!(error("strict", 0.1, 200, 0) > 1e-2);
 
+    // Both figures have a line for every layer or variant.
+    let lines = |name: &str| workshop.text(name).matches("<polyline").count();
+    assert!(lines("out/gradients-digits-net.svg") >= 2 * 2 * 4 * 3);
+    assert!(lines("out/training-digits-net.svg") >= 5);
+
     // Training: the same steps lead to the same network but for rounding.
     let variant = |name: &str| {
         let variants = network["variants"].as_array().unwrap();
@@ -122,7 +127,7 @@ fn experiments_that_cannot_be_made_are_told() {
     let data = folder().join("data/digits8x8").display().to_string();
     for change in cases {
         let workshop = digits(change);
-        let said = workshop.line("train experiment.yaml -o out").messages();
+        let said = crate::said(&workshop.line("train experiment.yaml -o out"));
         messages.push(said.replace(&data, "DATA"));
         assert!(!workshop.path("out").exists());
     }
@@ -147,7 +152,7 @@ fn experiments_that_cannot_be_made_are_told() {
         let net = workshop.text("digits-net.yaml");
         assert!(net.contains(from));
         workshop.write("digits-net.yaml", net.replace(from, to));
-        messages.push(workshop.line("train experiment.yaml -o out").messages());
+        messages.push(crate::said(&workshop.line("train experiment.yaml -o out")));
     }
     insta::assert_snapshot!("predictive_wrong", messages.join("\n"));
 }

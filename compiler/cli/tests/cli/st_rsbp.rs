@@ -1,5 +1,6 @@
 //! `spikeloom train` by ST-RSBP.
 
+use spikeloom::experiment::Experiment;
 use spikeloom_tests::{Workshop, folder};
 
 use crate::number;
@@ -35,9 +36,33 @@ fn what_learns_is_better_than_a_readout_alone_and_runs_as_integers() {
     let mean = |twin: &str| number(&network[twin]["mean"]["real"]);
     assert!(mean("learned") > mean("readout") + 0.1, "{network}");
     assert!(mean("learned") > 0.45, "{network}");
-    let losses = network["learned"]["losses"].as_array().unwrap();
-    assert_eq!(losses.len(), 15);
-    assert!(number(&losses[14]) < 0.7 * number(&losses[0]), "{losses:?}");
+    let runs = results["runs"].as_array().unwrap();
+    let names: Vec<String> = runs
+        .iter()
+        .map(|r| format!("{} {}", r["arm"], r["trial"]))
+        .collect();
+    let arms = ["learned", "frozen loops", "readout alone"];
+    let wanted = arms.map(|arm| [0, 1].map(|trial| format!("\"{arm}\" {trial}")));
+    assert_eq!(names, wanted.concat());
+    let values = |key: &str| -> Vec<f64> {
+        let values = runs[0][key].as_array().unwrap();
+        values.iter().map(number).collect()
+    };
+    let (losses, right) = (values("loss"), values("accuracy"));
+    assert_eq!((losses.len(), right.len()), (15, 15));
+    assert!(losses[14] < 0.7 * losses[0], "{losses:?}");
+    assert!(right[14] > right[0] + 0.1, "{right:?}");
+    // The page has the scores, the curves and the settings that were left out.
+    let page = workshop.text("out/results.html");
+    for wanted in [
+        "<svg",
+        "frozen loops",
+        "<pre>",
+        "validation: 0.2",
+        "</html>",
+    ] {
+        assert!(page.contains(wanted), "{wanted}");
+    }
     let trials = network["learned"]["trials"].as_array().unwrap();
     assert_ne!(trials[0], trials[1]);
     for trial in trials {
@@ -55,18 +80,20 @@ fn what_learns_is_better_than_a_readout_alone_and_runs_as_integers() {
 
 #[test]
 fn experiments_that_cannot_be_made_are_told() {
-    let cases: [fn(String) -> String; 6] = [
+    let cases: [fn(String) -> String; 8] = [
         |text| text.replace("others: 2", "others: 20"),
         |text| text.replace("drop: 0.1", "drop: 1"),
         |text| text.replace("least_slope: 1", "least_slope: 0"),
         |text| text.replace("recurrence: diagonal", "recurrence: unrolled"),
         |text| text.replace("margin: 2", "margins: 2"),
+        |text| text + "pixels: {size: [6, 10], pixels: 6}\n",
+        |text| text + "pixels: {size: [7, 10], pixels: 1}\n",
         |text| text.replace("rate: [0.003]", "rate: [1e300]"),
     ];
     let mut messages: Vec<String> = Vec::new();
     for change in cases {
         let workshop = spoken(|text| change(text).replace("epochs: 15", "epochs: 1"));
-        messages.push(workshop.line("train experiment.yaml -o out").messages());
+        messages.push(crate::said(&workshop.line("train experiment.yaml -o out")));
         assert!(!workshop.path("out").exists());
     }
     let changes = [
@@ -85,7 +112,24 @@ fn experiments_that_cannot_be_made_are_told() {
         let net = workshop.text("spoken-net.yaml");
         assert!(net.contains(from));
         workshop.write("spoken-net.yaml", net.replace(from, to));
-        messages.push(workshop.line("train experiment.yaml -o out").messages());
+        messages.push(crate::said(&workshop.line("train experiment.yaml -o out")));
     }
     insta::assert_snapshot!("st_rsbp_wrong", messages.join("\n"));
+}
+
+/// All examples are what the command takes, and what they name is there.
+#[test]
+fn the_examples_are_experiments() {
+    for name in [
+        "st-rsbp/vowels.yaml",
+        "st-rsbp/mnist.yaml",
+        "mnist-bptt.yaml",
+    ] {
+        let path = folder().join("../examples").join(name);
+        let experiment = Experiment::read(&path).unwrap();
+        assert!(
+            experiment.files().iter().all(|file| file.exists()),
+            "{name}"
+        );
+    }
 }

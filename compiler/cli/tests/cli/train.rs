@@ -165,7 +165,7 @@ fn experiments_that_cannot_be_made_are_told() {
     ];
     let messages = cases.map(|text| {
         workshop.write("experiment.yaml", text);
-        workshop.line("train experiment.yaml -o out").messages()
+        crate::said(&workshop.line("train experiment.yaml -o out"))
     });
     insta::assert_snapshot!("train_wrong", messages.join("\n"));
     assert!(!workshop.path("out").exists());

@@ -218,7 +218,7 @@ fn what_no_gradient_passes_is_told() {
     ];
     let messages = cases.map(|text| {
         workshop.write("experiment.yaml", text);
-        workshop.line("train experiment.yaml -o out").messages()
+        crate::said(&workshop.line("train experiment.yaml -o out"))
     });
     let line = "train net.yaml --method qat --train train.npz -o out";
     let messages = [messages.join("\n"), workshop.line(line).messages()];
