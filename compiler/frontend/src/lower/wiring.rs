@@ -7,7 +7,6 @@
 //!
 //! Everything else that NIR has is refused here, node by node, with what is possible instead.
 
-
 use spikeloom_ir::geometry::Pooling;
 
 use super::Options;
