@@ -402,18 +402,19 @@ impl Quantized {
                 },
             })
             .collect();
-        if let Some(population) = post_of {
-            if followed.iter().all(|other| other.population != population) {
-                let (states, traces) = (vec![], true);
-                let reads = Reads::Targets { states, traces };
-                followed.push(Followed { population, reads });
-            }
+        if let Some(population) = post_of
+            && followed.iter().all(|other| other.population != population)
+        {
+            let (states, traces) = (vec![], true);
+            let reads = Reads::Targets { states, traces };
+            followed.push(Followed { population, reads });
         }
-        if let Source::Population(population) = p.source {
-            if self.is_graded(p.source) && rule.reads_sources() {
-                let reads = Reads::Values;
-                followed.push(Followed { population, reads });
-            }
+        if let Source::Population(population) = p.source
+            && self.is_graded(p.source)
+            && rule.reads_sources()
+        {
+            let reads = Reads::Values;
+            followed.push(Followed { population, reads });
         }
         if let Some(population) = rule.pre_of.filter(|_| has_traces(&rule.pre)) {
             let reads = Reads::Spikes;
