@@ -21,7 +21,7 @@ const KINDS: [&str; 4] = ["weights", "tags", "pre", "post"];
 /// | --- | --- | --- |
 /// | `hit` | in, per kind | weights, tags, sources' traces or targets' traces are wanted |
 /// | `address` | in | the byte: of a row's lanes, or of a neuron's [`TRACE_PLACES`] traces, two each;
-///   above [`LEARNED_ADDRESS_BITS`] the projection's number among those of the core that learn |
+///   above `LEARNED_ADDRESS_BITS` the projection's number among those of the core that learn |
 /// | `weights`, `tags`, `pre`, `post` | in, signed | the row or neuron that is shown |
 /// | `row` | out | the row that the address is in |
 /// | `neuron` | out | the neuron that the address is in |
