@@ -194,7 +194,7 @@ fn random_rules_are_what_they_say_in_verilog() {
     for (seed, text) in own.chain(others.take(3)) {
         workshop.write("net.yaml", &text);
         workshop.succeeds(&format!(
-            "compile net.yaml --target ulx3s --stop-at verilog -o {seed}"
+            "compile net.yaml --state-bits 16 --target ulx3s --stop-at verilog -o {seed}"
         ));
         let lines = workshop.json(&format!("verify {seed} --samples 12 --json"));
         assert_eq!(lines[3]["learnt"], 12, "{lines}\n{text}");
