@@ -193,12 +193,9 @@ impl Fault {
             }
             Fault::StartOffByOne { population, state } => {
                 let program = &mut network.populations[population].program;
-                match &mut program.states[state].init {
-                    Init::Value(value) => *value += 1,
-                    Init::Parameter(at) => {
-                        let values = &mut program.parameters[*at].values;
-                        values.iter_mut().for_each(|value| *value += 1);
-                    }
+                // A start that is a parameter has that one's fault.
+                if let Init::Value(value) = &mut program.states[state].init {
+                    *value += 1;
                 }
             }
             Fault::RuleOffByOne { projection, step } => {

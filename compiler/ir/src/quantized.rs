@@ -604,6 +604,12 @@ impl Quantized {
         }
     }
 
+    /// Bits of what a source sends of a neuron in a tick: its value, or its number of spikes.
+    pub fn sent_bits(&self, source: Source) -> usize {
+        let payload = self.payload_bits(source);
+        payload.unwrap_or_else(|| self.spike_bits(source))
+    }
+
     /// Whether the events of a source have payloads of many bits, with a sign.
     pub fn is_graded(&self, source: Source) -> bool {
         self.payload_bits(source).is_some()

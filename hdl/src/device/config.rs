@@ -176,12 +176,6 @@ fn engine(
         let states = network.populations[id.0].program.states.iter();
         states.map(|s| s.bits.index()).collect()
     };
-    let spike_bits = |id: PopulationId| {
-        let source = Source::Population(id);
-        network
-            .payload_bits(source)
-            .unwrap_or(network.spike_bits(source))
-    };
     let others = network
         .followed(p)
         .into_iter()
@@ -190,7 +184,7 @@ fn engine(
         population: other.population.0,
         n_neurons: network.populations[other.population.0].n_neurons,
         state_bits: state_bits(other.population),
-        spike_bits: spike_bits(other.population),
+        spike_bits: network.sent_bits(Source::Population(other.population)),
         reads: other.reads,
         memory,
     });

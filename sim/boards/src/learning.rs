@@ -133,10 +133,11 @@ impl<T: Transport> Session<T> {
     /// # Errors
     /// If the device does not answer.
     pub fn synapses(&mut self, core: usize) -> Result<Vec<Synapses>, Error> {
-        let own = self.layout().cores[core].clone();
-        let layouts = own.learning.iter();
+        let own = &self.layout().cores[core];
+        let (core, layouts) = (own.core, own.learning.clone());
+        let layouts = layouts.iter();
         layouts
-            .map(|layout| self.synapses_of(own.core, layout))
+            .map(|layout| self.synapses_of(core, layout))
             .collect()
     }
 

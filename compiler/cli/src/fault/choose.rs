@@ -1,7 +1,9 @@
 //! Which faults the self-test puts where: each is one that the samples bring to light.
 
+use std::ops::Range;
+
 use spikeloom_fixed::BitWidth;
-use spikeloom_golden::{Golden, PopulationTrace, Sample};
+use spikeloom_golden::{Golden, Sample};
 use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::mapped::walks;
 use spikeloom_ir::quantized::Source;
@@ -25,10 +27,8 @@ pub fn choose(rung: Rung, network: &Quantized, samples: &[Vec<u8>]) -> Result<Ve
         Rung::Verilator => {
             let (flipped, channel) = flipped_weight(network, samples)?;
             let dropped = Fault::DroppedEvent { channel };
-            let is_seen = (0..network.populations.len())
-                .map(|population| shows(&dropped, network, samples, population))
-                .collect::<Result<Vec<bool>, Error>>()?;
-            let dropped = is_seen.contains(&true).then_some(dropped);
+            let all = 0..network.populations.len();
+            let dropped = shows(&dropped, network, samples, all)?.then_some(dropped);
             let number = number(network, samples)?;
             [Some(flipped), dropped, number]
                 .into_iter()
@@ -103,34 +103,28 @@ fn number(network: &Quantized, samples: &[Vec<u8>]) -> Result<Option<Fault>, Err
         fits.then_some(Fault::StartOffByOne { population, state })
     });
     for fault in parameters.chain(starts).flatten() {
-        if shows(&fault, network, samples, population)? {
+        if shows(&fault, network, samples, population..population + 1)? {
             return Ok(Some(fault));
         }
     }
     Ok(None)
 }
 
-/// Whether a population does something else where the network or its samples have a fault.
+/// Whether one of some populations does something else where the network or its samples have a fault.
 fn shows(
     fault: &Fault,
     network: &Quantized,
     samples: &[Vec<u8>],
-    population: usize,
+    populations: Range<usize>,
 ) -> Result<bool, Error> {
-    let mut golden = [network.clone(), fault.in_quantized(network)].map(|n| Golden::new(&n));
+    let mut right = Golden::new(network)?;
+    let mut wrong = Golden::new(&fault.in_quantized(network))?;
     for sample in samples {
-        let mut traces = Vec::with_capacity(golden.len());
+        let (_, expected) = right.trace(Sample::Values(sample))?;
         let faulty = fault.in_sample(sample, network);
-        for (golden, sample) in golden.iter_mut().zip([sample, &faulty]) {
-            let golden = golden.as_mut().map_err(|error| error.clone())?;
-            let (_, trace) = golden.trace(Sample::Values(sample))?;
-            let own = trace
-                .ticks
-                .into_iter()
-                .map(|mut tick| tick.swap_remove(population));
-            traces.push(own.collect::<Vec<PopulationTrace>>());
-        }
-        if traces[0] != traces[1] {
+        let (_, found) = wrong.trace(Sample::Values(&faulty))?;
+        let mut ticks = expected.ticks.iter().zip(&found.ticks);
+        if ticks.any(|(e, f)| e[populations.clone()] != f[populations.clone()]) {
             return Ok(true);
         }
     }

@@ -25,8 +25,7 @@ pub(super) fn trace_bits(traces: &Traces) -> usize {
 pub(super) fn other_bits(network: &Quantized, p: &Projection, other: &Followed) -> usize {
     let source = Source::Population(other.population);
     let Reads::Targets { states, traces } = &other.reads else {
-        let values = network.payload_bits(source);
-        return values.unwrap_or(network.spike_bits(source));
+        return network.sent_bits(source);
     };
     let program = &network.populations[other.population.0].program;
     let states = states.iter().map(|&n| program.states[n].bits.index());
