@@ -209,7 +209,7 @@ fn cores_of_graded_values_fold_as_many_planes_as_the_widest_source_has_bits() {
 }
 
 #[test]
-fn spikes_beside_graded_values_have_no_circuit() {
+fn spikes_beside_graded_values_arrive_as_the_value_one() {
     let network = written(
         "input: {shape: 2, encoding: series}
 populations:
@@ -225,14 +225,13 @@ output: out
 ",
     );
     let (quantized, _) = quantize(&network, &config(12, None)).unwrap();
-    let error = map(&quantized, &limits(), &MapConfig::default()).unwrap_err();
-    let Error::NoCircuit { feature, .. } = error else {
-        panic!("{error}");
-    };
-    assert_eq!(
-        feature,
-        "population out, which spikes and graded values feed,"
-    );
+    let mapped = map(&quantized, &limits(), &MapConfig::default()).unwrap();
+    let out = mapped.cores.last().unwrap();
+    let shifts: Vec<_> = out.ports.iter().map(|port| port.spike_shift).collect();
+    let one = quantized.projections[2].spike_shift;
+    assert_eq!(shifts, [0, one]);
+    // The values have 12 bits with a sign, of which 1 is 2^11.
+    assert_eq!((one, out.planes), (11, Some(13)));
 }
 
 #[test]
