@@ -15,6 +15,7 @@ use crate::width::{DConst, DSignal, SignalType, bit_cast};
 mod columns;
 mod config;
 mod fields;
+mod gain_unit;
 mod gates;
 mod moments;
 mod post_side;
@@ -27,6 +28,7 @@ mod trace_path;
 pub use columns::ColumnMemory;
 pub use config::{LearningConfig, OtherConfig};
 pub use fields::{Field, Fields};
+pub use gain_unit::GainUnit;
 pub use gates::{GatePlan, Gates};
 pub use moments::{Moment, Moments};
 pub use post_side::{PostPlan, PostSide};
@@ -45,6 +47,8 @@ pub enum LearnState {
     Idle,
     /// Waits for the last target's columns, and for the reward.
     Settle,
+    /// Waits for the sources' gains.
+    Gains,
     /// Goes through the sources and changes the synapses of those that are open.
     Rows,
     /// Waits for the last row and the last trace to be written.
@@ -77,6 +81,8 @@ pub enum LearnState {
 ///
 /// One row a cycle is read, changed and written back, without a gap from one source to the next
 /// where a source has a row at least and is open; sources that are not open take a cycle each.
+///
+/// Where the rule reads gains, [`GainUnit`] computes them first.
 ///
 /// A tick takes a cycle a source, or the rows of those that are open where these are more, plus
 /// the pipelines' depths and about 8 cycles.
@@ -141,6 +147,8 @@ pub struct LearningEngine {
 
     moments: Moments,
     scan: SourceScan,
+    /// Of the sources' gains; empty where the rule reads none.
+    gains: Vec<GainUnit>,
     /// The target's, then those of other populations of as many neurons.
     sides: Vec<PostSide>,
     state_pack: Pack,
@@ -176,6 +184,7 @@ pub struct LearningEngine {
     is_settled: Signal<Local, Bit>,
     is_ready: Signal<Local, Bit>,
     is_end: Signal<Local, Bit>,
+    settles: Signal<Local, Bit>,
     start: Signal<Local, Bit>,
     ends: Signal<Local, Bit>,
     shown_row: DSignal<Local>,
@@ -211,6 +220,12 @@ pub struct LearningEngine {
     _n_scanned: usize,
     _first_scanned: usize,
     _first_scanned_end: usize,
+    _n_gains: usize,
+    _n_gainless: usize,
+    _told: usize,
+    _told_end: usize,
+    _gain_scanned: usize,
+    _gain_scanned_end: usize,
     _n_pre_traces: usize,
     _n_post_traces: usize,
     _traced: usize,
@@ -236,6 +251,10 @@ impl LearningEngine {
         let pre_bits = plans.scan.pre_bits();
         let row_bits = plans.scan.row_bits;
         let scan = SourceScan::new(&plans.scan)?;
+        let gains = plans.gain.iter().map(|(plan, _)| GainUnit::new(plan));
+        let gains = gains.collect::<Result<Vec<GainUnit>, Error>>()?;
+        let told = plans.gain.as_ref().map(|&(_, told)| told);
+        let gain_scanned = plans.scan.gain.unwrap_or(0);
         let sides = (plans.sides.iter()).map(|plan| PostSide::new(plan, moment_bits));
         let sides = sides.collect::<Result<Vec<PostSide>, Error>>()?;
         let n_groups = cfg.n_groups();
@@ -351,6 +370,7 @@ impl LearningEngine {
             is_settled: Signal::default(),
             is_ready: Signal::default(),
             is_end: Signal::default(),
+            settles: Signal::default(),
             start: Signal::default(),
             ends: Signal::default(),
             shown_row: DSignal::new(24),
@@ -385,9 +405,15 @@ impl LearningEngine {
             _n_read_sides: (plans.sides.iter().skip(1))
                 .take_while(|side| side.state_bits > 0)
                 .count(),
-            _n_scanned: cfg.others.len() - n_other_sides,
-            _first_scanned: n_other_sides,
-            _first_scanned_end: n_other_sides + 1,
+            _n_scanned: cfg.others.len() - plans.first_scanned,
+            _first_scanned: plans.first_scanned,
+            _first_scanned_end: plans.first_scanned + 1,
+            _n_gains: gains.len(),
+            _n_gainless: usize::from(gains.is_empty()),
+            _told: told.unwrap_or(0),
+            _told_end: told.map_or(0, |told| told + 1),
+            _gain_scanned: gain_scanned,
+            _gain_scanned_end: gain_scanned + gains.len(),
             _n_pre_traces: pre_traces.len(),
             _n_post_traces: post_traces.len(),
             _traced: traced.unwrap_or(0),
@@ -400,6 +426,7 @@ impl LearningEngine {
             state_pack,
             picked: picked.into_iter().collect(),
             scan,
+            gains,
             sides,
             tag_memory,
             lanes,
@@ -493,6 +520,19 @@ impl Logic for LearningEngine {
                 self.scan.other_spikes[i].next = self.other_spikes[i + offset].val();
             }
         }
+        for i in 0..self._n_gains {
+            self.gains[i].clock.next = self.clock.val();
+        }
+        for i in self._told..self._told_end {
+            self.gains[0].told.next = self.other_valid[i].val();
+            self.gains[0].told_index.next = self.other_index[i].val();
+            self.gains[0].told_value.next = self.other_spikes[i].val();
+        }
+        for i in self._gain_scanned..self._gain_scanned_end {
+            self.scan.other_valid[i].next = self.gains[0].gain_valid.val();
+            self.scan.other_index[i].next = self.gains[0].gain_index.val();
+            self.scan.other_spikes[i].next = self.gains[0].gain_value.val();
+        }
         self.scan.host_address.next = bit_cast(self.shown_neuron.val(), self._host_pre_bits);
         for i in 0..self._n_pre_traces {
             self.reader.pre[i].next = self.scan.traces[i].val();
@@ -504,6 +544,10 @@ impl Logic for LearningEngine {
         for _i in 0..self._n_rewarded {
             self.is_ready.next =
                 self.is_settled.val() & (self.reward_valid.val() | !self.is_end.val());
+        }
+        self.settles.next = (self.state.q.val() == LearnState::Settle) & self.is_ready.val();
+        for i in 0..self._n_gains {
+            self.gains[i].start.next = self.settles.val();
         }
         self.start.next = false;
         self.ends.next = false;
@@ -518,9 +562,24 @@ impl Logic for LearningEngine {
                 if self.waited.q.val() != self.settle_last.val() {
                     self.waited.d.next = self.waited.q.val() + self.wait_one.val();
                 }
-                if self.is_ready.val() {
-                    self.start.next = true;
-                    self.state.d.next = LearnState::Rows;
+                for _i in 0..self._n_gainless {
+                    if self.is_ready.val() {
+                        self.start.next = true;
+                        self.state.d.next = LearnState::Rows;
+                    }
+                }
+                for _i in 0..self._n_gains {
+                    if self.is_ready.val() {
+                        self.state.d.next = LearnState::Gains;
+                    }
+                }
+            }
+            LearnState::Gains => {
+                for i in 0..self._n_gains {
+                    if self.gains[i].done.val() {
+                        self.start.next = true;
+                        self.state.d.next = LearnState::Rows;
+                    }
                 }
             }
             LearnState::Rows => {

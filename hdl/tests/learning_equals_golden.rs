@@ -235,7 +235,26 @@ fn weights_of_graded_values_learn_what_the_golden_model_does() {
          h1: {v_mem: {from: -0.5, below: 0.5}}}\n  \
          - {from: hidden, to: out, weights: {random: 4}}\n",
     );
-    for (text, lanes) in [(readout, 2), (units, 4)] {
+    // By least squares, in one and with the value beside the gain, and by two at once.
+    let rls = |rule: &str, more: &str| {
+        text(
+            "  out: {shape: 2, decay_mem: 0}\n",
+            &format!(
+                "  - from: first\n    to: out\n    weights: 0\n    learning: {{preset: rls, {rule}step: \
+                 0.00390625}}\n{more}"
+            ),
+        )
+    };
+    let both = "rule: -2^-28 * e0 * k * u0 - 2^-26 * e0 * x0, gain: {alpha: 0.5, bits: 20}, ";
+    let again = "  - from: first\n    to: out\n    weights: 0\n    learning: {preset: lms, step: 0.00390625}\n";
+    let graded = [
+        (readout, 2),
+        (units, 4),
+        (rls("", ""), 1),
+        (rls(both, ""), 2),
+        (rls("gain: {alpha: 2^-6, bits: 24}, ", again), 4),
+    ];
+    for (text, lanes) in graded {
         let learnt = compare(&integers(&text), lanes, 1, 3);
         assert!(learnt.changed > 3, "{learnt:?}\n{text}");
     }

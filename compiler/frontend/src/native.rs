@@ -9,6 +9,7 @@
 //! numbers, lists, or names of arrays.
 
 mod flags;
+mod gain;
 mod geometry;
 pub(crate) mod input;
 mod inspect;
@@ -33,6 +34,7 @@ use crate::fields::{Entry, Reader};
 use crate::project::{ProjectFile, TRIAL};
 use crate::yaml;
 pub use flags::LIMIT_KEYS;
+pub use gain::GAIN_KEYS;
 pub use geometry::{CONVOLVE_KEYS, POOL_KEYS};
 pub use inspect::{NetworkInspection, PopulationSummary, ProjectionSummary, inspect};
 pub use learning::{LEARNING_KEYS, TAG_KEYS, TRACE_KEYS};

@@ -216,6 +216,7 @@ fn the_examples_of_the_documentation_are_networks() {
         native::TAG_KEYS,
         native::TRACE_KEYS,
         native::LIMIT_KEYS,
+        native::GAIN_KEYS,
         native::RANDOM_WEIGHTS_KEYS,
         native::RANDOM_BIAS_KEYS,
     ];

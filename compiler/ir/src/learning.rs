@@ -15,6 +15,7 @@
 //! | `w`, `t` | the weight, and the synapse's tag |
 //! | `e0`, `e1`, `e2` | third factors: state variables of the target, or of another population of as many neurons, after this tick |
 //! | `h1`, `h2`, `h3` | 1 where the target's membrane after this tick, and traces of the target, lie between given limits; else 0 |
+//! | `k` | the source's gain by recursive least squares in this tick, see [`Gain`] |
 //! | `r` | the reward: in a sample's last tick 1 where the decoder's class is the label, and -1 where it is not; else 0 |
 //! | `u0` … `u9` | 1 in every tick of a sample, every 2nd, every 4th … every 512th |
 //! | `end` | 1 in the last tick of a sample |
@@ -68,6 +69,9 @@ pub struct Learning {
     pub post_of: Option<PopulationId>,
     /// The state variables that are `e0` to `e2`.
     pub third: Vec<ThirdFactor>,
+    /// What `k` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<Gain>,
     /// What `h1` to `h3` are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<Flag>,
@@ -84,6 +88,24 @@ pub struct ThirdFactor {
     pub population: Option<PopulationId>,
     /// Its name.
     pub state: String,
+}
+
+/// Recursive least squares: how much of the error each source answers for, after all that has been
+/// seen of the sources.
+///
+/// With `P` the inverse of the sum of `x x^T` over all ticks, and of `alpha` times the identity,
+/// `k = P x / (1 + x^T P x)` and `P <- P - k (P x)^T`; `x` is what arrives from the sources, as a
+/// share of its full scale. A readout that takes its error times `k` from its weights in every tick
+/// is at each moment the ridge regression of what it has seen (S. Haykin, "Adaptive filter theory";
+/// D. Sussillo and L. F. Abbott, "Generating coherent patterns of activity from chaotic neural
+/// networks", Neuron 63(4), 2009, whose `alpha` this is).
+/// [`crate::gain::Gain`] is the same in whole numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gain {
+    /// `alpha` is `2^exponent`: the ridge regression's, times the square of the full scale.
+    pub alpha_exponent: i32,
+    /// Width of a number of `P`, sign included.
+    pub bits: BitWidth,
 }
 
 /// 1 where all of some numbers of the target lie between their limits, and else 0: a
@@ -241,6 +263,8 @@ pub enum Name {
     Third(u8),
     /// `h1`, `h2`, `h3`
     Flag(u8),
+    /// `k`
+    Gain,
     /// `r`
     Reward,
     /// `u0` … `u9`
@@ -271,7 +295,7 @@ impl Name {
             .chain([Name::Weight, Name::Tag])
             .chain((0..=2).map(Name::Third))
             .chain((1..=3).map(Name::Flag))
-            .chain([Name::Reward])
+            .chain([Name::Gain, Name::Reward])
             .chain((0..=9).map(Name::Every))
             .chain([Name::End])
     }
@@ -296,6 +320,7 @@ impl fmt::Display for Name {
             Name::Tag => f.write_str("t"),
             Name::Third(n) => write!(f, "e{n}"),
             Name::Flag(n) => write!(f, "h{n}"),
+            Name::Gain => f.write_str("k"),
             Name::Reward => f.write_str("r"),
             Name::Every(n) => write!(f, "u{n}"),
             Name::End => f.write_str("end"),

@@ -11,6 +11,7 @@
 
 pub mod coding;
 pub mod fold;
+pub mod gain;
 pub mod geometry;
 mod ids;
 pub mod learning;

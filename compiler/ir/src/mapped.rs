@@ -152,6 +152,9 @@ pub struct Learning {
     /// [`followed`](Quantized::followed); of neurons that count for targets a memory for each lane.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_memories: Vec<MemoryKind>,
+    /// Where the gains of the sources are, and the vectors that they follow from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_memory: Option<MemoryKind>,
 }
 
 /// A queue in front of a core.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use spikeloom_fixed::BitWidth;
 
+use crate::gain::Gain;
 use crate::geometry::Connectivity;
 use crate::network::Source;
 use crate::quantized::{Encoder, Projection};
@@ -32,6 +33,9 @@ pub struct Plasticity {
     pub rule: Program,
     /// What the rule's inputs are, in order.
     pub inputs: Vec<RuleInput>,
+    /// How the sources' gains follow from what arrives from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<Gain>,
     /// Sources that learn, the first ones; those behind them, a teacher's, do not.
     pub n_sources: usize,
     /// When a source is not passed over: at least one of them is open.
@@ -66,6 +70,8 @@ pub enum RuleInput {
     PostState(usize),
     /// State variable `n` of another population of as many neurons, after this tick.
     OtherState(PopulationId, usize),
+    /// The source's gain in this tick.
+    Gain,
     /// The reward.
     Reward,
     /// 1 in every `2^n`th tick of a sample.
@@ -131,7 +137,7 @@ pub struct Gate {
     /// [`RuleInput::Every`] and [`RuleInput::End`], which must be 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moments: Vec<RuleInput>,
-    /// [`RuleInput::PreSpike`] and [`RuleInput::PreTrace`]s that must not be 0.
+    /// [`RuleInput::PreSpike`], [`RuleInput::Gain`] and [`RuleInput::PreTrace`]s that must not be 0.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pre: Vec<RuleInput>,
     /// Some target must have spiked in this tick.
@@ -227,6 +233,21 @@ impl Quantized {
                 return fault("traces of spikes that are not there");
             }
         }
+        if let Some(gain) = &plasticity.gain {
+            let sent = match p.source {
+                Source::Population(id) if p.delay == 0 => {
+                    let source = self.populations.get(id.0);
+                    source.and_then(|source| source.program.payload_width())
+                }
+                _ => None,
+            };
+            let Some(sent) = sent else {
+                return fault("gains of what is no graded value of this tick");
+            };
+            if let Some(what) = gain.fault(p.n_pre, sent) {
+                return fault(what);
+            }
+        }
         if plasticity.n_sources > p.n_pre {
             return fault("a source that is not there");
         }
@@ -239,6 +260,7 @@ impl Quantized {
         }
         let is_there = |input: &RuleInput| match *input {
             RuleInput::PreTrace(n) => n < pre.program.states.len(),
+            RuleInput::Gain => plasticity.gain.is_some(),
             RuleInput::PostTrace(n) => n < post.program.states.len(),
             RuleInput::PostState(n) => n < target.program.states.len(),
             RuleInput::OtherState(id, n) => self.populations.get(id.0).is_some_and(|other| {
@@ -255,7 +277,11 @@ impl Quantized {
             let is_moment =
                 |input: &RuleInput| matches!(input, RuleInput::Every(_) | RuleInput::End);
             let is_pre = |input: &RuleInput| {
-                matches!(input, RuleInput::PreSpike | RuleInput::PreTrace(_)) && is_there(input)
+                let of_source = matches!(
+                    input,
+                    RuleInput::PreSpike | RuleInput::PreTrace(_) | RuleInput::Gain
+                );
+                of_source && is_there(input)
             };
             gate.moments.iter().all(is_moment) && gate.pre.iter().all(is_pre)
         };
@@ -273,10 +299,15 @@ impl Plasticity {
     }
 
     /// Whether the rule, or what opens it, reads `x0`.
-    pub fn reads_sources(&self) -> bool {
+    pub fn reads_arriving(&self) -> bool {
         let gates = self.gates.iter().flat_map(|gate| &gate.pre);
         let mut inputs = self.inputs.iter().chain(gates);
         inputs.any(|input| *input == RuleInput::PreSpike)
+    }
+
+    /// Whether the rule, what opens it or the gains read what arrives from the sources.
+    pub fn reads_sources(&self) -> bool {
+        self.gain.is_some() || self.reads_arriving()
     }
 
     /// The other populations whose state variables the rule reads, each with those, in order.

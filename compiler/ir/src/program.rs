@@ -287,8 +287,13 @@ impl Program {
 
     /// Bits of what a graded neuron sends, its sign included.
     pub fn payload_bits(&self) -> Option<usize> {
+        self.payload_width().map(BitWidth::index)
+    }
+
+    /// The same, as a width.
+    pub fn payload_width(&self) -> Option<BitWidth> {
         let step = self.payload.and_then(|value| self.steps.get(value.0));
-        step.map(|step| step.bits.index())
+        step.map(|step| step.bits)
     }
 
     /// Checks the rules of this module for a population of `n_neurons` with `n_inputs`

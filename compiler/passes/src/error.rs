@@ -107,6 +107,19 @@ pub enum Error {
         /// Where the projection stands.
         origin: Origin,
     },
+    /// Gains that cannot be computed so.
+    #[error("{found} of projection {projection} cannot be computed")]
+    #[diagnostic(code(spikeloom::quantize::gain), help("{help}"))]
+    Gain {
+        /// Its name.
+        projection: String,
+        /// What was asked for.
+        found: String,
+        /// What to do.
+        help: String,
+        /// Where the projection stands.
+        origin: Origin,
+    },
     /// Projections into one population whose weights have different steps.
     #[error("the plastic projections into population {population} have weights of different steps")]
     #[diagnostic(

@@ -9,6 +9,7 @@ mod adopt;
 mod arrivals;
 mod error;
 mod fidelity;
+mod gain;
 mod graded;
 mod map;
 mod normalise;

@@ -1,6 +1,7 @@
 //! Learning rules and traces as programs, with widths that are proved.
 
 use spikeloom_fixed::{BitWidth, Rounding, dyadic_factor, nearest_integer};
+use spikeloom_ir::gain::Gain;
 use spikeloom_ir::learning::{
     Compared, Factor, Flag, Learning, MAX_TRACE, Name, Product, Rule, SynapticTrace, ThirdFactor,
     WeightRounding,
@@ -11,10 +12,11 @@ use spikeloom_ir::quantized::Population;
 use spikeloom_ir::{Init, Op, Program, StateVariable, ValueId};
 
 use crate::Error;
+use crate::gain::gain;
 use crate::range::{Draft, Interval, analyse};
 
 /// The widest value of a rule.
-pub const MAX_RULE_BITS: u32 = 48;
+pub const MAX_RULE_BITS: u32 = 56;
 /// Of its random word, the lowest bit that rounds a tag.
 const FIRST_OF_TAG: u32 = 16;
 
@@ -34,6 +36,10 @@ pub(crate) struct Sides<'a> {
     pub n_sources: usize,
     /// Whether the source sends values in place of spikes.
     pub is_graded: bool,
+    /// Width of the values of a population that sends them.
+    pub sent: Option<BitWidth>,
+    /// Sources.
+    pub n_pre: usize,
     /// The target.
     pub target: &'a Population,
     /// Width of a weight.
@@ -66,6 +72,10 @@ pub(crate) fn plasticity(
     };
     let pre = traces(&learning.pre, sides.followed[0])?;
     let post = traces(&learning.post, sides.followed[1])?;
+    let gain = match &learning.gain {
+        None => None,
+        Some(gain) => Some(gains(projection, gain, sides)?),
+    };
     let mut sheet = Sheet::default();
     let rules = std::iter::once((&learning.rule, sides.weight_bits, "w", 0)).chain(
         learning
@@ -74,7 +84,11 @@ pub(crate) fn plasticity(
             .map(|tag| (&tag.rule, tag.bits, "t", FIRST_OF_TAG)),
     );
     let rules: Vec<_> = rules.collect();
-    let context = Context { learning, sides };
+    let context = Context {
+        learning,
+        sides,
+        gain: gain.as_ref(),
+    };
     let (mut gates, mut next) = (Vec::new(), Vec::new());
     for (slot, &(rule, bits, _, first)) in rules.iter().enumerate() {
         let sum = context.sum(&mut sheet, projection, rule)?;
@@ -106,6 +120,7 @@ pub(crate) fn plasticity(
         post,
         pre_of: learning.pre_of,
         post_of: learning.post_of,
+        gain,
         rule,
         inputs,
         n_sources: sides.n_sources,
@@ -114,6 +129,33 @@ pub(crate) fn plasticity(
             WeightRounding::Stochastic { seed } => seed,
             WeightRounding::Nearest | WeightRounding::Floor => 1,
         },
+    })
+}
+
+/// The gains of a projection's sources.
+fn gains(
+    projection: &network::Projection,
+    wanted: &spikeloom_ir::learning::Gain,
+    sides: &Sides<'_>,
+) -> Result<Gain, Error> {
+    let name = &projection.name;
+    let Some(arriving) = sides.sent else {
+        return Err(Error::NoCircuit {
+            feature: format!("a gain in projection {name}, whose source sends no graded values,"),
+            advice: "read a population with an `activation:`, or one that integrates spikes",
+        });
+    };
+    if projection.delay > 0 || projection.channel_delays.is_some() {
+        return Err(Error::NoCircuit {
+            feature: format!("a gain of what arrives late, in projection {name},"),
+            advice: "remove its `delay:`",
+        });
+    }
+    gain(wanted, sides.n_pre, arriving).map_err(|(found, help)| Error::Gain {
+        projection: name.clone(),
+        found,
+        help,
+        origin: projection.origin.clone(),
     })
 }
 
@@ -132,6 +174,7 @@ fn gate(product: &Product) -> Gate {
         match name {
             Name::PreSpike => gate.pre.push(RuleInput::PreSpike),
             Name::PreTrace(n) => gate.pre.push(RuleInput::PreTrace(usize::from(n) - 1)),
+            Name::Gain => gate.pre.push(RuleInput::Gain),
             Name::PostSpike => gate.post_spike = true,
             Name::Every(0) => {}
             Name::Every(n) => gate.moments.push(RuleInput::Every(n)),
@@ -238,6 +281,7 @@ impl Sheet {
 struct Context<'a> {
     learning: &'a Learning,
     sides: &'a Sides<'a>,
+    gain: Option<&'a Gain>,
 }
 
 /// Bits behind the point of a rule's sum.
@@ -431,7 +475,11 @@ impl Context<'_> {
         projection: &network::Projection,
         name: Name,
     ) -> Result<(Read, Interval), Error> {
-        let Self { learning, sides } = self;
+        let Self {
+            learning,
+            sides,
+            gain,
+        } = self;
         let missing = |what: String| self.missing(projection, name, what);
         let trace = |n: u8, traces: &[SynapticTrace], read: fn(usize) -> RuleInput| {
             let at = usize::from(n) - 1;
@@ -489,6 +537,10 @@ impl Context<'_> {
                 Ok((Read::Input(input), full(states[at].bits)))
             }
             Name::Flag(_) => Err(missing("give its limits".to_owned())),
+            Name::Gain => match gain {
+                Some(gain) => Ok((Read::Input(RuleInput::Gain), full(gain.value))),
+                None => Err(missing("give `gain: {alpha: 2^-12, bits: 32}`".to_owned())),
+            },
             Name::Reward => Ok((Read::Input(RuleInput::Reward), Interval::new(-1, 1))),
             Name::Every(n) => bit(RuleInput::Every(n)),
             Name::End => bit(RuleInput::End),

@@ -495,6 +495,11 @@ pub fn quantize(
                 Source::Population(_) => p.n_pre,
             },
             is_graded: sends_graded(p.source),
+            sent: match p.source {
+                Source::Input => None,
+                Source::Population(id) => populations[id.0].program.payload_width(),
+            },
+            n_pre: p.n_pre,
             target: &populations[p.target.0],
             // All neurons of a population with plastic projections share a scale.
             unit: reports[p.target.0].units.first().copied().unwrap_or(1.0),

@@ -256,8 +256,9 @@ fn presets_are_what_their_rules_say() {
         ("emstdp", String::new()),
         ("pc", error.to_owned()),
     ];
+    // `rls` learns from graded values, in a test of its own.
     assert_eq!(
-        presets.len(),
+        presets.len() + 1,
         native::Preset::ALL.len(),
         "one is not tested"
     );
@@ -280,6 +281,135 @@ fn presets_are_what_their_rules_say() {
         );
     }
     assert!(n_changed("emstdp", "      y2: {impulse: 2, phase: 2}\n") > 0);
+}
+
+/// A readout of a reservoir whose membrane is its error.
+fn least_squares(gain: &str, n: usize, ticks: usize) -> Network {
+    read(&format!(
+        "format: spikeloom-network/1
+ticks: {ticks}
+input: {{shape: 2, encoding: series, teacher: 1}}
+populations:
+  units: {{shape: {n}, activation: tanh, decay_mem: 0.5}}
+  out: {{shape: 1, decay_mem: 0}}
+projections:
+  - {{from: input, to: units, weights: {{random: 1, scale: 0.5}}, bias: {{random: 2, scale: 0.1}}}}
+  - {{from: units, to: units, delay: 1, weights: {{random: 3, density: 0.5, spectral_radius: 0.9}}}}
+  - from: units
+    to: out
+    weights: 0
+    learning: {{preset: rls, gain: {gain}, step: 0.0009765625}}
+  - {{from: teacher, to: out, weights: -1}}
+output: out
+decoder: membrane-sum
+"
+    ))
+}
+
+/// A series, and what is to be made of it, in 16 bits.
+fn series(ticks: usize, r: &mut Random) -> Vec<u8> {
+    let mut last = [0.0f64; 3];
+    let values = (0..ticks).flat_map(|_| {
+        last = [r.below(20_000) as f64 - 10_000.0, last[0], last[1]];
+        [last[0], 0.6 * last[1] - 0.3 * last[2]]
+    });
+    let bytes = values.flat_map(|value| (value as i16).to_le_bytes());
+    bytes.collect()
+}
+
+/// Every gain and every weight in every tick, over two samples: `P` goes on.
+#[test]
+fn gains_are_those_of_recursive_least_squares() {
+    const TICKS: usize = 150;
+    for (n, gain, bits) in [
+        (6, "{alpha: 2^-12, bits: 32}", 16),
+        (1, "{alpha: 0.25, bits: 20}", 12),
+        (13, "{alpha: 2^-4, bits: 24}", 10),
+        // So narrow that the noise of rounding shows.
+        (9, "{alpha: 2^-3, bits: 16}", 8),
+    ] {
+        let network = least_squares(gain, n, TICKS);
+        let cfg = QuantizeConfig {
+            state_bits: Some(bits),
+            weight_bits: 16,
+            ..QuantizeConfig::default()
+        };
+        let (quantized, report) = quantize(&network, &cfg).unwrap();
+        let mut golden = Golden::new(&quantized).unwrap();
+        let mut projections = network.projections.iter();
+        let at = projections.position(|p| p.learning.is_some()).unwrap();
+        let mut hand = ByHand::new(&network, at, &quantized, report.populations[1].units[0]);
+        // The same in real numbers.
+        let alpha = 2f64.powi(
+            network.projections[at]
+                .learning
+                .as_ref()
+                .unwrap()
+                .gain
+                .unwrap()
+                .alpha_exponent,
+        );
+        let mut p = vec![vec![0.0; n]; n];
+        (0..n).for_each(|i| p[i][i] = 1.0 / alpha);
+        let value = quantized.projections[at]
+            .plasticity
+            .as_ref()
+            .unwrap()
+            .gain
+            .unwrap()
+            .value;
+        let unit = 2f64.powi(i32::try_from(bits).unwrap() - 29);
+        let (mut error, mut size) = (0.0, 0.0);
+        for sample in 0..2 {
+            let bytes = series(TICKS, &mut Random::new(sample + 7));
+            let (_, trace, synapses) = golden.learn_trace(Sample::Values(&bytes), None).unwrap();
+            for (tick, populations) in trace.ticks.iter().enumerate() {
+                let x0: Vec<i128> = populations[0].payloads.iter().map(|&x| x.into()).collect();
+                hand.tick(&Tick {
+                    tick,
+                    reward: 0,
+                    x0: &x0,
+                    y0: &[0],
+                    followed: [&x0, &[0]],
+                    membrane: &populations[1].states[0],
+                    third: &[&populations[1].states[0]],
+                });
+                hand.assert_equal(&synapses[tick][0], &format!("{n} sources, tick {tick}"));
+                let full = 2f64.powi(i32::try_from(bits).unwrap() - 1);
+                let x: Vec<f64> = x0.iter().map(|&x| x as f64 / full).collect();
+                let u: Vec<f64> = (p.iter())
+                    .map(|row| row.iter().zip(&x).map(|(p, x)| p * x).sum())
+                    .collect();
+                let d = 1.0 + u.iter().zip(&x).map(|(u, x)| u * x).sum::<f64>();
+                for i in 0..n {
+                    let found = hand.gains[i] as f64 * unit;
+                    error += (found - u[i] / d).powi(2);
+                    size += (u[i] / d).powi(2);
+                    for j in 0..n {
+                        p[i][j] -= u[i] * u[j] / d;
+                    }
+                }
+            }
+        }
+        let share = (error / size).sqrt();
+        println!("{n} sources, {gain}, {bits} bits: {share:.5} of the gains, {value} bits");
+        assert!(share < if bits > 8 { 0.02 } else { 0.3 }, "{n}: {share}");
+        let after = golden.synapse_trace(ProjectionId(at)).unwrap().weights;
+        assert!(after.iter().any(|&w| w != 0));
+    }
+}
+
+#[test]
+fn gains_that_cannot_be_computed_are_refused() {
+    let error = |text: &Network| quantize(text, &QuantizeConfig::default()).unwrap_err();
+    let few_bits = error(&least_squares("{alpha: 2^-12, bits: 16}", 6, 9));
+    assert!(matches!(few_bits, Error::Gain { .. }), "{few_bits:?}");
+    let many = error(&least_squares("{alpha: 2^-12, bits: 32}", 129, 9));
+    assert!(matches!(many, Error::Gain { .. }), "{many:?}");
+    let spikes = network("      preset: rls\n", 0, 1);
+    assert!(matches!(error(&spikes), Error::NoCircuit { .. }));
+    let none = network("      rule: 2^-4 * k * u0\n", 0, 1);
+    assert!(matches!(error(&none), Error::RuleReads { name, .. } if name == "k"));
 }
 
 /// All bits of a random word decide then.

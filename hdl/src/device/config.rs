@@ -204,6 +204,7 @@ fn engine(
         state_bits: state_bits(core.population),
         column_memory: learning.column_memory,
         post_memory: learning.post_memory,
+        gain_memory: learning.gain_memory.unwrap_or(MemoryKind::Block),
         number,
         others: others.collect(),
         spare: vec![],

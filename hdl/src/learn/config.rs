@@ -5,6 +5,7 @@ use spikeloom_ir::plasticity::{Plasticity, Reads, RuleInput, Traces};
 use spikeloom_ir::{Init, Op, Program, StateVariable, Step, ValueId};
 
 use super::fields::Field;
+use super::gain_unit::GainPlan;
 use super::gates::GatePlan;
 use super::moments::Moment;
 use super::post_side::PostPlan;
@@ -47,6 +48,9 @@ pub struct LearningConfig {
     pub column_memory: MemoryKind,
     /// Where the targets' traces are.
     pub post_memory: MemoryKind,
+    /// Where the gains of the sources are, and what they are computed from; of one without gains it
+    /// means nothing.
+    pub gain_memory: MemoryKind,
     /// Its number among those of its core.
     pub number: usize,
     /// What it reads of other populations, first of those with as many neurons as the target.
@@ -108,6 +112,10 @@ fn low(states: &[usize], state_bits: &[usize], state: usize) -> usize {
 pub(super) struct Plans {
     pub moments: Vec<Moment>,
     pub scan: ScanPlan,
+    /// Of the gains, and which population tells what they are computed from.
+    pub gain: Option<(GainPlan, usize)>,
+    /// The first other population whose neurons the scan follows; those behind it, it follows too.
+    pub first_scanned: usize,
     /// Of the target, then of other populations of as many neurons.
     pub sides: Vec<PostPlan>,
     /// The target's state variables that the rule reads, ascending.
@@ -136,12 +144,27 @@ impl LearningConfig {
     pub(super) fn plans(&self) -> Result<Plans, Error> {
         let p = &self.plasticity;
         let mut moments = Moments(Vec::new());
+        let told = self.others.iter().position(|o| o.reads == Reads::Values);
+        // Only gains may be read of the sources: then only their unit is told values.
+        let first_scanned = match told {
+            Some(told) if !p.reads_arriving() => told + 1,
+            _ => self.n_other_sides(),
+        };
         let others = |reads: Reads| {
-            let others = self.others.iter().skip(self.n_other_sides());
-            others.into_iter().position(|other| other.reads == reads)
+            let mut others = self.others[first_scanned..].iter();
+            others.position(|other| other.reads == reads)
         };
         let (values, followed) = (others(Reads::Values), others(Reads::Spikes));
-        let side = |other: usize| &self.others[self.n_other_sides() + other];
+        let side = |other: usize| &self.others[first_scanned + other];
+        let gain = p.gain.zip(told).map(|(gain, told)| {
+            let plan = GainPlan {
+                gain,
+                n: self.n_pre,
+                arriving_bits: self.others[told].spike_bits,
+                vector_memory: self.gain_memory,
+            };
+            (plan, told)
+        });
         let pre_spikes = followed.map_or(self.pre_spike_bits, |other| side(other).spike_bits);
         let pre = trace_plan(&p.pre, pre_spikes, &mut moments);
         let mut sides = vec![self.own_side(&mut moments)];
@@ -168,8 +191,13 @@ impl LearningConfig {
             traces: TracePlan { moment_bits, ..pre },
             values,
             followed,
-            others: (self.others[self.n_other_sides()..].iter())
+            gain: gain.as_ref().map(|_| self.others.len() - first_scanned),
+            others: (self.others[first_scanned..].iter())
                 .map(|other| (other.spike_bits, other.memory))
+                .chain(
+                    gain.iter()
+                        .map(|(plan, _)| (plan.gain.value.index(), self.gain_memory)),
+                )
                 .collect(),
             gates: vec![],
             first_row: self.first_row,
@@ -182,6 +210,7 @@ impl LearningConfig {
                 pre: (gate.pre.iter())
                     .map(|input| match *input {
                         RuleInput::PreTrace(n) => (scan.trace_low(n), scan.traces.trace_bits[n]),
+                        RuleInput::Gain => (scan.gain_low(), scan.gain_bits()),
                         _ => (0, scan.arriving_bits()),
                     })
                     .collect(),
@@ -194,6 +223,8 @@ impl LearningConfig {
             moments: moments.0,
             takes_reward: reads(RuleInput::Reward),
             draws: p.draws(),
+            gain,
+            first_scanned,
             scan,
             sides,
             states: self.states(),
@@ -285,6 +316,7 @@ impl LearningConfig {
             let (word, low, width, is_signed) = match *input {
                 RuleInput::PreSpike => (0, 0, scan.arriving_bits(), scan.values.is_some()),
                 RuleInput::PreTrace(n) => (0, scan.trace_low(n), scan.traces.trace_bits[n], true),
+                RuleInput::Gain => (0, scan.gain_low(), scan.gain_bits(), true),
                 RuleInput::Every(_) | RuleInput::End => {
                     let at = moments.of(*input).unwrap_or(0);
                     (0, scan.pre_bits() + at, 1, false)

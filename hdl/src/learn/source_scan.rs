@@ -4,11 +4,12 @@ use rust_hdl_core::prelude::*;
 use spikeloom_ir::mapped::MemoryKind;
 
 use super::gates::{GatePlan, Gates};
+use super::reader::LEARNED_BYTES;
 use super::trace_path::{TracePath, TracePlan};
 use crate::core::index_bits;
 use crate::error::Error;
 use crate::leaf::{BitRegister, Pack, Register, RowMemory};
-use crate::width::{DConst, DSignal, SignalType, bit_cast};
+use crate::width::{DConst, DSignal, SignalType, bit_cast, signed_cast};
 
 /// Everything that fixes the sources' side.
 #[derive(Debug, Clone)]
@@ -31,7 +32,9 @@ pub struct ScanPlan {
     /// The traces follow the spikes of another population: number so-and-so of
     /// [`ScanPlan::others`].
     pub followed: Option<usize>,
-    /// Populations of as many neurons as there are sources: width of the number that is kept of
+    /// The rule reads gains: that is number so-and-so of [`ScanPlan::others`].
+    pub gain: Option<usize>,
+    /// Populations of as many neurons as there are sources, or the gains: width of the number that is kept of
     /// each neuron, and where that is.
     pub others: Vec<(usize, MemoryKind)>,
     /// When a source is visited; of the source's word, fields of [`ScanPlan::pre_bits`].
@@ -44,6 +47,9 @@ pub struct ScanPlan {
     pub row_bits: usize,
 }
 
+/// Bits of a number that the host reads at once.
+const LEARNED_BITS: usize = 8 * LEARNED_BYTES;
+
 impl ScanPlan {
     /// Width of what arrives from a source: a number of spikes, or a value.
     pub fn arriving_bits(&self) -> usize {
@@ -51,9 +57,19 @@ impl ScanPlan {
             .map_or(self.spike_bits, |other| self.others[other].0)
     }
 
-    /// Width of what a rule reads of a source: that, and its traces.
+    /// Width of a gain; 0 where there is none.
+    pub fn gain_bits(&self) -> usize {
+        self.gain.map_or(0, |other| self.others[other].0)
+    }
+
+    /// Lowest bit of the gain in what a rule reads of a source.
+    pub fn gain_low(&self) -> usize {
+        self.trace_low(self.traces.trace_bits.len())
+    }
+
+    /// Width of what a rule reads of a source: that, its traces, and its gain.
     pub fn pre_bits(&self) -> usize {
-        self.arriving_bits() + self.traces.trace_bits.iter().sum::<usize>()
+        self.gain_low() + self.gain_bits()
     }
 
     /// Lowest bit of a trace in it.
@@ -78,7 +94,8 @@ impl ScanPlan {
 /// | `take` | in | it is visited |
 /// | `done` | out | no source is left |
 /// | `host_address` | in | source whose traces are wanted, while nothing else happens |
-/// | `traces` | out, signed | its traces, one cycle later |
+/// | `traces` | out, signed | its traces, and its gain where there are gains, one cycle later: the
+///   lowest 16 bits of that, and the others where there are more |
 ///
 /// Protocol: a source a cycle is read; one that is visited waits until the one before it was
 /// taken. So a source is offered in every cycle after `take`, if the sources are open. Behind the
@@ -162,6 +179,16 @@ pub struct SourceScan {
     spike_one: DConst,
     spike_zero: DConst,
     zeros: Vec<DConst>,
+    gain: Vec<DSignal<Local>>,
+    gain_word: DSignal<Local>,
+    gain_rest: DSignal<Local>,
+    no_gain: DConst,
+    gain_low: DSignal<Local>,
+    gain_high: DSignal<Local>,
+    gain_parts: Vec<DSignal<Local>>,
+    no_low: DConst,
+    no_high: DConst,
+    below: DConst,
     _n_behind: usize,
     _n_before: usize,
     _n_silent: usize,
@@ -173,6 +200,13 @@ pub struct SourceScan {
     _n_unfollowed: usize,
     _followed: usize,
     _followed_end: usize,
+    _gain: usize,
+    _gain_end: usize,
+    _gain_trace: usize,
+    _gain_trace_end: usize,
+    _n_high: usize,
+    _low_bits: usize,
+    _high_bits: usize,
     _n_others: usize,
     _source_bits: usize,
 }
@@ -206,9 +240,21 @@ impl SourceScan {
             .collect();
         let core_bits = index_bits(plan.n_core);
         let pre_bits = plan.pre_bits();
+        let gain_bits = plan.gain_bits();
+        let gain = (gain_bits > 0).then(|| SignalType::signed(gain_bits));
+        // The host reads 16 bits at once.
+        let low_bits = gain_bits.min(LEARNED_BITS);
+        let parts = [low_bits, gain_bits - low_bits];
+        let parts = parts.into_iter().filter(|&bits| bits > 0);
+        let parts: Vec<SignalType> = parts.map(SignalType::signed).collect();
+        let mut packed = kept(plan.arriving_bits());
+        packed.extend(gain);
+        let mut shown = traces.clone();
+        shown.extend(&parts);
         let place = |of: Option<usize>| (of.unwrap_or(0), of.map_or(0, |at| at + 1));
         let ((values, values_end), (followed, followed_end)) =
             (place(plan.values), place(plan.followed));
+        let (gain_at, gain_end) = place(plan.gain);
         let end_pre = plan.first_pre + plan.n_pre;
         Ok(Self {
             clock: Signal::default(),
@@ -227,9 +273,23 @@ impl SourceScan {
             take: Signal::default(),
             done: Signal::default(),
             host_address: DSignal::new(bits),
-            traces: DSignal::row(&traces),
+            traces: DSignal::row(&shown),
             memory,
-            pack: Pack::new(&kept(plan.arriving_bits())),
+            pack: Pack::new(&packed),
+            gain: gain.map(DSignal::of).into_iter().collect(),
+            gain_word: DSignal::new(gain_bits.max(1)),
+            gain_rest: DSignal::new(gain_bits.max(1)),
+            no_gain: DConst::new(0, gain_bits.max(1)),
+            gain_low: DSignal::new(low_bits.max(1)),
+            gain_high: DSignal::new((gain_bits - low_bits).max(1)),
+            gain_parts: parts
+                .iter()
+                .skip(1)
+                .map(|&part| DSignal::of(part))
+                .collect(),
+            no_low: DConst::new(0, low_bits.max(1)),
+            no_high: DConst::new(0, (gain_bits - low_bits).max(1)),
+            below: DConst::new(LEARNED_BITS as u64, 6),
             gates: Gates::new(&plan.gates, plan.traces.moment_bits, pre_bits),
             event1: BitRegister::default(),
             event1_index: Register::new(bits),
@@ -275,6 +335,13 @@ impl SourceScan {
             _n_unfollowed: usize::from(plan.followed.is_none()),
             _followed: followed,
             _followed_end: followed_end,
+            _gain: gain_at,
+            _gain_end: gain_end,
+            _gain_trace: traces.len(),
+            _gain_trace_end: traces.len() + usize::from(gain.is_some()),
+            _n_high: parts.len().saturating_sub(1),
+            _low_bits: low_bits.max(1),
+            _high_bits: (gain_bits - low_bits).max(1),
             _n_others: others.len(),
             others,
             _source_bits: bits,
@@ -338,6 +405,26 @@ impl Logic for SourceScan {
             self.pack.lanes[i + 1].next = self.memory.read_data[i + 1].val();
             if self.first.val() {
                 self.pack.lanes[i + 1].next = self.zeros[i].val();
+            }
+        }
+        self.gain_word.next = self.no_gain.val();
+        self.gain_low.next = self.no_low.val();
+        self.gain_high.next = self.no_high.val();
+        for i in self._gain..self._gain_end {
+            self.gain_word.next = self.others[i].read_data[0].val();
+            self.gain[0].next = signed_cast(self.gain_word.val());
+            self.gain_low.next = bit_cast(self.gain_word.val(), self._low_bits);
+        }
+        self.gain_rest.next = self.gain_word.val() >> self.below.val();
+        for i in 0..self._n_high {
+            self.gain_high.next = bit_cast(self.gain_rest.val(), self._high_bits);
+            self.gain_parts[i].next = signed_cast(self.gain_high.val());
+        }
+        for i in self._gain_trace..self._gain_trace_end {
+            self.pack.lanes[i + 1].next = self.gain[0].val();
+            self.traces[i].next = signed_cast(self.gain_low.val());
+            for j in 0..self._n_high {
+                self.traces[i + 1].next = self.gain_parts[j].val();
             }
         }
         self.gates.moments.next = self.moments.val();

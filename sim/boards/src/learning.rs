@@ -39,6 +39,8 @@ pub struct LearningLayout {
     pub has_tags: bool,
     /// Traces of a source.
     pub n_pre_traces: usize,
+    /// Width of a source's gain, which stands behind its traces; 0 where there is none.
+    pub gain_bits: usize,
     /// Traces of a target.
     pub n_post_traces: usize,
 }
@@ -50,7 +52,7 @@ pub struct Synapses {
     pub weights: Vec<i32>,
     /// `[pre][post]`, of the sources that learn; empty where there are none.
     pub tags: Vec<i64>,
-    /// Traces of the sources, `[trace][neuron]`.
+    /// Traces of the sources, and last their gains where there are gains, `[trace][neuron]`.
     pub pre: Vec<Vec<i64>>,
     /// Traces of the targets.
     pub post: Vec<Vec<i64>>,
@@ -84,6 +86,7 @@ impl LearningLayout {
             row_stride: core.row_stride,
             has_tags: plasticity.tag_bits().is_some(),
             n_pre_traces: plasticity.pre.program.states.len(),
+            gain_bits: (plasticity.gain.as_ref()).map_or(0, |gain| gain.value.index()),
             n_post_traces: plasticity.post.program.states.len(),
         })
     }
@@ -182,8 +185,28 @@ impl<T: Transport> Session<T> {
             }
             Ok::<_, Error>(traces)
         };
+        let gain_places = (layout.gain_bits).div_ceil(8 * VALUE_BYTES);
+        // Where no trace is in front of a gain, there is one that stays 0.
+        let n_before = match gain_places {
+            0 => layout.n_pre_traces,
+            _ => layout.n_pre_traces.max(1),
+        };
+        let n_places = n_before + gain_places;
+        let mut pre = traces(Space::pre_traces(core)?, layout.n_pre, n_places)?;
+        pre.drain(layout.n_pre_traces..n_before);
+        if gain_places > 1 {
+            let high = pre.pop().unwrap_or_default();
+            let low = pre.pop().unwrap_or_default();
+            let parts = low.into_iter().zip(high);
+            // The lower half has no sign of its own.
+            pre.push(
+                parts
+                    .map(|(low, high)| (high << 16) | (low & 0xffff))
+                    .collect(),
+            );
+        }
         Ok(Synapses {
-            pre: traces(Space::pre_traces(core)?, layout.n_pre, layout.n_pre_traces)?,
+            pre,
             post: traces(
                 Space::post_traces(core)?,
                 layout.n_post,

@@ -4,6 +4,7 @@ use spikeloom_ir::PopulationId;
 use spikeloom_ir::plasticity::{Gate, Plasticity, RuleInput, TARGETS_A_WORD, Traces};
 use spikeloom_ir::quantized::{Projection, xorshift32};
 
+use crate::gains::Gains;
 use crate::lanes::Lanes;
 use crate::synapses::Synapses;
 
@@ -41,7 +42,8 @@ pub struct LearningCounts {
     pub updates: u64,
     /// Of them, those that changed the weight.
     pub changes: u64,
-    /// Of them, those whose weight or tag did not fit its width.
+    /// Of them, those whose weight or tag did not fit its width; and numbers of the gains' recursion
+    /// that did not.
     pub saturations: u64,
 }
 
@@ -68,6 +70,7 @@ pub(crate) struct Learner {
     rule: Lanes,
     inputs: Vec<RuleInput>,
     gates: Vec<Gate>,
+    gains: Option<Gains>,
     /// The last random word.
     word: u32,
     /// Of the row in work, one for every [`TARGETS_A_WORD`] targets.
@@ -125,6 +128,7 @@ impl Learner {
             rule: Lanes::new(&plasticity.rule, n_post, n_inputs),
             inputs: plasticity.inputs.clone(),
             gates: plasticity.gates.clone(),
+            gains: (plasticity.gain.as_ref()).map(|gain| Gains::new(gain, p.n_pre)),
             word: plasticity.seed,
             words: Vec::new(),
             tags: plasticity.tag_bits().map(|_| vec![0; p.n_pre * n_post]),
@@ -143,14 +147,19 @@ impl Learner {
         self.tags.as_deref().unwrap_or(&[])
     }
 
-    /// Traces of the sources, then of the targets, `[trace][neuron]`.
+    /// Traces of the sources, with their gains last, then of the targets, `[trace][neuron]`.
     pub(crate) fn traces(&self) -> [Vec<Vec<i64>>; 2] {
-        [self.pre.lanes.states(), self.post.lanes.states()]
+        let mut pre = self.pre.lanes.states();
+        pre.extend(self.gains.as_ref().map(|gains| gains.values().to_vec()));
+        [pre, self.post.lanes.states()]
     }
 
     /// Learns from one tick.
     pub(crate) fn tick(&mut self, seen: &Seen<'_>, synapses: &mut Synapses) -> LearningCounts {
         let mut counts = LearningCounts::default();
+        if let Some(gains) = &mut self.gains {
+            counts.saturations = gains.tick(seen.pre);
+        }
         let any_post = seen.post.iter().any(|&n| n != 0);
         let open: Vec<usize> = (0..self.gates.len())
             .filter(|&gate| {
@@ -177,8 +186,14 @@ impl Learner {
         needed.all(|input| match *input {
             RuleInput::PreSpike => seen.pre[pre] != 0,
             RuleInput::PreTrace(n) => self.pre.lanes.value(n, pre) != 0,
+            RuleInput::Gain => self.gain(pre) != 0,
             _ => true,
         })
+    }
+
+    /// The gain of a source in this tick.
+    fn gain(&self, pre: usize) -> i64 {
+        self.gains.as_ref().map_or(0, |gains| gains.values()[pre])
     }
 
     /// What all rows of a tick read alike.
@@ -195,7 +210,10 @@ impl Learner {
                 RuleInput::Reward | RuleInput::Every(_) | RuleInput::End => {
                     rule.fill(at, moment(input, seen));
                 }
-                RuleInput::PreSpike | RuleInput::PreTrace(_) | RuleInput::Random(_) => {}
+                RuleInput::PreSpike
+                | RuleInput::PreTrace(_)
+                | RuleInput::Gain
+                | RuleInput::Random(_) => {}
             }
         }
     }
@@ -217,6 +235,10 @@ impl Learner {
             match input {
                 RuleInput::PreSpike => self.rule.fill(at, seen.pre[pre]),
                 RuleInput::PreTrace(n) => self.rule.fill(at, self.pre.lanes.value(n, pre)),
+                RuleInput::Gain => {
+                    let gain = self.gain(pre);
+                    self.rule.fill(at, gain);
+                }
                 RuleInput::Random(bits) => {
                     let words = self.words.iter().enumerate();
                     let values = words.flat_map(|(n, &word)| {

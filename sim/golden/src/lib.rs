@@ -7,6 +7,7 @@
 #![deny(clippy::as_conversions)]
 
 mod engine;
+mod gains;
 mod lanes;
 mod learner;
 mod model;

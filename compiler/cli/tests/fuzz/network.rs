@@ -123,6 +123,7 @@ fn networks() {
         native::TRACE_KEYS,
         native::TAG_KEYS,
         native::LIMIT_KEYS,
+        native::GAIN_KEYS,
     ];
     let mut words = keys.concat();
     words.extend([

@@ -9,7 +9,7 @@ use spikeloom_ir::learning::{
 };
 use spikeloom_ir::network::{MAX_PHASES, MAX_TICKS, Population};
 
-use super::{Loader, Preset, flags, rule};
+use super::{Loader, Preset, flags, gain, rule};
 use crate::choice::Choice;
 use crate::fields::Entry;
 use crate::yaml::{self, Node, Value};
@@ -17,7 +17,7 @@ use crate::yaml::{self, Node, Value};
 /// All keys of `learning:`.
 pub const LEARNING_KEYS: &[&str] = &[
     "preset", "rule", "tag", "x1", "x2", "y1", "y2", "y3", "x_of", "y_of", "e0", "e1", "e2", "h1",
-    "h2", "h3", "step", "rounding", "seed",
+    "h2", "h3", "gain", "step", "rounding", "seed",
 ];
 /// All keys of a trace.
 pub const TRACE_KEYS: &[&str] = &["decay", "impulse", "ticks", "phase"];
@@ -108,6 +108,7 @@ impl Loader<'_> {
             }
         }
         let flags = self.flags(["h1", "h2", "h3"].map(find).as_slice());
+        let gain = find("gain").map(|entry| self.gain(entry));
         let step = own("step").and_then(|entry| self.reader.positive(entry));
         let rounding = match own("rounding") {
             Some(entry) => self.reader.choice(entry),
@@ -142,6 +143,10 @@ impl Loader<'_> {
             pre_of,
             post_of,
             third,
+            gain: match gain {
+                Some(gain) => Some(gain?),
+                None => None,
+            },
             flags: flags?,
             step: step?,
             rounding: match rounding? {
@@ -383,6 +388,9 @@ pub(super) fn write(learning: &Learning, populations: &[Population]) -> String {
         let owner = owner.map_or(String::new(), |p| format!("{}.", p.name));
         let state = yaml::quoted(&format!("{owner}{}", third.state));
         let _ = writeln!(text, "      e{n}: {state}");
+    }
+    if let Some(gain) = &learning.gain {
+        let _ = writeln!(text, "      gain: {}", gain::write(gain));
     }
     for (n, flag) in (1..).zip(&learning.flags) {
         let _ = writeln!(text, "      h{n}: {}", flags::write(flag));

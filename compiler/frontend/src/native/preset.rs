@@ -16,6 +16,9 @@ pub enum Preset {
     RStdp,
     /// The delta rule of Widrow and Hoff for a readout whose membrane is its error.
     Lms,
+    /// Recursive least squares for a readout whose membrane is its error, which FORCE learning is
+    /// (Sussillo and Abbott, Neuron 63(4), 2009).
+    Rls,
     /// Spike-driven synaptic plasticity: at a spike of the source the weight rises or falls by a
     /// step as the target's membrane and calcium say, and drifts away from 0 (Brader, Senn and
     /// Fusi, Neural Computation 19(11), 2007; in one product each as in Frenkel et al., IEEE TBioCAS
@@ -49,6 +52,11 @@ impl Choice for Preset {
         (Preset::TripletStdp, "triplet-stdp", "triplets of spikes"),
         (Preset::RStdp, "r-stdp", "pairs of spikes and a reward"),
         (Preset::Lms, "lms", "the delta rule, for a readout"),
+        (
+            Preset::Rls,
+            "rls",
+            "recursive least squares (FORCE), for a readout",
+        ),
         (
             Preset::Sdsp,
             "sdsp",
@@ -94,6 +102,11 @@ impl Preset {
                  y1: {decay: 0.9, impulse: 64}\n"
             }
             Preset::Lms => "rule: -2^-16 * e0 * x0\ne0: v_mem\n",
+            Preset::Rls => {
+                "rule: -2^-28 * e0 * k * u0\n\
+                 gain: {alpha: 2^-12, bits: 32}\n\
+                 e0: v_mem\n"
+            }
             Preset::Sdsp => {
                 "rule: h1 * x0 - h2 * x0 + 2^-5 * sgn(w) * u3\n\
                  y1: {decay: 0.9375, impulse: 32}\n\
@@ -154,8 +167,10 @@ mod tests {
             let rule = rule::parse(text("rule").unwrap()).unwrap();
             for factor in rule.products.iter().flat_map(|p| &p.factors) {
                 let read = factor.name().to_string();
-                let is_trace = ["x1", "x2", "y1", "y2", "h1", "h2"].contains(&read.as_str());
-                assert!(!is_trace || text(&read).is_some(), "{name} reads {read}");
+                let key = if read == "k" { "gain" } else { &read };
+                let is_given = ["x1", "x2", "y1", "y2", "h1", "h2", "gain"].contains(&key);
+                let is_there = members.iter().any(|(found, _)| found.text == key);
+                assert!(!is_given || is_there, "{name} reads {read}");
             }
         }
     }

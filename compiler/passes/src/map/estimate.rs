@@ -1,5 +1,6 @@
 //! What to expect: cycles of an event and logic cells.
 
+use spikeloom_ir::gain::Gain;
 use spikeloom_ir::geometry::{Connectivity, Window};
 use spikeloom_ir::mapped::{BlockRules, Core, Limits, Mapped, Memory, MemoryKind, Way};
 use spikeloom_ir::plasticity::Plasticity;
@@ -116,10 +117,17 @@ pub(super) fn idle_tick_cycles(network: &Quantized, mapped: &Mapped) -> u64 {
         let channels = lines.map(|port| wide(port.n_pre));
         let passes = 1 + wide(core.planes.unwrap_or(0));
         // What learns goes through its sources behind its neurons.
-        let learns = core
-            .learning
-            .iter()
-            .map(|learning| wide(network.projections[learning.projection.0].n_pre) + 16);
+        let learns = core.learning.iter().map(|learning| {
+            let p = &network.projections[learning.projection.0];
+            let n = wide(p.n_pre);
+            let has_gains = p
+                .plasticity
+                .as_ref()
+                .is_some_and(|rule| rule.gain.is_some());
+            // Twice through `P`, twice through the sources, and once to divide.
+            let gains = if has_gains { 2 * n * n + 2 * n + 80 } else { 0 };
+            n + 16 + gains
+        });
         let learns: u64 = learns.sum();
         passes * (channels.max().unwrap_or(0).max(neurons) + 16) + learns
     };
@@ -155,7 +163,15 @@ fn engine_cells(plasticity: &Plasticity, lanes: usize) -> u64 {
     let rule = step_bits(&plasticity.rule) * 3 / 2;
     let traces = step_bits(&plasticity.pre.program) + step_bits(&plasticity.post.program);
     let random = if plasticity.draws() { 150 } else { 0 };
-    wide(lanes) * rule + traces * 3 / 2 + random + 400
+    let gains = plasticity.gain.as_ref().map_or(0, gain_cells);
+    wide(lanes) * rule + traces * 3 / 2 + random + gains + 400
+}
+
+/// Logic cells of what computes gains: a multiplier of a number of `P` and 32 bits, its pipeline, and
+/// what cuts its products.
+fn gain_cells(gain: &Gain) -> u64 {
+    let bits = u64::from(gain.covariance.get());
+    bits * 32 + 20 * bits + 600
 }
 
 /// Logic cells of memories. In logic: a flip-flop and half a cell of selection a bit of those that
@@ -181,4 +197,12 @@ pub(super) fn memory_cells(memories: &[Memory], limits: &Limits) -> u64 {
 }
 
 /// How the names of memories end that are written and may be logic.
-const WRITTEN: &[&str] = &["sums", "states", "held", "scores", "columns", "post traces"];
+const WRITTEN: &[&str] = &[
+    "sums",
+    "states",
+    "held",
+    "scores",
+    "columns",
+    "post traces",
+    "gain vectors",
+];

@@ -5,6 +5,7 @@ use spikeloom_ir::mapped::{
     BlockRules, Core, Estimate, Fold, LOGIC_ROWS, Learning, Limits, Mapped, Memory, MemoryKind,
     Port, TABLE_ROWS, Way,
 };
+use spikeloom_ir::plasticity::Reads;
 use spikeloom_ir::quantized::{Encoder, Population, Projection, Source};
 use spikeloom_ir::rows::SumLayout;
 use spikeloom_ir::{Op, PopulationId, Program, ProjectionId, Quantized};
@@ -486,14 +487,34 @@ impl Placer<'_> {
             }
         });
         let others: Vec<Memory> = others.collect();
+        // Values that only the gains read are in their unit alone.
+        let kept = network.followed(p).into_iter().zip(&others);
+        let kept =
+            kept.filter(|(other, _)| other.reads != Reads::Values || plasticity.reads_arriving());
+        let kept: Vec<Memory> = kept.map(|(_, memory)| memory.clone()).collect();
+        let mut gains = Vec::new();
+        if let Some(gain) = &plasticity.gain {
+            let bits = gain.covariance.index();
+            let arriving = network.sent_bits(p.source);
+            for bits in [arriving, bits, bits, gain.value.index()] {
+                gains.push(make.store(name("gain vectors"), p.n_pre, bits));
+            }
+        }
+        let gain_memory = gains.first().map(|memory| memory.kind);
+        if let Some(gain) = &plasticity.gain {
+            let n_rows = p.n_pre * p.n_pre;
+            gains.push(make.block(name("covariance"), n_rows, gain.covariance.index()));
+        }
         let learning = Learning {
             projection,
             column_memory: columns.kind,
             post_memory: post.as_ref().map_or(MemoryKind::Logic, |post| post.kind),
             other_memories: others.iter().map(|memory| memory.kind).collect(),
+            gain_memory,
         };
         self.memories.extend([pre, of_lanes(columns)]);
-        self.memories.extend(post.into_iter().chain(others));
+        self.memories
+            .extend(post.into_iter().chain(kept).chain(gains));
         if let Some(bits) = plasticity.tag_bits() {
             let rows = p.n_pre * part.row_stride(is_spaced);
             let tags = make.block(name("tags"), rows, lanes * bits.index());

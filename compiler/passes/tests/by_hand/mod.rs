@@ -1,6 +1,8 @@
 //! Learning computed from its text, in wide numbers and one synapse after the other.
 
+use spikeloom_fixed::BitWidth;
 use spikeloom_golden::SynapseTrace;
+use spikeloom_ir::gain::Gain;
 use spikeloom_ir::learning::{
     Compared, Factor, Learning, Limits, Name, Rule, SynapticTrace, WeightRounding, Window,
 };
@@ -28,6 +30,10 @@ pub struct ByHand<'a> {
     pub pre: Vec<Vec<i128>>,
     pub post: Vec<Vec<i128>>,
     word: u32,
+    weight_bits: u32,
+    /// How gains are computed, and `P`.
+    gain: Option<(Gain, Vec<Vec<i128>>)>,
+    pub gains: Vec<i128>,
 }
 
 /// What a rule sees of a tick, as the golden model's trace shows it.
@@ -80,7 +86,16 @@ impl<'a> ByHand<'a> {
         let n_pre = projection.n_pre;
         let n_post = quantized.populations[projection.target.0].n_neurons;
         let weight = |pre: usize, post: usize| projection.weights[post * n_pre + pre].into();
+        let gain = projection.plasticity.as_ref().unwrap().gain;
+        let gain = gain.map(|gain| {
+            let start = 1i128 << (gain.covariance.get() - 2);
+            let p = |i: usize| (0..n_pre).map(|j| if i == j { start } else { 0 }).collect();
+            (gain, (0..n_pre).map(p).collect())
+        });
         Self {
+            weight_bits: projection.weight_bits.get(),
+            gain,
+            gains: vec![0; n_pre],
             learning,
             unit,
             ticks: (network.ticks * network.phases) as usize,
@@ -123,6 +138,7 @@ impl<'a> ByHand<'a> {
                 let limits = &self.learning.flags[usize::from(n) - 1].limits;
                 limits.iter().all(|l| self.is_inside(l, now, post)).into()
             }
+            Name::Gain => self.gains[pre],
             Name::Reward => now.reward * i128::from(last),
             Name::Every(n) => i128::from((now.tick + 1).is_multiple_of(1 << n)),
             Name::End => i128::from(last),
@@ -159,9 +175,11 @@ impl<'a> ByHand<'a> {
                     now.tick + 1 == self.ticks
                 }
                 Factor::Value(name) | Factor::Sign(name) => match name {
-                    Name::PreSpike | Name::PreTrace(_) | Name::Every(_) | Name::End => {
-                        self.value(name, now, pre, 0) != 0
-                    }
+                    Name::PreSpike
+                    | Name::PreTrace(_)
+                    | Name::Gain
+                    | Name::Every(_)
+                    | Name::End => self.value(name, now, pre, 0) != 0,
                     _ => true,
                 },
                 _ => true,
@@ -185,7 +203,42 @@ impl<'a> ByHand<'a> {
         (before + rounded).clamp(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
     }
 
+    /// Recursive least squares, as `spikeloom_ir::gain` tells it.
+    fn take_in(&mut self, x: &[i128]) {
+        let Some((gain, p)) = &mut self.gain else {
+            return;
+        };
+        let fit = |value: i128, bits: BitWidth| {
+            let most = (1i128 << (bits.get() - 1)) - 1;
+            value.clamp(-most - 1, most)
+        };
+        let round =
+            |value: i128, shift: u32| (value + (1i128 << (shift - 1))).div_euclid(1 << shift);
+        let n = x.len();
+        let dot = |row: &[i128]| row.iter().zip(x).map(|(a, b)| a * b).sum::<i128>();
+        let u: Vec<i128> = (p.iter())
+            .map(|row| fit(round(dot(row), gain.vector_shift), gain.covariance))
+            .collect();
+        let one = i128::from(gain.one);
+        let r = (one << 30) / (one + dot(&u).max(0));
+        self.gains = (u.iter())
+            .map(|u| fit(round(u * r, gain.value_shift), gain.value))
+            .collect();
+        let v: Vec<i128> = u
+            .iter()
+            .map(|u| fit(round(u * r, 30), gain.covariance))
+            .collect();
+        for a in 0..n {
+            for b in a..n {
+                let next = p[a][b] - round(v[a] * u[b], gain.update_shift) + i128::from(a == b);
+                p[a][b] = fit(next, gain.covariance);
+                p[b][a] = p[a][b];
+            }
+        }
+    }
+
     pub fn tick(&mut self, now: &Tick<'_>) {
+        self.take_in(now.x0);
         for pre in 0..self.n_pre {
             if !self.is_visited(now, pre) {
                 continue;
@@ -198,7 +251,8 @@ impl<'a> ByHand<'a> {
                 let word = self.word.rotate_right(4 * (post % 8) as u32);
                 let rule = &self.learning.rule;
                 let sum = self.sum(rule, now, pre, post);
-                let weight = self.changed(rule, sum, self.weights[pre][post], word, 8);
+                let weight =
+                    self.changed(rule, sum, self.weights[pre][post], word, self.weight_bits);
                 let tag = self.learning.tag.as_ref().map(|tag| {
                     let sum = self.sum(&tag.rule, now, pre, post);
                     let word = word.rotate_right(16);
@@ -233,7 +287,9 @@ impl<'a> ByHand<'a> {
         if self.learning.tag.is_some() {
             assert_eq!(wide(&found.tags), self.tags.concat(), "tags, {what}");
         }
-        for (found, traces) in [(&found.pre, &self.pre), (&found.post, &self.post)] {
+        let mut pre = self.pre.clone();
+        pre.extend(self.gain.as_ref().map(|_| self.gains.clone()));
+        for (found, traces) in [(&found.pre, &pre), (&found.post, &self.post)] {
             let found: Vec<_> = found.iter().map(|values| wide(values)).collect();
             assert_eq!(&found, traces, "traces, {what}");
         }

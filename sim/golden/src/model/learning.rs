@@ -22,7 +22,7 @@ pub struct SynapseTrace {
     pub weights: Vec<i32>,
     /// The tags, `[pre][post]`; empty where there are none.
     pub tags: Vec<i64>,
-    /// Traces of the sources, `[trace][neuron]`.
+    /// Traces of the sources, and last their gains where the rule has them, `[trace][neuron]`.
     pub pre: Vec<Vec<i64>>,
     /// Traces of the targets.
     pub post: Vec<Vec<i64>>,
