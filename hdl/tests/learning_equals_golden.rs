@@ -245,7 +245,7 @@ fn weights_of_graded_values_learn_what_the_golden_model_does() {
             ),
         )
     };
-    let both = "rule: -2^-28 * e0 * k * u0 - 2^-26 * e0 * x0, gain: {alpha: 0.5, bits: 20}, ";
+    let both = "rule: -2^-26 * e0 * k * u0 - 2^-26 * e0 * x0, gain: {alpha: 0.5, bits: 20}, ";
     let again = "  - from: first\n    to: out\n    weights: 0\n    learning: {preset: lms, step: 0.00390625}\n";
     let graded = [
         (readout, 2),

@@ -63,7 +63,10 @@ fn random_learning(r: &mut Random, indent: &str, phases: u64, third: &str) -> St
         let rule = random_rule(r, true);
         lines.push(format!("tag: {{rule: {rule}, bits: {}}}", 4 + r.below(9)));
     }
-    let rounding = pick(r, &["stochastic", "nearest", "floor"]);
+    let rounding = match has_tag {
+        true => pick(r, &["stochastic", "nearest", "floor"]),
+        false => pick(r, &["stochastic", "nearest", "floor", "carried"]),
+    };
     lines.push(format!("rounding: {rounding}"));
     if rounding == "stochastic" {
         lines.push(format!("seed: {}", 1 + r.below(1000)));

@@ -43,7 +43,8 @@ pub struct EpochReport {
     pub updates: u64,
     /// Of them, those that changed the weight.
     pub changes: u64,
-    /// Of them, those whose weight or tag was cut to its width.
+    /// Of them, those whose weight or tag was cut to its width; and numbers that the sources' gains
+    /// follow from, which were.
     pub saturations: u64,
     /// Accuracy of the test samples after it, the weights as they then are.
     pub test_accuracy: Option<f64>,

@@ -16,7 +16,7 @@ pub const MAX_GAIN_SOURCES: usize = 128;
 ///
 /// 1. `u_i = sat(round(sum_j P_ij x_j, vector_shift))`, as wide as a number of `P`;
 /// 2. `d = one + max(0, sum_i u_i x_i)`, and `r = floor(one * 2^30 / d)`;
-/// 3. `v_i = sat(round(u_i r, 30))`, as wide, and the gain `k_i = sat(round(u_i r, value_shift))` of
+/// 3. `v_i = sat(round(u_i r, scale_shift))`, as wide, and the gain `k_i = sat(round(u_i r, value_shift))` of
 ///    `value` bits;
 /// 4. `P_ij = sat(P_ij - round(v_a u_b, update_shift) + [i = j])`, where `a` is the lesser of `i`
 ///    and `j`, and `b` the greater: so `P` stays symmetric.
@@ -33,6 +33,8 @@ pub struct Gain {
     pub vector_shift: u32,
     /// What 1 is in `d`: a power of two above 1.
     pub one: i64,
+    /// Bits that `v` leaves out of a product: its values are smaller than those of `u`, and finer.
+    pub scale_shift: u32,
     /// Width of a gain.
     pub value: BitWidth,
     /// Bits that a gain leaves out.
@@ -47,7 +49,12 @@ impl Gain {
     pub fn fault(&self, n: usize, arriving: BitWidth) -> Option<&'static str> {
         let bits = self.covariance.get();
         let is_power = |value: i64| value > 1 && value.count_ones() == 1;
-        let shifts = [self.vector_shift, self.value_shift, self.update_shift];
+        let shifts = [
+            self.vector_shift,
+            self.scale_shift,
+            self.value_shift,
+            self.update_shift,
+        ];
         if n == 0 || n > MAX_GAIN_SOURCES {
             return Some("gains of so many sources");
         }

@@ -207,9 +207,15 @@ pub enum WeightRounding {
     },
     /// To the nearest step, halves up.
     Nearest,
+    /// To the nearest step, and what that leaves out is kept with the synapse and added to the next
+    /// sum: its lowest bits, [`CARRIED_BITS`] of them, have the tag's place.
+    Carried,
     /// Down.
     Floor,
 }
+
+/// Bits behind the point that [`WeightRounding::Carried`] keeps; further ones are rounded.
+pub const CARRIED_BITS: u32 = 12;
 
 /// A sum of products.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use spikeloom_fixed::{BitWidth, Rounding, dyadic_factor, nearest_integer};
 use spikeloom_ir::gain::Gain;
 use spikeloom_ir::learning::{
-    Compared, Factor, Flag, Learning, MAX_TRACE, Name, Product, Rule, SynapticTrace, ThirdFactor,
-    WeightRounding,
+    CARRIED_BITS, Compared, Factor, Flag, Learning, MAX_TRACE, Name, Product, Rule, SynapticTrace,
+    ThirdFactor, WeightRounding,
 };
 use spikeloom_ir::network::{self, Compare};
 use spikeloom_ir::plasticity::{Gate, Plasticity, RandomBits, RuleInput, Traces};
@@ -16,7 +16,7 @@ use crate::gain::gain;
 use crate::range::{Draft, Interval, analyse};
 
 /// The widest value of a rule.
-pub const MAX_RULE_BITS: u32 = 56;
+pub const MAX_RULE_BITS: u32 = 60;
 /// Of its random word, the lowest bit that rounds a tag.
 const FIRST_OF_TAG: u32 = 16;
 
@@ -38,6 +38,8 @@ pub(crate) struct Sides<'a> {
     pub is_graded: bool,
     /// Width of the values of a population that sends them.
     pub sent: Option<BitWidth>,
+    /// What 1 of such a value stands for.
+    pub sent_unit: f64,
     /// Sources.
     pub n_pre: usize,
     /// The target.
@@ -72,9 +74,9 @@ pub(crate) fn plasticity(
     };
     let pre = traces(&learning.pre, sides.followed[0])?;
     let post = traces(&learning.post, sides.followed[1])?;
-    let gain = match &learning.gain {
+    let gain = match learning.gain {
         None => None,
-        Some(gain) => Some(gains(projection, gain, sides)?),
+        Some(gain) => Some(gains(projection, learning, gain, sides)?),
     };
     let mut sheet = Sheet::default();
     let rules = std::iter::once((&learning.rule, sides.weight_bits, "w", 0)).chain(
@@ -90,9 +92,21 @@ pub(crate) fn plasticity(
         gain: gain.as_ref(),
     };
     let (mut gates, mut next) = (Vec::new(), Vec::new());
+    let carried = match learning.rounding {
+        WeightRounding::Carried => carried_bits(&learning.rule),
+        _ => None,
+    };
+    let mut rest = None;
     for (slot, &(rule, bits, _, first)) in rules.iter().enumerate() {
         let sum = context.sum(&mut sheet, projection, rule)?;
-        let change = context.rounded(&mut sheet, rule, sum, first);
+        let change = match carried {
+            None => context.rounded(&mut sheet, rule, sum, first),
+            Some(bits) => {
+                let (change, kept) = carry(&mut sheet, sum, fraction_bits(rule), bits);
+                rest = Some(kept);
+                change
+            }
+        };
         let before = sheet.read(Read::Kept(slot), full(bits));
         let after = sheet.push(Op::Add(before, change));
         sheet.draft.steps.push((Op::Saturate(after), Some(bits)));
@@ -109,7 +123,15 @@ pub(crate) fn plasticity(
         bits,
         init: Init::Value(0),
     });
-    let states = states.collect();
+    let mut states: Vec<StateVariable> = states.collect();
+    if let (Some(rest), Some(bits)) = (rest, carried) {
+        next.push(rest);
+        states.push(StateVariable {
+            name: "rest".to_owned(),
+            bits,
+            init: Init::Value(0),
+        });
+    }
     let (rule, inputs) = sheet.finish(states, next).map_err(|bits| Error::WideRule {
         projection: name.clone(),
         bits,
@@ -127,7 +149,7 @@ pub(crate) fn plasticity(
         gates,
         seed: match learning.rounding {
             WeightRounding::Stochastic { seed } => seed,
-            WeightRounding::Nearest | WeightRounding::Floor => 1,
+            WeightRounding::Nearest | WeightRounding::Floor | WeightRounding::Carried => 1,
         },
     })
 }
@@ -135,7 +157,8 @@ pub(crate) fn plasticity(
 /// The gains of a projection's sources.
 fn gains(
     projection: &network::Projection,
-    wanted: &spikeloom_ir::learning::Gain,
+    learning: &Learning,
+    wanted: spikeloom_ir::learning::Gain,
     sides: &Sides<'_>,
 ) -> Result<Gain, Error> {
     let name = &projection.name;
@@ -151,7 +174,10 @@ fn gains(
             advice: "remove its `delay:`",
         });
     }
-    gain(wanted, sides.n_pre, arriving).map_err(|(found, help)| Error::Gain {
+    // Powers of two, as the unit of a sum is a step of a weight times one of a value.
+    let left_out = sides.unit / (f64::from(learning.step) * sides.sent_unit);
+    let left_out = nearest_integer(left_out.log2()).unwrap_or(0);
+    gain(&wanted, sides.n_pre, arriving, left_out).map_err(|(found, help)| Error::Gain {
         projection: name.clone(),
         found,
         help,
@@ -288,6 +314,31 @@ struct Context<'a> {
 fn fraction_bits(rule: &Rule) -> u32 {
     let exponents = rule.products.iter().map(|p| p.exponent);
     exponents.min().map_or(0, |e| e.min(0).unsigned_abs())
+}
+
+/// Bits behind the point that a synapse carries on to the next sum; `None` where sums are whole.
+fn carried_bits(rule: &Rule) -> Option<BitWidth> {
+    match fraction_bits(rule).min(CARRIED_BITS) {
+        0 => None,
+        bits => BitWidth::new(bits).ok(),
+    }
+}
+
+/// Whole steps of a sum with so many bits behind the point, after what was carried, and what is
+/// carried on: between a half step less and a half step more, below which it is.
+fn carry(sheet: &mut Sheet, sum: ValueId, fraction: u32, kept: BitWidth) -> (ValueId, ValueId) {
+    let sum = match fraction - kept.get() {
+        0 => sum,
+        more => sheet.push(Op::ShiftRight(sum, more, Rounding::NearestUp)),
+    };
+    let before = sheet.read(Read::Kept(1), full(kept));
+    let all = sheet.push(Op::Add(sum, before));
+    let change = sheet.push(Op::ShiftRight(all, kept.get(), Rounding::NearestUp));
+    let steps = sheet.push(Op::ShiftLeft(change, kept.get()));
+    let rest = sheet.push(Op::Subtract(all, steps));
+    // The range of a difference does not see that its parts belong together.
+    sheet.draft.steps.push((Op::Saturate(rest), Some(kept)));
+    (change, ValueId(sheet.draft.steps.len() - 1))
 }
 
 impl Context<'_> {
@@ -456,7 +507,9 @@ impl Context<'_> {
                 sheet.push(Op::ShiftRight(sum, n_bits, Rounding::Floor))
             }
             WeightRounding::Nearest => sheet.push(Op::ShiftRight(sum, n_bits, Rounding::NearestUp)),
-            WeightRounding::Floor => sheet.push(Op::ShiftRight(sum, n_bits, Rounding::Floor)),
+            WeightRounding::Floor | WeightRounding::Carried => {
+                sheet.push(Op::ShiftRight(sum, n_bits, Rounding::Floor))
+            }
         }
     }
 

@@ -495,6 +495,10 @@ pub fn quantize(
                 Source::Population(_) => p.n_pre,
             },
             is_graded: sends_graded(p.source),
+            sent_unit: match p.source {
+                Source::Input => 1.0,
+                Source::Population(id) => reports[id.0].sent_unit,
+            },
             sent: match p.source {
                 Source::Input => None,
                 Source::Population(id) => populations[id.0].program.payload_width(),

@@ -175,6 +175,7 @@ impl GainUnit {
             covariance,
             one,
             vector_shift,
+            scale_shift,
             value,
             value_shift,
             update_shift,
@@ -187,7 +188,8 @@ impl GainUnit {
         let sum_bits = bits + plan.arriving_bits + index_bits(n) + 1;
         let one_bits = 65 - one.leading_zeros() as usize;
         let divisor_bits = sum_bits.max(one_bits) + 1;
-        let path = arithmetic(bits, value_bits, sum_bits, value_shift, update_shift);
+        let shifts = [scale_shift, value_shift, update_shift];
+        let path = arithmetic(bits, value_bits, sum_bits, shifts);
         let memory = |width: usize, rows: usize| {
             let memory = RowMemory::new(&[SignalType::unsigned(width)], rows)?;
             Ok::<_, Error>(memory.without_collisions())
@@ -292,8 +294,7 @@ fn arithmetic(
     bits: usize,
     value_bits: usize,
     sum_bits: usize,
-    value_shift: u32,
-    update_shift: u32,
+    [scale_shift, value_shift, update_shift]: [u32; 3],
 ) -> DataPathSpec {
     let number = |name: &str, width| DataInput {
         name: name.into(),
@@ -324,8 +325,8 @@ fn arithmetic(
             step(DataOp::Multiply(left, right), wide, 1),
             step(DataOp::Resize(product), sum_bits, 2),
             step(
-                DataOp::ShiftRight(product, RECIPROCAL_BITS, up),
-                shifted(RECIPROCAL_BITS),
+                DataOp::ShiftRight(product, scale_shift, up),
+                shifted(scale_shift),
                 2,
             ),
             step(DataOp::Saturate(ValueId(6)), bits, 2),

@@ -42,6 +42,7 @@ impl Gains {
             covariance: bits,
             one,
             vector_shift,
+            scale_shift,
             value,
             value_shift,
             update_shift,
@@ -65,7 +66,7 @@ impl Gains {
         let reciprocal = i64::try_from(reciprocal).expect("it is one at most");
         for ((u, v), k) in u.iter().zip(v.iter_mut()).zip(&mut self.values) {
             let product = u * reciprocal;
-            *v = cut(rounded(product, RECIPROCAL_BITS), bits);
+            *v = cut(rounded(product, scale_shift), bits);
             *k = cut(rounded(product, value_shift), value);
         }
         for (i, row) in self.covariance.chunks_mut(self.n).enumerate() {

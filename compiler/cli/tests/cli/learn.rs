@@ -252,6 +252,57 @@ fn readouts_of_reservoirs_learn_in_verilog() {
     assert_eq!(lines[3]["learnt"], 6, "{lines}");
 }
 
+/// The same by recursive least squares, which needs no whitening: the rule's unit for the gains, in
+/// Verilog and in the netlist.
+#[test]
+fn readouts_learn_by_least_squares_in_circuits() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = crate::workshop();
+    let own = "learning: {rule: -2^-22 * e0 * x0, e0: v_mem, step: 0.00006103515625}";
+    let text = readout("reservoir");
+    assert!(text.contains(own));
+    workshop.write(
+        "net.yaml",
+        text.replace(own, "learning: {preset: rls, step: 0.0009765625}"),
+    );
+    workshop.succeeds("compile net.yaml --bits 16 --target ulx3s --stop-at netlist -o squares");
+    let lines = workshop.json("verify squares --samples 6 --json");
+    let learnt: Vec<_> = lines.as_array().unwrap()[2..]
+        .iter()
+        .map(|line| &line["learnt"])
+        .collect();
+    assert_eq!(learnt[1..], [6, 4], "{lines}");
+    workshop.write(
+        "none.yaml",
+        text.replace(own, "learning: {preset: rls, gain: {alpha: 0.3}, step: 1}"),
+    );
+    let told = workshop.line("compile none.yaml -o none");
+    assert_eq!(told.code, Some(1));
+    assert!(
+        told.messages().contains("a power of two"),
+        "{}",
+        told.messages()
+    );
+}
+
+/// On Mackey-Glass in one pass, without whitening, which the delta rule does not do in 40.
+#[test]
+fn least_squares_on_line_come_close_to_ridge_regression() {
+    let workshop = crate::workshop();
+    let model = folder().join("../tests/models/reservoirpy-esn-mackey-glass");
+    let example = folder().join("../examples/mackey-glass-rls.yaml");
+    let epochs = workshop.json(&format!(
+        "learn {} --data {m}/train.npz --test {m}/data.npz --bits 16 --state-bits 16 --json",
+        example.display(),
+        m = model.display()
+    ));
+    let nrmse = epochs[0]["test_series"]["nrmse"].as_f64().unwrap();
+    // Ridge regression of the same reservoir: 0.0103; a mean for all ticks: 1.
+    assert!(nrmse < 0.025, "{epochs}");
+}
+
 #[test]
 fn what_cannot_learn_in_a_circuit_is_told() {
     let workshop = crate::workshop();

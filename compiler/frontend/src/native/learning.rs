@@ -33,6 +33,7 @@ const DEFAULT_SEED: u32 = 1;
 enum RoundingChoice {
     Stochastic,
     Nearest,
+    Carried,
     Floor,
 }
 
@@ -44,6 +45,11 @@ impl Choice for RoundingChoice {
             "up or down at random, right on average",
         ),
         (RoundingChoice::Nearest, "nearest", "to the nearest step"),
+        (
+            RoundingChoice::Carried,
+            "carried",
+            "to the nearest step, and the rest is added to the next sum",
+        ),
         (RoundingChoice::Floor, "floor", "down"),
     ];
 }
@@ -110,7 +116,7 @@ impl Loader<'_> {
         let flags = self.flags(["h1", "h2", "h3"].map(find).as_slice());
         let gain = find("gain").map(|entry| self.gain(entry));
         let step = own("step").and_then(|entry| self.reader.positive(entry));
-        let rounding = match own("rounding") {
+        let rounding = match find("rounding") {
             Some(entry) => self.reader.choice(entry),
             None => Some(RoundingChoice::Stochastic),
         };
@@ -120,8 +126,13 @@ impl Loader<'_> {
         };
         // The generator cannot start from 0.
         let seed = seed.map(|seed| seed.wrapping_add(self.more_seed).max(1));
-        if let (Some(entry), Some(RoundingChoice::Nearest | RoundingChoice::Floor)) =
-            (own("seed"), rounding)
+        if let (Some(entry), Some(RoundingChoice::Carried)) = (find("tag"), rounding) {
+            let help = "write `rounding: stochastic`, or leave the tag out";
+            let expected = "left out where the rounding is `carried`, which needs its place";
+            self.reader.bad(entry, expected, help);
+        }
+        if let Some(entry) = own("seed")
+            && rounding.is_some_and(|rounding| rounding != RoundingChoice::Stochastic)
         {
             self.reader.bad(
                 entry,
@@ -152,6 +163,7 @@ impl Loader<'_> {
             rounding: match rounding? {
                 RoundingChoice::Stochastic => WeightRounding::Stochastic { seed: seed? },
                 RoundingChoice::Nearest => WeightRounding::Nearest,
+                RoundingChoice::Carried => WeightRounding::Carried,
                 RoundingChoice::Floor => WeightRounding::Floor,
             },
         })
@@ -401,6 +413,7 @@ pub(super) fn write(learning: &Learning, populations: &[Population]) -> String {
             let _ = writeln!(text, "      rounding: stochastic\n      seed: {seed}");
         }
         WeightRounding::Nearest => text.push_str("      rounding: nearest\n"),
+        WeightRounding::Carried => text.push_str("      rounding: carried\n"),
         WeightRounding::Floor => text.push_str("      rounding: floor\n"),
     }
     text

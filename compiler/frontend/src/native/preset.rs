@@ -103,9 +103,10 @@ impl Preset {
             }
             Preset::Lms => "rule: -2^-16 * e0 * x0\ne0: v_mem\n",
             Preset::Rls => {
-                "rule: -2^-28 * e0 * k * u0\n\
+                "rule: -2^-26 * e0 * k * u0\n\
                  gain: {alpha: 2^-12, bits: 32}\n\
-                 e0: v_mem\n"
+                 e0: v_mem\n\
+                 rounding: carried\n"
             }
             Preset::Sdsp => {
                 "rule: h1 * x0 - h2 * x0 + 2^-5 * sgn(w) * u3\n\

@@ -203,6 +203,24 @@ impl<'a> ByHand<'a> {
         (before + rounded).clamp(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
     }
 
+    /// Whether what is left of a sum is kept with the synapse, and then how many bits of it.
+    fn carried(&self) -> Option<u32> {
+        let exponents = self.learning.rule.products.iter().map(|p| p.exponent);
+        let fraction = exponents.min().unwrap().min(0).unsigned_abs().min(12);
+        (self.learning.rounding == WeightRounding::Carried && fraction > 0).then_some(fraction)
+    }
+
+    /// The weight and what is left, as one number with so many bits behind the point.
+    fn carried_on(&self, sum: i128, pre: usize, post: usize, fraction: u32) -> (i128, i128) {
+        let left_out = 31 - fraction;
+        let sum = (sum + (1 << (left_out - 1))).div_euclid(1 << left_out);
+        let whole = 1i128 << fraction;
+        let all = self.weights[pre][post] * whole + self.tags[pre][post] + sum;
+        let nearest = (all + whole / 2).div_euclid(whole);
+        let most = 1i128 << (self.weight_bits - 1);
+        (nearest.clamp(-most, most - 1), all - nearest * whole)
+    }
+
     /// Recursive least squares, as `spikeloom_ir::gain` tells it.
     fn take_in(&mut self, x: &[i128]) {
         let Some((gain, p)) = &mut self.gain else {
@@ -226,7 +244,7 @@ impl<'a> ByHand<'a> {
             .collect();
         let v: Vec<i128> = u
             .iter()
-            .map(|u| fit(round(u * r, 30), gain.covariance))
+            .map(|u| fit(round(u * r, gain.scale_shift), gain.covariance))
             .collect();
         for a in 0..n {
             for b in a..n {
@@ -251,6 +269,11 @@ impl<'a> ByHand<'a> {
                 let word = self.word.rotate_right(4 * (post % 8) as u32);
                 let rule = &self.learning.rule;
                 let sum = self.sum(rule, now, pre, post);
+                if let Some(fraction) = self.carried() {
+                    let (weight, rest) = self.carried_on(sum, pre, post, fraction);
+                    new.push((weight, Some(rest)));
+                    continue;
+                }
                 let weight =
                     self.changed(rule, sum, self.weights[pre][post], word, self.weight_bits);
                 let tag = self.learning.tag.as_ref().map(|tag| {
@@ -284,7 +307,7 @@ impl<'a> ByHand<'a> {
         let wide = |values: &[i64]| values.iter().map(|&v| v.into()).collect::<Vec<i128>>();
         let found_weights: Vec<i128> = found.weights.iter().map(|&w| w.into()).collect();
         assert_eq!(found_weights, weights, "weights, {what}");
-        if self.learning.tag.is_some() {
+        if self.learning.tag.is_some() || self.carried().is_some() {
             assert_eq!(wide(&found.tags), self.tags.concat(), "tags, {what}");
         }
         let mut pre = self.pre.clone();
