@@ -124,6 +124,7 @@ impl Simulate {
             network: &network,
             quantized: &quantised.network,
             report: &quantised.report,
+            mapped: None,
         };
         self.tell(&simulate_golden(subject, &data, self.until)?, "");
         Ok(())
@@ -189,6 +190,13 @@ fn print(target: &str, summary: &Summary) {
         "synaptic operations a sample",
         format!("{:.0}", summary.synaptic_operations),
     );
+    line(
+        "- with a weight that is not 0",
+        format!("{:.0}", summary.operations_not_0),
+    );
+    if let Some(stored) = summary.operations_stored {
+        line("- of synapses in the circuit", format!("{stored:.0}"));
+    }
     let Some(hardware) = &summary.hardware else {
         return;
     };

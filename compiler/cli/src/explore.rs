@@ -260,6 +260,7 @@ fn width(what: &Exploration<'_>, network: &Network, bits: u32) -> miette::Result
         network,
         quantized: &quantised.network,
         report: &quantised.report,
+        mapped: None,
     };
     let summary = simulate_golden(subject, what.data, None)?;
     let accuracy = match summary.accuracy {

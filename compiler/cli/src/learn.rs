@@ -244,6 +244,7 @@ pub fn learn(
                 network: &normalised,
                 quantized: &quantized,
                 report: learner.report,
+                mapped: None,
             };
             simulate_golden(subject, test, None)
         });

@@ -5,10 +5,10 @@ use std::path::Path;
 use serde::Serialize;
 use spikeloom_bitstreams::{ToolSource, Toolchain};
 use spikeloom_boards::Layout;
-use spikeloom_golden::{Golden, Outcome};
+use spikeloom_golden::{Golden, Operations, Outcome};
 use spikeloom_ir::mapped::{Core, Way};
 use spikeloom_ir::quantized::{Encoder, Source};
-use spikeloom_ir::{Network, Quantized};
+use spikeloom_ir::{Mapped, Network, Quantized};
 use spikeloom_ladder::{Access, DeviceRun, Rung, Verdict, Workload, check_outcomes, wave};
 use spikeloom_passes::QuantizeReport;
 
@@ -34,8 +34,15 @@ pub struct Summary {
     pub input_events: f64,
     /// Spikes of a sample, mean, one entry a population.
     pub spikes: Vec<PopulationSpikes>,
-    /// Synaptic operations of a sample, mean.
+    /// Synaptic operations of a sample, mean: events, each times the neurons that it reaches.
     pub synaptic_operations: f64,
+    /// Of them those whose weight is not 0, mean.
+    pub operations_not_0: f64,
+    /// Of them those whose synapses the circuit of a build folder has: all, but of projections that are
+    /// stored as lists those whose weight is not 0; mean. `None` without a build folder.
+    pub operations_stored: Option<f64>,
+    /// The same over each projection.
+    pub operations: Vec<ProjectionOperations>,
     /// What the circuit's own counters say; `None` for the golden model.
     pub hardware: Option<Hardware>,
     /// How good its outputs are, where samples are time series.
@@ -67,6 +74,8 @@ pub struct Subject<'a> {
     pub quantized: &'a Quantized,
     /// How one became the other.
     pub report: &'a QuantizeReport,
+    /// How a circuit has it, where there is one.
+    pub mapped: Option<&'a Mapped>,
 }
 
 impl<'a> From<&'a Build> for Subject<'a> {
@@ -75,6 +84,7 @@ impl<'a> From<&'a Build> for Subject<'a> {
             network: &build.network,
             quantized: &build.quantized,
             report: &build.report.quantize,
+            mapped: Some(&build.mapped),
         }
     }
 }
@@ -86,6 +96,19 @@ pub struct PopulationSpikes {
     pub population: String,
     /// Spikes of a sample, mean.
     pub spikes: f64,
+}
+
+/// Synaptic operations over one projection.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProjectionOperations {
+    /// Its name.
+    pub projection: String,
+    /// All of a sample, mean.
+    pub all: f64,
+    /// Those whose weight is not 0.
+    pub not_0: f64,
+    /// Those whose synapses the circuit has; `None` without a build folder.
+    pub stored: Option<f64>,
 }
 
 /// What the circuit's counters say.
@@ -297,6 +320,18 @@ fn summary(
         population: population.name.clone(),
         spikes: mean(&|o| o.spikes[p]),
     });
+    let projections = subject.quantized.projections.iter().enumerate();
+    let operations = projections.map(|(number, p)| {
+        let way = subject.mapped.map(|mapped| way_of(mapped, number));
+        ProjectionOperations {
+            projection: p.name.clone(),
+            all: mean(&|o| o.operations[number].all),
+            not_0: mean(&|o| o.operations[number].not_0),
+            stored: way.map(|way| mean(&|o| stored(o.operations[number], way))),
+        }
+    });
+    let operations: Vec<_> = operations.collect();
+    let sum = |of: fn(&ProjectionOperations) -> Option<f64>| operations.iter().map(of).sum();
     let series = match subject.quantized.input.encoder {
         Encoder::Series => Some(series_score(
             subject.network,
@@ -314,6 +349,9 @@ fn summary(
         input_events: mean(&|o| o.input_events),
         spikes: spikes.collect(),
         synaptic_operations: mean(&|o| o.synaptic_operations),
+        operations_not_0: mean(&|o| o.operations.iter().map(|own| own.not_0).sum()),
+        operations_stored: subject.mapped.and_then(|_| sum(|own| own.stored)),
+        operations,
         hardware: None,
         series,
         classes,
@@ -351,10 +389,8 @@ pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Option<
             let operations = match circuit.len() {
                 1 => events * synapses_of_an_event(build, core, outcomes),
                 _ => {
-                    let targets = circuit.iter().map(|core| core.population.0);
-                    let of_target =
-                        |t: usize| outcomes.iter().map(|o| o.operations_into[t]).sum::<u64>();
-                    targets.map(of_target).sum::<u64>() as f64
+                    let cores = circuit.iter();
+                    cores.map(|core| stored_into(core, outcomes)).sum::<u64>() as f64
                 }
             };
             CoreUse {
@@ -375,25 +411,45 @@ pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Option<
     })
 }
 
+/// How the events of a projection find their weights.
+fn way_of(mapped: &Mapped, projection: usize) -> Way {
+    let ways = mapped
+        .cores
+        .iter()
+        .flat_map(|core| core.projections.iter().zip(&core.ways));
+    let mut own = ways.filter(|(id, _)| id.0 == projection);
+    own.next().map_or(Way::Dense, |(_, way)| *way)
+}
+
+/// Those of the golden model's operations whose synapses a circuit has.
+fn stored(operations: Operations, way: Way) -> u64 {
+    match way {
+        Way::Listed => operations.not_0,
+        Way::Dense | Way::Plane => operations.all,
+    }
+}
+
+/// The same over all projections into a core.
+fn stored_into(core: &Core, outcomes: &[Outcome]) -> u64 {
+    let ways = || core.projections.iter().zip(&core.ways);
+    let of_sample = |o: &Outcome| {
+        let operations = ways().map(|(id, &way)| stored(o.operations[id.0], way));
+        operations.sum::<u64>()
+    };
+    outcomes.iter().map(of_sample).sum()
+}
+
 /// Mean number of synapses that an event visits in a core.
 fn synapses_of_an_event(build: &Build, core: &Core, outcomes: &[Outcome]) -> f64 {
-    let target = core.population.0;
     if core.is_dense() {
-        return build.quantized.populations[target].n_neurons as f64;
+        return build.quantized.populations[core.population.0].n_neurons as f64;
     }
     let sum = |value: &dyn Fn(&Outcome) -> u64| outcomes.iter().map(value).sum::<u64>() as f64;
-    let (mut events, mut skipped) = (0.0, 0.0);
-    for (p, way) in core.incoming(&build.quantized) {
-        let sent = sum(&|o| match p.source {
+    let sent = core.incoming(&build.quantized).map(|(p, _)| {
+        sum(&|o| match p.source {
             Source::Input => o.input_events,
             Source::Population(id) => o.spikes[id.0],
-        });
-        events += sent;
-        if way == Way::Listed {
-            // The golden model visits weights of 0 too.
-            let n_zero = p.weights.iter().filter(|&&w| w == 0).count() as f64;
-            skipped += sent * n_zero / p.n_pre.max(1) as f64;
-        }
-    }
-    (sum(&|o| o.operations_into[target]) - skipped) / events.max(1.0)
+        })
+    });
+    stored_into(core, outcomes) as f64 / sent.sum::<f64>().max(1.0)
 }

@@ -403,6 +403,7 @@ fn golden_of(
         network,
         quantized,
         report,
+        mapped: None,
     };
     simulate_golden(subject, data, None)
 }

@@ -250,8 +250,7 @@ impl Learner {
                 _ => {}
             }
         }
-        let row = synapses.row_mut(pre);
-        let weights = row.iter().map(|&w| i64::from(w));
+        let weights = synapses.row(pre).iter().map(|&w| i64::from(w));
         self.rule.set_state(0, weights);
         let own = pre * self.n_post..(pre + 1) * self.n_post;
         if let Some(tags) = &self.tags {
@@ -263,11 +262,10 @@ impl Learner {
         let saturated = self.saturations.iter().filter(|&&n| n > 0).count();
         counts.saturations += crate::model::count(saturated);
         counts.updates += crate::model::count(self.n_post);
-        for (weight, new) in row.iter_mut().zip(self.rule.state(0)) {
-            let new = i16::try_from(new).expect("the rule's widths were checked");
-            counts.changes += u64::from(*weight != new);
-            *weight = new;
-        }
+        let narrow = |new: i64| i16::try_from(new).expect("the rule's widths were checked");
+        let pairs = synapses.row(pre).iter().zip(self.rule.state(0).map(narrow));
+        counts.changes += crate::model::count(pairs.filter(|(old, new)| *old != new).count());
+        synapses.set_row(pre, self.rule.state(0).map(narrow));
         if let Some(tags) = &mut self.tags {
             for (tag, new) in tags[own].iter_mut().zip(self.rule.state(1)) {
                 *tag = new;

@@ -20,3 +20,4 @@ pub use model::{
     Activity, Golden, Learnt, Outcome, PopulationActivity, PopulationTrace, Sample, SampleError,
     SynapseTrace, Trace,
 };
+pub use synapses::Operations;

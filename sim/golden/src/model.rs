@@ -5,7 +5,7 @@ use spikeloom_ir::{Op, PopulationId, Program, Quantized, QuantizedError};
 
 use crate::engine::{Engine, append_indices};
 use crate::learner::Learner;
-use crate::synapses::{ChannelDelays, Synapses};
+use crate::synapses::{ChannelDelays, Operations, Synapses};
 
 /// What a sample came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,15 @@ pub struct Outcome {
     pub input_events: u64,
     /// Weights read and added: events times the target's neurons, over all projections.
     pub synaptic_operations: u64,
-    /// The same into each population.
-    pub operations_into: Vec<u64>,
+    /// The same over each projection, and how many of them are of weights that are not 0.
+    pub operations: Vec<Operations>,
+}
+
+impl Outcome {
+    fn count(&mut self, projection: usize, operations: Operations) {
+        self.synaptic_operations += operations.all;
+        self.operations[projection].add(operations);
+    }
 }
 
 /// Everything that a sample did, tick by tick.
@@ -316,7 +323,7 @@ impl Golden {
             spikes: vec![0; self.engines.len()],
             input_events: 0,
             synaptic_operations: 0,
-            operations_into: vec![0; self.engines.len()],
+            operations: vec![Operations::default(); self.synapses.len()],
         };
         if let (Sample::Values(values), Encoder::Direct) = (sample, &self.encoder) {
             let first = if self.is_silenced {
@@ -390,28 +397,24 @@ impl Golden {
 
     /// Fills the held accumulators, once a sample.
     fn accumulate_values(&mut self, values: &[u8], outcome: &mut Outcome) {
-        let n_events = values.iter().filter(|&&v| v != 0).count();
-        for s in self.synapses.iter().filter(|s| s.source == Source::Input) {
-            let operations = match (&mut self.accumulators[s.target], &s.paths) {
-                (Sums::Narrow(sums), None) => {
-                    s.add_values(values, &mut sums[s.accumulator]);
-                    count(n_events * s.n_post)
-                }
+        let events = || values.iter().enumerate().filter(|(_, v)| **v != 0);
+        for (number, s) in self.synapses.iter().enumerate() {
+            if s.source != Source::Input {
+                continue;
+            }
+            match (&mut self.accumulators[s.target], &s.paths) {
+                (Sums::Narrow(sums), None) => s.add_values(values, &mut sums[s.accumulator]),
                 (Sums::Narrow(sums), Some(paths)) => {
-                    paths.add_values(values, &mut sums[s.accumulator])
+                    paths.add_values(values, &mut sums[s.accumulator]);
                 }
                 (Sums::Wide(sums), _) => {
                     let sums = &mut sums[s.accumulator];
-                    let events = values.iter().enumerate().filter(|(_, v)| **v != 0);
-                    events
-                        .map(|(at, &value)| s.add_graded(at, value.into(), sums))
-                        .sum()
+                    events().for_each(|(at, &value)| s.add_graded(at, value.into(), sums));
                 }
-            };
-            outcome.synaptic_operations += operations;
-            outcome.operations_into[s.target] += operations;
+            }
+            outcome.count(number, events().map(|(at, _)| s.operations(at)).sum());
         }
-        outcome.input_events += count(n_events);
+        outcome.input_events += count(events().count());
     }
 
     /// Writes the input's events of a tick into its history.
@@ -484,11 +487,10 @@ impl Golden {
     /// Sums what arrives at population `p` in this tick.
     fn accumulate_events(&mut self, p: usize, tick: usize, outcome: &mut Outcome) {
         self.accumulators[p].clear(&self.hold[p]);
-        for s in self
-            .synapses
-            .iter()
-            .filter(|s| s.target == p && s.delay <= tick)
-        {
+        for (number, s) in self.synapses.iter().enumerate() {
+            if s.target != p || s.delay > tick {
+                continue;
+            }
             let sent = |then: usize| match s.source {
                 Source::Input => &self.input_history[then % self.history.len()],
                 Source::Population(id) => &self.history[then % self.history.len()][id.0],
@@ -507,29 +509,28 @@ impl Golden {
                     &gathered
                 }
             };
-            let operations = match (&mut self.accumulators[p], &s.paths) {
-                (Sums::Narrow(sums), None) => {
-                    s.add_events(events, &mut sums[s.accumulator]);
-                    count(events.len() * s.n_post)
-                }
+            let mut operations: Operations = {
+                let events = events.iter();
+                events.map(|&event| s.operations(index(event))).sum()
+            };
+            match (&mut self.accumulators[p], &s.paths) {
+                (Sums::Narrow(sums), None) => s.add_events(events, &mut sums[s.accumulator]),
                 (Sums::Narrow(sums), Some(paths)) => {
-                    paths.add_events(events, &mut sums[s.accumulator])
+                    paths.add_events(events, &mut sums[s.accumulator]);
                 }
                 (Sums::Wide(sums), _) => {
                     let sums = &mut sums[s.accumulator];
-                    let spikes = events.iter();
-                    let spikes: u64 = spikes
-                        .map(|&at| s.add_graded(index(at), s.spike, sums))
-                        .sum();
+                    for &event in events {
+                        s.add_graded(index(event), s.spike, sums);
+                    }
                     let sent = |then: usize| match s.source {
                         Source::Input => &self.series[then % self.series.len()],
                         Source::Population(id) => &self.payloads[then % self.series.len()][id.0],
                     };
-                    spikes + add_payloads(s, then, sent, sums)
+                    operations.add(add_payloads(s, then, sent, sums));
                 }
-            };
-            outcome.synaptic_operations += operations;
-            outcome.operations_into[p] += operations;
+            }
+            outcome.count(number, operations);
         }
     }
 
@@ -597,12 +598,13 @@ fn add_payloads<'a>(
     then: usize,
     sent: impl Fn(usize) -> &'a Vec<i32>,
     sums: &mut [i64],
-) -> u64 {
-    let mut operations = 0;
+) -> Operations {
+    let mut operations = Operations::default();
     let mut add = |values: &[i32], arrives: &dyn Fn(usize) -> bool| {
         for (at, &value) in values.iter().enumerate() {
             if value != 0 && arrives(at) {
-                operations += s.add_graded(at, value.into(), sums);
+                s.add_graded(at, value.into(), sums);
+                operations.add(s.operations(at));
             }
         }
     };

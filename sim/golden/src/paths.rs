@@ -5,7 +5,8 @@ use std::ops::{AddAssign, Mul};
 use spikeloom_ir::geometry::{Connectivity, Convolution, Pooling};
 use spikeloom_ir::quantized::Projection;
 
-use crate::model::index;
+use crate::model::{count, index};
+use crate::synapses::Operations;
 
 /// For each source the runs of neurons that its events reach.
 #[derive(Debug, Clone)]
@@ -71,23 +72,35 @@ impl Paths {
         }
     }
 
-    /// Adds every event's weights to `sums`; returns the number of synapses visited.
-    pub(crate) fn add_events(&self, events: &[u32], sums: &mut [i32]) -> u64 {
-        events
-            .iter()
-            .map(|&event| self.add(index(event), 1i32, sums))
-            .sum()
+    /// Adds every event's weights to `sums`.
+    pub(crate) fn add_events(&self, events: &[u32], sums: &mut [i32]) {
+        for &event in events {
+            self.add(index(event), 1i32, sums);
+        }
     }
 
-    /// Adds `weight * value` for every value; returns the number of synapses visited.
-    pub(crate) fn add_values(&self, values: &[u8], sums: &mut [i32]) -> u64 {
+    /// Adds `weight * value` for every value.
+    pub(crate) fn add_values(&self, values: &[u8], sums: &mut [i32]) {
         let values = values.iter().enumerate().filter(|&(_, &value)| value != 0);
-        values
-            .map(|(at, &value)| self.add(at, i32::from(value), sums))
-            .sum()
+        for (at, &value) in values {
+            self.add(at, i32::from(value), sums);
+        }
     }
 
-    pub(crate) fn add<S>(&self, source: usize, value: S, sums: &mut [S]) -> u64
+    /// What an event of a source takes.
+    pub(crate) fn operations(&self, source: usize) -> Operations {
+        let runs = &self.runs[self.first[source]..self.first[source + 1]];
+        let of_run = |&(weight, _): &(u32, u32)| {
+            let weights = &self.weights[index(weight)..][..self.run];
+            Operations {
+                all: count(self.run),
+                not_0: count(weights.iter().filter(|&&weight| weight != 0).count()),
+            }
+        };
+        runs.iter().map(of_run).sum()
+    }
+
+    pub(crate) fn add<S>(&self, source: usize, value: S, sums: &mut [S])
     where
         S: Copy + From<i16> + Mul<Output = S> + AddAssign,
     {
@@ -99,7 +112,6 @@ impl Paths {
                 *sum += S::from(weight) * value;
             }
         }
-        u64::try_from(runs.len() * self.run).expect("usize has at most 64 bits")
     }
 }
 

@@ -1,8 +1,11 @@
 //! The synapses of one projection, laid out for the speed of adding rows.
 
+use std::iter::Sum;
+
 use spikeloom_ir::geometry::Connectivity;
 use spikeloom_ir::quantized::{Projection, Source};
 
+use crate::model::count;
 use crate::paths::Paths;
 
 /// Columns of the wide tile: as many 16-bit sums as eight 128-bit registers hold.
@@ -34,6 +37,31 @@ impl ChannelDelays {
     }
 }
 
+/// Weights that are read and added, one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Operations {
+    /// All: as many as an event reaches neurons.
+    pub all: u64,
+    /// Those whose weight is not 0: as many as are there where synapses are stored as lists.
+    pub not_0: u64,
+}
+
+impl Operations {
+    /// Adds others.
+    pub fn add(&mut self, other: Self) {
+        self.all += other.all;
+        self.not_0 += other.not_0;
+    }
+}
+
+impl Sum for Operations {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        let mut sum = Self::default();
+        all.for_each(|other| sum.add(other));
+        sum
+    }
+}
+
 /// All synapses of a projection.
 #[derive(Debug, Clone)]
 pub(crate) struct Synapses {
@@ -51,6 +79,8 @@ pub(crate) struct Synapses {
     /// `[pre][post]`, so that one event reads one contiguous row; `stride` entries a row.
     rows: Vec<i16>,
     stride: usize,
+    /// What an event of each source takes.
+    operations: Vec<Operations>,
     /// This many weights sum up within 16 bits, whatever they are.
     block: usize,
 }
@@ -71,6 +101,16 @@ impl Synapses {
                 row[post] = i16::try_from(w).expect("weights have at most 16 bits");
             }
         }
+        let paths = (!plain).then(|| Paths::new(projection, n_post));
+        let operations = match &paths {
+            Some(paths) => (0..projection.n_pre)
+                .map(|at| paths.operations(at))
+                .collect(),
+            None => rows
+                .chunks_exact(stride.max(1))
+                .map(|row| of_row(row, n_post))
+                .collect(),
+        };
         Self {
             source: projection.source,
             target: projection.target.0,
@@ -79,9 +119,10 @@ impl Synapses {
             spike: 1 << projection.spike_shift,
             extra: projection.channel_delays.as_deref().map(ChannelDelays::new),
             n_post,
-            paths: (!plain).then(|| Paths::new(projection, n_post)),
+            paths,
             rows,
             stride,
+            operations,
             // 2^(16 - b) weights of b bits lie in [-2^15, 2^15 - 2^(16 - b)].
             block: 1 << (16 - projection.weight_bits.get()),
         }
@@ -93,8 +134,22 @@ impl Synapses {
     }
 
     /// The weights of one source.
-    pub(crate) fn row_mut(&mut self, source: usize) -> &mut [i16] {
-        &mut self.rows[source * self.stride..][..self.n_post]
+    pub(crate) fn row(&self, source: usize) -> &[i16] {
+        &self.rows[source * self.stride..][..self.n_post]
+    }
+
+    /// Gives one source other weights, one a target.
+    pub(crate) fn set_row(&mut self, source: usize, weights: impl Iterator<Item = i16>) {
+        let row = &mut self.rows[source * self.stride..][..self.stride];
+        for (own, weight) in row[..self.n_post].iter_mut().zip(weights) {
+            *own = weight;
+        }
+        self.operations[source] = of_row(row, self.n_post);
+    }
+
+    /// What an event of a source takes.
+    pub(crate) fn operations(&self, source: usize) -> Operations {
+        self.operations[source]
     }
 
     /// The weights, `[post][pre]`.
@@ -116,16 +171,15 @@ impl Synapses {
         }
     }
 
-    /// Adds `weight * value` for one source to wide sums; returns the number of synapses visited.
-    pub(crate) fn add_graded(&self, source: usize, value: i64, sums: &mut [i64]) -> u64 {
+    /// Adds `weight * value` for one source to wide sums.
+    pub(crate) fn add_graded(&self, source: usize, value: i64, sums: &mut [i64]) {
         if let Some(paths) = &self.paths {
-            return paths.add(source, value, sums);
+            paths.add(source, value, sums);
+            return;
         }
-        let row = &self.rows[source * self.stride..][..self.n_post];
-        for (sum, &weight) in sums.iter_mut().zip(row) {
+        for (sum, &weight) in sums.iter_mut().zip(self.row(source)) {
             *sum += i64::from(weight) * value;
         }
-        u64::try_from(self.n_post).expect("usize has at most 64 bits")
     }
 
     /// Adds the row of every event to `sums`.
@@ -159,5 +213,13 @@ impl Synapses {
         for (sum, partial) in sums[column..].iter_mut().zip(tile) {
             *sum += i32::from(partial);
         }
+    }
+}
+
+/// What an event takes whose source has these weights, padded with zeros.
+fn of_row(row: &[i16], n_post: usize) -> Operations {
+    Operations {
+        all: count(n_post),
+        not_0: count(row.iter().filter(|&&weight| weight != 0).count()),
     }
 }

@@ -8,7 +8,7 @@
 
 use proptest::prelude::*;
 use spikeloom_fixed::{BitWidth, Rounding};
-use spikeloom_golden::{Golden, Sample};
+use spikeloom_golden::{Golden, Operations, Sample};
 use spikeloom_ir::coding::Delta;
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Pooling, Window};
 use spikeloom_ir::network::Compare;
@@ -31,7 +31,8 @@ struct Run {
     class: usize,
     spikes: Vec<u64>,
     input_events: u64,
-    synaptic_operations: u64,
+    /// One entry a projection.
+    operations: Vec<Operations>,
 }
 
 fn divide(value: i128, bits: u32, rounding: Rounding) -> i128 {
@@ -226,7 +227,7 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
         class: 0,
         spikes: vec![0; network.populations.len()],
         input_events: (first.len() + inputs.iter().map(Vec::len).sum::<usize>()) as u64,
-        synaptic_operations: 0,
+        operations: vec![Operations::default(); network.projections.len()],
     };
     let mut held: Vec<Vec<Vec<i128>>> = Vec::new();
     let mut states: Vec<Vec<Vec<i128>>> = Vec::new();
@@ -249,8 +250,8 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
         );
     }
     // Adds the events of a projection to one accumulator.
-    let add = |p: &Projection, events: &[(usize, i128)], sums: &mut [i128]| -> u64 {
-        let mut visited = 0;
+    let add = |p: &Projection, events: &[(usize, i128)], sums: &mut [i128]| {
+        let mut visited = Operations::default();
         for &(pre, payload) in events {
             let mut elements = vec![pre];
             for pooling in &p.pooling {
@@ -260,26 +261,26 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
                 for (post, sum) in sums.iter_mut().enumerate() {
                     if let Some(weight) = weight_between(p, element, post) {
                         *sum += weight * payload * (1i128 << p.spike_shift);
-                        visited += 1;
+                        visited.all += 1;
+                        visited.not_0 += u64::from(weight != 0);
                     }
                 }
             }
         }
         visited
     };
-    for p in network
-        .projections
-        .iter()
-        .filter(|p| p.source == Source::Input)
-    {
-        let sums = &mut held[p.target.0][p.accumulator];
-        run.synaptic_operations += add(p, &first, sums);
+    for (p, operations) in network.projections.iter().zip(&mut run.operations) {
+        if p.source == Source::Input {
+            let sums = &mut held[p.target.0][p.accumulator];
+            operations.add(add(p, &first, sums));
+        }
     }
     for tick in 0..inputs.len() {
         let mut now: Vec<Activity> = Vec::new();
         for (id, population) in network.populations.iter().enumerate() {
             let mut sums = held[id].clone();
-            for p in network.projections.iter().filter(|p| p.target.0 == id) {
+            let projections = network.projections.iter().enumerate();
+            for (number, p) in projections.filter(|(_, p)| p.target.0 == id) {
                 let spikes = |activity: &Activity| -> Vec<(usize, i128)> {
                     let spikes = activity.1.iter().map(|&n| (n as usize, 1));
                     let sent = activity.2.iter().copied().enumerate();
@@ -297,7 +298,7 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
                         Source::Population(source) => spikes(&run.ticks[then][source.0]),
                     };
                     events.retain(|(pre, _)| *pre == channel);
-                    run.synaptic_operations += add(p, &events, &mut sums[p.accumulator]);
+                    run.operations[number].add(add(p, &events, &mut sums[p.accumulator]));
                 }
             }
             let mut fired = Vec::new();
@@ -373,7 +374,9 @@ fn check(network: &Quantized, sample: Sample<'_>) {
         assert_eq!(outcome.class, expected.class);
         assert_eq!(outcome.spikes, expected.spikes);
         assert_eq!(outcome.input_events, expected.input_events);
-        assert_eq!(outcome.synaptic_operations, expected.synaptic_operations);
+        assert_eq!(outcome.operations, expected.operations);
+        let all: u64 = expected.operations.iter().map(|o| o.all).sum();
+        assert_eq!(outcome.synaptic_operations, all);
         assert_eq!(golden.find_overflow(sample).unwrap(), None, "{network}");
         assert_eq!(golden.run(sample).unwrap(), outcome);
     }

@@ -122,6 +122,10 @@ pub struct BeanIntegers {
     pub weights: usize,
     /// Those that are not 0.
     pub weights_not_0: usize,
+    /// Synaptic operations of a test sample, mean: events, each times the neurons that it reaches.
+    pub operations: f64,
+    /// Of them those whose weight is not 0.
+    pub operations_not_0: f64,
 }
 
 /// A trained network of one trial.
@@ -388,9 +392,11 @@ impl Task<'_> {
             return Ok(None);
         };
         let weights = || quantized.projections.iter().flat_map(|p| &p.weights);
-        let found = golden(network, &cfg, &self.test)?.accuracy;
+        let found = golden(network, &cfg, &self.test)?;
         Ok(Some(BeanIntegers {
-            accuracy: found.expect("the data have labels"),
+            accuracy: found.accuracy.expect("the data have labels"),
+            operations: found.synaptic_operations,
+            operations_not_0: found.operations_not_0,
             weights: weights().count(),
             weights_not_0: weights().filter(|w| **w != 0).count(),
         }))
@@ -416,7 +422,7 @@ impl BeanResults {
     }
 
     fn table(&self, network: &BeanNetwork) -> Table {
-        const COLUMNS: [&str; 7] = [
+        const COLUMNS: [&str; 8] = [
             "strength",
             "accuracy",
             "gain",
@@ -424,7 +430,12 @@ impl BeanResults {
             "pruned",
             "purity",
             "alike - unlike",
+            "operations",
         ];
+        let operations = |own: &BeanVariant| match &own.integers {
+            Some(integers) => format!("{:.0}", integers.operations_not_0),
+            None => "-".to_owned(),
+        };
         let row = |own: &BeanVariant| {
             let (mean, deviation) = (&own.mean, &own.deviation);
             let cells = vec![
@@ -435,13 +446,16 @@ impl BeanResults {
                 Entry::Share(mean.pruned_accuracy, Some(deviation.pruned_accuracy)),
                 Entry::Share(mean.purity, Some(deviation.purity)),
                 Entry::Number(mean.correlation_of_alike - mean.correlation_of_unlike, None),
+                Entry::Text(operations(own)),
             ];
             (own.variant.name().to_owned(), cells)
         };
         Table {
             title: format!(
                 "{}; training samples: {}, validation samples: {}, test samples: {}; mean and \
-                 standard deviation of the trials, of the gain its standard error",
+                 standard deviation of the trials, of the gain its standard error; operations: \
+                 synapses that a test sample visits in the first trial's pruned network, as integers \
+                 that are not 0",
                 network.network, self.train_samples, self.validation_samples, self.test_samples
             ),
             rows_are: "variant",

@@ -57,6 +57,68 @@ fn results_are_told_to_people_and_to_scripts() {
     assert_eq!(few["classes"][2], json["classes"][2]);
 }
 
+/// Three of four synapses of `sparse` are 0, and none of `dense`; in the circuit both may be lists.
+#[test]
+fn operations_are_those_of_the_synapses_that_there_are() {
+    let workshop = crate::workshop();
+    let row = |n: usize| {
+        format!(
+            "[{}]",
+            (0..8)
+                .map(|at| if at % 4 == n % 4 { "0.5" } else { "0" })
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
+    };
+    let rows: Vec<String> = (0..4).map(row).collect();
+    workshop.write(
+        "net.yaml",
+        format!(
+            "format: spikeloom-network/1\nticks: 8\ninput: {{shape: 5, encoding: rate}}\npopulations:\n  \
+             hidden: {{shape: 8, v_threshold: 0.5, reset: subtract}}\n  \
+             out: {{shape: 4, v_threshold: 1, reset: subtract}}\nprojections:\n  \
+             - {{name: dense, from: input, to: hidden, weights: {{random: 3, scale: 0.5}}}}\n  \
+             - {{name: sparse, from: hidden, to: out, weights: [{}]}}\noutput: out\n",
+            rows.join(", ")
+        ),
+    );
+    let values: Vec<u8> = (0..50u32).map(|n| (n * 89 % 251) as u8).collect();
+    workshop.write(
+        "data.npz",
+        spikeloom_tests::npz(&[("input", &[10, 5], &values)]),
+    );
+    let model = workshop.json("simulate net.yaml --data data.npz --json");
+    let number = |value: &Value| value.as_f64().unwrap();
+    let (dense, sparse) = (&model["operations"][0], &model["operations"][1]);
+    let hidden_spikes = number(&model["spikes"][0]["spikes"]);
+    assert!(hidden_spikes > 1.0);
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-9 * b.max(1.0);
+    assert!(near(
+        number(&dense["all"]),
+        8.0 * number(&model["input_events"])
+    ));
+    assert_eq!(dense["not_0"], dense["all"]);
+    // An event reaches four neurons, one of them over a weight that is not 0.
+    assert!(near(number(&sparse["all"]), 4.0 * hidden_spikes));
+    assert!(near(number(&sparse["not_0"]), hidden_spikes));
+    assert_eq!(sparse["stored"], Value::Null);
+    assert_eq!(model["operations_stored"], Value::Null);
+
+    workshop.succeeds("compile net.yaml --lanes 1 --compress always --stop-at verilog -o build");
+    let build = workshop.json("simulate build --data data.npz --json");
+    let (dense, sparse) = (&build["operations"][0], &build["operations"][1]);
+    assert_eq!(dense["stored"], dense["all"]);
+    assert_eq!(sparse["stored"], sparse["not_0"]);
+    let stored = number(&dense["all"]) + number(&sparse["not_0"]);
+    assert!(near(number(&build["operations_stored"]), stored));
+    let all = number(&dense["all"]) + number(&sparse["all"]);
+    assert!(near(number(&build["synaptic_operations"]), all));
+    assert!(near(number(&build["operations_not_0"]), stored));
+    workshop.succeeds("compile net.yaml --lanes 1 --compress never --stop-at verilog -o full");
+    let full = workshop.json("simulate full --data data.npz --json");
+    assert_eq!(full["operations_stored"], full["synaptic_operations"]);
+}
+
 #[test]
 fn the_trace_has_every_state_and_spike() {
     let workshop = compiled();

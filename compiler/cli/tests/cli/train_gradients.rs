@@ -119,7 +119,10 @@ fn wiring_that_follows_activity_leaves_more_to_prune() {
         let integers = &variant["integers"];
         assert_eq!(integers["weights"], 64 * 20 + 20 * 12 + 12 * 10);
         let line = format!("simulate out/mlp-{name}.yaml --data test.npz --bits 8 --json");
-        assert_eq!(workshop.json(&line)["accuracy"], integers["accuracy"]);
+        let summary = workshop.json(&line);
+        assert_eq!(summary["accuracy"], integers["accuracy"]);
+        assert_eq!(summary["synaptic_operations"], integers["operations"]);
+        assert_eq!(summary["operations_not_0"], integers["operations_not_0"]);
         let pruned = number(&variant["trials"][0]["prunable"]);
         let left = number(&integers["weights_not_0"]) / 1640.0;
         // Quantising rounds some of those that are left to 0.
