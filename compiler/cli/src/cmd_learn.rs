@@ -3,22 +3,33 @@
 use std::path::PathBuf;
 
 use spikeloom::convert::{Target, check, save};
-use spikeloom::learn::{Chip, EpochReport, LearnConfig, Learned, Learner, learn};
+use spikeloom::learn::{Chip, EpochReport, Executor, LearnConfig, Learned, Learner, learn};
 use spikeloom::quantised::quantise_on;
 use spikeloom::{Build, Error};
 use spikeloom_frontend::ProjectFile;
 use spikeloom_passes::normalise;
 
-use crate::args::{DataArgs, Engine, ToolArgs, name, tell};
+use crate::args::{DataArgs, ToolArgs, name, tell};
 use crate::model_args::{Loaded, ModelOptions, QuantizeArgs};
 use crate::show::{bar, grouped, percent};
+
+/// What executes the network while it learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LearnEngine {
+    /// The bit-exact reference.
+    Golden,
+    /// The Verilog, cycle by cycle.
+    Verilator,
+    /// Real numbers, without any rounding: what learning in whole steps is to be compared with.
+    Float,
+}
 
 /// Lets a network learn from samples, in the golden model or in the circuit, and writes it with its
 /// new weights.
 ///
 /// What learns, and by which rule, is in the network's file (`learning:`, docs/learning.md). The
 /// weights are whole numbers of the rule's steps all the time, bit for bit those that a circuit
-/// would learn.
+/// would learn; but for `--engine float`.
 #[derive(Debug, clap::Args)]
 pub struct Learn {
     /// A model, as `compile` takes it; or the build folder that `spikeloom compile` made.
@@ -29,7 +40,7 @@ pub struct Learn {
     /// What executes the network. Beside the Verilog the golden model learns too, and everything is
     /// compared.
     #[arg(long, value_name = "ENGINE", default_value = "golden")]
-    engine: Engine,
+    engine: LearnEngine,
     /// The port of a board, such as /dev/ttyUSB1, that executes the network in place of Verilator:
     /// it must hold the build folder's design.
     #[arg(long, value_name = "PATH", conflicts_with = "engine")]
@@ -102,8 +113,8 @@ impl Learn {
     fn learn_model(&self) -> miette::Result<Learned> {
         let what = match (&self.board, self.engine) {
             (Some(_), _) => Some("a board"),
-            (None, Engine::Verilator) => Some("Verilator"),
-            (None, Engine::Golden) => None,
+            (None, LearnEngine::Verilator) => Some("Verilator"),
+            (None, LearnEngine::Golden | LearnEngine::Float) => None,
         };
         if let Some(what) = what {
             let path = self.build.clone();
@@ -128,7 +139,11 @@ impl Learn {
             report: &quantised.report,
             path: &self.build,
         };
-        self.learn(learner, None)
+        let executor = match self.engine {
+            LearnEngine::Float => Executor::Float,
+            _ => Executor::Golden,
+        };
+        self.learn(learner, executor)
     }
 
     fn learn_build(&self) -> miette::Result<Learned> {
@@ -136,6 +151,13 @@ impl Learn {
         if settings != ProjectFile::default() || self.trial != 0 {
             let path = self.build.clone();
             return Err(Error::SettingsOfBuildFolder { path }.into());
+        }
+        if self.engine == LearnEngine::Float {
+            return Err(Error::NeedsModel {
+                path: self.build.clone(),
+                what: "learning in real numbers",
+            }
+            .into());
         }
         let build = Build::read(&self.build)?;
         let learner = Learner {
@@ -149,13 +171,16 @@ impl Learn {
                 let baud = self.baud.unwrap_or(build.baud());
                 Some(Chip::on_board(&build, path, baud)?)
             }
-            (None, Engine::Golden) => None,
-            (None, Engine::Verilator) => Some(Chip::simulated(&build, self.tools.from)?),
+            (None, LearnEngine::Verilator) => Some(Chip::simulated(&build, self.tools.from)?),
+            (None, LearnEngine::Golden | LearnEngine::Float) => None,
         };
-        self.learn(learner, chip.as_mut())
+        self.learn(
+            learner,
+            chip.as_mut().map_or(Executor::Golden, Executor::Chip),
+        )
     }
 
-    fn learn(&self, learner: Learner<'_>, chip: Option<&mut Chip<'_>>) -> miette::Result<Learned> {
+    fn learn(&self, learner: Learner<'_>, executor: Executor<'_, '_>) -> miette::Result<Learned> {
         let network = learner.network;
         let mut data = self.data.read_taught(network)?.ok_or(Error::NoData)?;
         let test = DataArgs {
@@ -189,7 +214,7 @@ impl Learn {
         let bar = bar("learning");
         bar.set_length(u64::from(self.epochs) * data.samples.len() as u64);
         let done = |n| bar.set_position(n);
-        let learned = learn(learner, chip, &data, test.as_ref(), cfg, &done);
+        let learned = learn(learner, executor, &data, test.as_ref(), cfg, &done);
         bar.finish_and_clear();
         learned
     }

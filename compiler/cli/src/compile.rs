@@ -8,6 +8,7 @@ use spikeloom_boards::Layout;
 use spikeloom_frontend::{Bits, Compression, ProjectFile, Sharing};
 use spikeloom_hdl::DeviceConfig;
 use spikeloom_ir::mapped::{BlockRules, Fold, Limits, Way};
+use spikeloom_ir::network::Encoder;
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Hertz, Mapped, Network, Quantized};
 use spikeloom_passes::{
@@ -439,20 +440,31 @@ pub fn run_float(
     samples: &Samples,
     n: usize,
 ) -> Result<spikeloom_float::Record, spikeloom_float::Error> {
+    with_float_sample(&network.input.encoder, samples, n, |sample| {
+        spikeloom_float::run(network, sample)
+    })
+}
+
+/// Gives a sample to whoever executes it in real numbers.
+pub(crate) fn with_float_sample<T>(
+    encoder: &Encoder,
+    samples: &Samples,
+    n: usize,
+    execute: impl FnOnce(spikeloom_float::Sample<'_>) -> T,
+) -> T {
     let real: Vec<f32>;
-    let sample = match samples {
+    execute(match samples {
         Samples::Values(v) => spikeloom_float::Sample::Values(&v[n]),
         Samples::Events(e) => spikeloom_float::Sample::Events(&e[n]),
         Samples::Series(v) => {
-            let scale = match network.input.encoder {
-                spikeloom_ir::network::Encoder::Series { scale } => scale,
+            let scale = match *encoder {
+                Encoder::Series { scale } => scale,
                 _ => 1.0,
             };
             real = v[n].iter().map(|&v| f32::from(v) * scale).collect();
             spikeloom_float::Sample::Series(&real)
         }
-    };
-    spikeloom_float::run(network, sample)
+    })
 }
 
 fn dump(request: &Request, level: Level, text: impl FnOnce() -> String) {

@@ -406,6 +406,18 @@ pub enum Error {
         /// What was asked for.
         what: &'static str,
     },
+    /// What a build folder has not was asked for with one.
+    #[error("{} is a build folder, and {what} needs the model", path.display())]
+    #[diagnostic(
+        code(spikeloom::needs_model),
+        help("name the model's file that it was compiled from")
+    )]
+    NeedsModel {
+        /// The build folder.
+        path: PathBuf,
+        /// What was asked for.
+        what: &'static str,
+    },
     /// Settings of a compilation beside a build folder, which has its own.
     #[error("{} is a build folder, which was compiled with settings of its own", path.display())]
     #[diagnostic(

@@ -1,4 +1,5 @@
-//! Learning: samples that change a network's weights, in the golden model or in the circuit.
+//! Learning: samples that change a network's weights, in the golden model, in the circuit, or in
+//! real numbers.
 
 use std::path::Path;
 
@@ -6,17 +7,18 @@ use serde::Serialize;
 use spikeloom_bitstreams::{ToolSource, Toolchain};
 use spikeloom_boards::{Layout, Transport};
 use spikeloom_golden::{Golden, LearningCounts, Learnt};
-use spikeloom_ir::quantized::xorshift32;
-use spikeloom_ir::{Network, Quantized};
+use spikeloom_ir::quantized::{Projection, xorshift32};
+use spikeloom_ir::{Network, ProjectionId, Quantized};
 use spikeloom_ladder::{Access, Lesson, learn_from, open};
 use spikeloom_passes::{QuantizeReport, normalise};
 
 use crate::board::{self, AnySession};
 use crate::build::Build;
 use crate::check::check_learnt;
+use crate::compile::with_float_sample;
 use crate::data::DataSet;
 use crate::error::Error;
-use crate::score::SeriesScore;
+use crate::score::{SeriesScore, float_score};
 use crate::simulate::{Subject, accuracy, simulate_golden};
 use crate::simulator::Simulator;
 
@@ -166,8 +168,6 @@ pub struct Learned {
     pub epochs: Vec<EpochReport>,
     /// The network with its new weights, as it was read otherwise.
     pub network: Network,
-    /// The integer network with its new weights.
-    pub quantized: Quantized,
 }
 
 /// What learns.
@@ -183,96 +183,302 @@ pub struct Learner<'a> {
     pub path: &'a Path,
 }
 
+/// In what it learns.
+pub enum Executor<'a, 'b> {
+    /// The golden model.
+    Golden,
+    /// The golden model and a circuit, which are compared.
+    Chip(&'a mut Chip<'b>),
+    /// Real numbers, in the units of the integers, which `report` has as `quantize` made it.
+    Float,
+}
+
 /// Lets a network learn from `data`, and scores it on `test` after every epoch. `done` is told how
 /// many samples are. A circuit learns beside the golden model, and the weights are then read out of
 /// it.
 ///
 /// # Errors
-/// If nothing learns, a sample does not fit the network, or the circuit learns something else.
+/// If nothing learns, a sample does not fit the network, a rule has no meaning in real numbers, or
+/// the circuit learns something else.
 pub fn learn(
     learner: Learner<'_>,
-    mut chip: Option<&mut Chip<'_>>,
+    executor: Executor<'_, '_>,
     data: &DataSet,
     test: Option<&DataSet>,
     cfg: LearnConfig,
     done: &dyn Fn(u64),
 ) -> miette::Result<Learned> {
-    let mut golden = Golden::new(learner.quantized)?;
-    if !golden.is_plastic() {
+    let mut projections = learner.quantized.projections.iter();
+    if projections.all(|p| p.plasticity.is_none()) {
         return Err(Error::NothingLearns {
             path: learner.path.to_owned(),
         }
         .into());
     }
     check_order(learner.network)?;
-    let labels = data.labels.as_deref();
-    let bytes = chip
-        .as_ref()
-        .map(|_| data.samples.to_bytes(learner.quantized));
-    let mut order: Vec<usize> = (0..data.samples.len()).collect();
-    let mut random = cfg.shuffle;
-    let (mut epochs, mut n_done) = (Vec::new(), 0);
-    let mut learned = None;
-    for epoch in 1..=cfg.epochs {
-        if let Some(random) = &mut random {
-            shuffle(&mut order, random);
-        }
-        let (mut classes, mut counts) = (Vec::new(), LearningCounts::default());
-        for &at in &order {
-            let label = labels.map(|labels| labels[at]);
-            let learnt = match (&mut chip, &bytes) {
-                (Some(chip), Some(bytes)) => {
-                    let lesson = Lesson {
-                        number: n_done,
-                        sample: &bytes[at],
-                        label,
-                        with_synapses: classes.len() + 1 == order.len(),
-                    };
-                    chip.learn(&mut golden, lesson)?
-                }
-                _ => golden.learn(data.samples.get(at), label)?,
-            };
-            classes.push(learnt.outcome.class);
-            counts.add(learnt.counts);
-            n_done += 1;
-            done(n_done);
-        }
-        let (network, quantized) = with_weights(&learner, &golden);
-        let scored = test.map(|test| {
-            let normalised = normalise(&network);
-            let subject = Subject {
-                network: &normalised,
-                quantized: &quantized,
-                report: learner.report,
-                mapped: None,
-            };
-            simulate_golden(subject, test, None)
-        });
-        let scored = scored.transpose()?;
-        let in_order: Option<Vec<usize>> =
-            labels.map(|labels| order.iter().map(|&at| labels[at]).collect());
-        // In the first of several phases the teacher is silent.
-        let is_taught = learner.network.input.teacher > 0 && learner.quantized.phases == 1;
-        epochs.push(EpochReport {
-            epoch,
-            samples: order.len() as u64,
-            accuracy: accuracy(&classes, in_order.as_deref()).filter(|_| !is_taught),
-            updates: counts.updates,
-            changes: counts.changes,
-            saturations: counts.saturations,
-            test_accuracy: scored.as_ref().and_then(|s| s.accuracy),
-            test_series: scored.and_then(|s| s.series),
-            hardware: (chip.as_mut()).and_then(|chip| chip.take_counters(order.len())),
-        });
-        learned = Some((network, quantized));
+    let network = learner.network;
+    let passes = Passes {
+        is_taught: network.input.teacher > 0 && network.phases == 1,
+        data,
+        test,
+        cfg,
+        done,
+    };
+    match executor {
+        Executor::Golden => passes.of(InIntegers::new(learner, None, data)?),
+        Executor::Chip(chip) => passes.of(InIntegers::new(learner, Some(chip), data)?),
+        Executor::Float => passes.of(InReals::new(learner, data)?),
     }
-    let (network, quantized) =
-        learned.unwrap_or_else(|| (learner.network.clone(), learner.quantized.clone()));
-    Ok(Learned {
-        epochs,
-        network,
-        quantized,
-    })
+}
+
+/// All passes over the samples.
+struct Passes<'a> {
+    /// Whether a teacher says the label before the class is decided: in the first of several phases
+    /// it is silent.
+    is_taught: bool,
+    data: &'a DataSet,
+    test: Option<&'a DataSet>,
+    cfg: LearnConfig,
+    done: &'a dyn Fn(u64),
+}
+
+/// A network at work on samples that it learns from.
+trait Student {
+    /// Learns from a sample; its class before, and what was done.
+    fn learn(&mut self, exercise: Exercise) -> miette::Result<(usize, LearningCounts)>;
+
+    /// The network as it is now.
+    fn network(&self) -> Network;
+
+    /// Scores it.
+    fn score(&self, test: &DataSet) -> miette::Result<Score>;
+
+    /// What the circuit's counters say of so many samples.
+    fn take_counters(&mut self, samples: usize) -> Option<LearnHardware>;
+}
+
+/// A sample to learn from.
+struct Exercise {
+    /// Its number in the data.
+    at: usize,
+    label: Option<usize>,
+    /// Samples that were learnt from before it.
+    number: u64,
+    /// The last one of an epoch.
+    is_last: bool,
+}
+
+/// What test samples came to.
+struct Score {
+    accuracy: Option<f64>,
+    series: Option<SeriesScore>,
+}
+
+impl Passes<'_> {
+    fn of(&self, mut student: impl Student) -> miette::Result<Learned> {
+        let labels = self.data.labels.as_deref();
+        let mut order: Vec<usize> = (0..self.data.samples.len()).collect();
+        let mut random = self.cfg.shuffle;
+        let (mut epochs, mut n_done) = (Vec::new(), 0);
+        for epoch in 1..=self.cfg.epochs {
+            if let Some(random) = &mut random {
+                shuffle(&mut order, random);
+            }
+            let (mut classes, mut counts) = (Vec::new(), LearningCounts::default());
+            for &at in &order {
+                let (class, more) = student.learn(Exercise {
+                    at,
+                    label: labels.map(|labels| labels[at]),
+                    number: n_done,
+                    is_last: classes.len() + 1 == order.len(),
+                })?;
+                classes.push(class);
+                counts.add(more);
+                n_done += 1;
+                (self.done)(n_done);
+            }
+            let scored = self.test.map(|test| student.score(test)).transpose()?;
+            let in_order: Option<Vec<usize>> =
+                labels.map(|labels| order.iter().map(|&at| labels[at]).collect());
+            let right = accuracy(&classes, in_order.as_deref());
+            epochs.push(EpochReport {
+                epoch,
+                samples: order.len() as u64,
+                accuracy: right.filter(|_| !self.is_taught),
+                updates: counts.updates,
+                changes: counts.changes,
+                saturations: counts.saturations,
+                test_accuracy: scored.as_ref().and_then(|s| s.accuracy),
+                test_series: scored.and_then(|s| s.series),
+                hardware: student.take_counters(order.len()),
+            });
+        }
+        Ok(Learned {
+            epochs,
+            network: student.network(),
+        })
+    }
+}
+
+/// The golden model, perhaps with a circuit beside it.
+struct InIntegers<'a, 'b, 'c> {
+    learner: Learner<'a>,
+    golden: Golden,
+    chip: Option<&'b mut Chip<'c>>,
+    data: &'a DataSet,
+    /// The samples as a circuit takes them.
+    bytes: Vec<Vec<u8>>,
+}
+
+impl<'a, 'b, 'c> InIntegers<'a, 'b, 'c> {
+    fn new(
+        learner: Learner<'a>,
+        chip: Option<&'b mut Chip<'c>>,
+        data: &'a DataSet,
+    ) -> miette::Result<Self> {
+        let bytes = chip
+            .as_ref()
+            .map(|_| data.samples.to_bytes(learner.quantized));
+        Ok(Self {
+            golden: Golden::new(learner.quantized)?,
+            bytes: bytes.unwrap_or_default(),
+            learner,
+            chip,
+            data,
+        })
+    }
+
+    /// The network as it is now, and its integers.
+    fn with_weights(&self) -> (Network, Quantized) {
+        let Learner {
+            network, quantized, ..
+        } = self.learner;
+        let (mut network, mut quantized) = (network.clone(), quantized.clone());
+        for (at, projection) in network.projections.iter_mut().enumerate() {
+            let Some(learning) = &projection.learning else {
+                continue;
+            };
+            if let Some(synapses) = self.golden.synapse_trace(ProjectionId(at)) {
+                let real = |&w: &i32| w as f32 * learning.step;
+                projection.weights = synapses.weights.iter().map(real).collect();
+                quantized.projections[at].weights = synapses.weights;
+            }
+        }
+        (network, quantized)
+    }
+}
+
+impl Student for InIntegers<'_, '_, '_> {
+    fn learn(&mut self, exercise: Exercise) -> miette::Result<(usize, LearningCounts)> {
+        let Exercise { at, label, .. } = exercise;
+        let learnt = match &mut self.chip {
+            Some(chip) => {
+                let lesson = Lesson {
+                    number: exercise.number,
+                    sample: &self.bytes[at],
+                    label,
+                    with_synapses: exercise.is_last,
+                };
+                chip.learn(&mut self.golden, lesson)?
+            }
+            None => self.golden.learn(self.data.samples.get(at), label)?,
+        };
+        Ok((learnt.outcome.class, learnt.counts))
+    }
+
+    fn network(&self) -> Network {
+        self.with_weights().0
+    }
+
+    fn score(&self, test: &DataSet) -> miette::Result<Score> {
+        let (network, quantized) = self.with_weights();
+        let normalised = normalise(&network);
+        let subject = Subject {
+            network: &normalised,
+            quantized: &quantized,
+            report: self.learner.report,
+            mapped: None,
+        };
+        let summary = simulate_golden(subject, test, None)?;
+        Ok(Score {
+            accuracy: summary.accuracy,
+            series: summary.series,
+        })
+    }
+
+    fn take_counters(&mut self, samples: usize) -> Option<LearnHardware> {
+        self.chip.as_mut()?.take_counters(samples)
+    }
+}
+
+/// The float reference.
+struct InReals<'a> {
+    network: &'a Network,
+    float: spikeloom_float::Learner,
+    data: &'a DataSet,
+}
+
+impl<'a> InReals<'a> {
+    fn new(learner: Learner<'a>, data: &'a DataSet) -> miette::Result<Self> {
+        let populations = &learner.report.populations;
+        // At most 16 bits, which double precision holds.
+        let range = |p: &Projection| {
+            let bits = p.weight_bits;
+            (bits.lowest() as f64, bits.highest() as f64)
+        };
+        let units = spikeloom_float::Units {
+            membranes: populations.iter().map(|p| p.units.clone()).collect(),
+            sent: populations.iter().map(|p| p.sent_unit).collect(),
+            weights: learner.quantized.projections.iter().map(range).collect(),
+        };
+        Ok(Self {
+            network: learner.network,
+            float: spikeloom_float::Learner::new(&normalise(learner.network), &units)?,
+            data,
+        })
+    }
+}
+
+impl Student for InReals<'_> {
+    fn learn(&mut self, exercise: Exercise) -> miette::Result<(usize, LearningCounts)> {
+        let Self { float, data, .. } = self;
+        let encoder = float.network().input.encoder;
+        let learnt = with_float_sample(&encoder, &data.samples, exercise.at, |sample| {
+            float.learn(sample, exercise.label)
+        })?;
+        let spikeloom_float::LearningCounts {
+            updates,
+            changes,
+            saturations,
+        } = learnt.counts;
+        let counts = LearningCounts {
+            updates,
+            changes,
+            saturations,
+        };
+        Ok((learnt.record.class, counts))
+    }
+
+    fn network(&self) -> Network {
+        let mut network = self.network.clone();
+        let pairs = network
+            .projections
+            .iter_mut()
+            .zip(&self.float.network().projections);
+        for (own, learnt) in pairs.filter(|(own, _)| own.learning.is_some()) {
+            own.weights.clone_from(&learnt.weights);
+        }
+        network
+    }
+
+    fn score(&self, test: &DataSet) -> miette::Result<Score> {
+        let (accuracy, series) = float_score(self.float.network(), test)?;
+        Ok(Score { accuracy, series })
+    }
+
+    fn take_counters(&mut self, _: usize) -> Option<LearnHardware> {
+        None
+    }
 }
 
 /// Fails where weights that learn are in another order as integers than in the file.
@@ -298,22 +504,6 @@ fn shuffle(order: &mut [usize], random: &mut u32) {
         let chosen = (u64::from(*random) * below) >> 32;
         order.swap(last, usize::try_from(chosen).unwrap_or(0));
     }
-}
-
-/// The network as it is now, and its integers.
-fn with_weights(learner: &Learner<'_>, golden: &Golden) -> (Network, Quantized) {
-    let (mut network, mut quantized) = (learner.network.clone(), learner.quantized.clone());
-    for (at, projection) in network.projections.iter_mut().enumerate() {
-        let Some(learning) = &projection.learning else {
-            continue;
-        };
-        if let Some(synapses) = golden.synapse_trace(spikeloom_ir::ProjectionId(at)) {
-            let real = |&w: &i32| w as f32 * learning.step;
-            projection.weights = synapses.weights.iter().map(real).collect();
-            quantized.projections[at].weights = synapses.weights;
-        }
-    }
-    (network, quantized)
 }
 
 #[cfg(test)]

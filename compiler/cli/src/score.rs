@@ -1,13 +1,14 @@
 //! How good a network is at time series: its outputs against the task's and the real-valued
-//! network's.
+//! network's; and how good the real-valued network is by itself.
 
 use serde::Serialize;
 use spikeloom_golden::Golden;
+use spikeloom_ir::network::Encoder;
 use spikeloom_ir::{Network, Quantized};
 use spikeloom_passes::QuantizeReport;
 
 use crate::compile::run_float;
-use crate::data::DataSet;
+use crate::data::{DataSet, Targets};
 use crate::simulate::accuracy;
 
 /// What outputs came to.
@@ -40,15 +41,7 @@ pub fn series_score(
 ) -> miette::Result<SeriesScore> {
     let output = network.output.0;
     let n_outputs = quantized.populations[output].n_neurons;
-    if let Some(targets) = &data.targets
-        && targets.n_outputs != n_outputs
-    {
-        return Err(crate::Error::Targets {
-            found: targets.n_outputs,
-            wanted: n_outputs,
-        }
-        .into());
-    }
+    check_targets(data.targets.as_ref(), n_outputs)?;
     // What fires has no outputs but its class.
     let unit = report.populations[output].unit;
     let (mut classes, mut float_classes) = (Vec::new(), Vec::new());
@@ -86,6 +79,58 @@ pub fn series_score(
         float_nrmse: float_to_target.nrmse(),
         nrmse_from_float: to_float.nrmse(),
     })
+}
+
+/// Scores the float reference: the share of samples that it puts into their class, `None` without
+/// labels, and its outputs where samples are time series.
+///
+/// # Errors
+/// If a sample does not fit the network, or the targets are of another number of outputs.
+pub(crate) fn float_score(
+    network: &Network,
+    data: &DataSet,
+) -> miette::Result<(Option<f64>, Option<SeriesScore>)> {
+    let output = &network.populations[network.output.0];
+    let n_outputs = output.n_neurons();
+    let targets = data.targets.as_ref();
+    check_targets(targets, n_outputs)?;
+    let mut classes = Vec::new();
+    let mut to_target = Differences::new(n_outputs);
+    for k in 0..data.samples.len() {
+        let record = run_float(network, &data.samples, k)?;
+        classes.push(record.class);
+        // What fires has no outputs but its class.
+        let Some(targets) = targets.filter(|_| output.neuron.firing.is_none()) else {
+            continue;
+        };
+        let outputs = record.populations[network.output.0].v_mem.iter();
+        for (tick, outputs) in outputs.enumerate().skip(targets.warmup[k]) {
+            for (at, &found) in outputs.iter().enumerate() {
+                let wanted = f64::from(targets.values[k][tick * n_outputs + at]);
+                to_target.add(at, found.into(), wanted);
+            }
+        }
+    }
+    let accuracy = accuracy(&classes, data.labels.as_deref());
+    let is_series = matches!(network.input.encoder, Encoder::Series { .. });
+    let series = is_series.then(|| SeriesScore {
+        float_accuracy: accuracy,
+        classes_of_float: 1.0,
+        nrmse: to_target.nrmse(),
+        float_nrmse: to_target.nrmse(),
+        nrmse_from_float: None,
+    });
+    Ok((accuracy, series))
+}
+
+fn check_targets(targets: Option<&Targets>, n_outputs: usize) -> Result<(), crate::Error> {
+    match targets {
+        Some(targets) if targets.n_outputs != n_outputs => Err(crate::Error::Targets {
+            found: targets.n_outputs,
+            wanted: n_outputs,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Sums over what was found and what was wanted.

@@ -89,4 +89,18 @@ pub enum Error {
         /// The projection.
         name: String,
     },
+    /// A projection whose learning has no meaning in real numbers.
+    #[error("projection {projection} cannot learn in real numbers: {reason}")]
+    #[diagnostic(
+        code(spikeloom::float::learning),
+        help(
+            "let a dense projection of spikes or graded values learn, by a rule over `v_mem`, `i_syn` and traces that it has; or learn with `--engine golden`"
+        )
+    )]
+    Learning {
+        /// The projection.
+        projection: String,
+        /// Why not.
+        reason: String,
+    },
 }

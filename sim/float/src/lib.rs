@@ -5,10 +5,14 @@
 //! from the framework is a wrong reading of the file, and a difference from the golden model is
 //! the price of quantising. It is written to be read next to `spikeloom_ir::network`, not to be
 //! fast, and shares no code with the golden model.
+//!
+//! It learns too, without rounding ([`Learner`]).
 
 mod error;
+mod learn;
 mod planes;
 mod run;
 
 pub use error::Error;
+pub use learn::{Learner, LearningCounts, Learnt, Synapses, Units};
 pub use run::{PopulationRecord, Record, Sample, run};

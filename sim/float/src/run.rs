@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use spikeloom_ir::PopulationId;
 use spikeloom_ir::coding::Delta;
 use spikeloom_ir::geometry::{self, Connectivity};
 use spikeloom_ir::network::{
@@ -63,34 +64,77 @@ impl PopulationRecord {
 /// Where the sample does not fit the network, or the network's own parts do not fit each other.
 pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
     check(network)?;
-    let n_channels = network.input.shape.iter().product();
-    let ticks = usize::try_from(network.ticks).unwrap_or(usize::MAX);
-    let ticks = match sample {
-        Sample::Series(values) => series_ticks(values, n_channels, ticks)?,
-        Sample::Values(_) | Sample::Events(_) => ticks,
-    };
-    let mut input = Input::new(network, sample, n_channels, ticks)?;
-    let mut states: Vec<State> = network.populations.iter().map(State::new).collect();
-    let mut history = History::default();
-    let mut records = vec![PopulationRecord::default(); network.populations.len()];
-    // A constant current is multiplied with the weights once, not once a tick.
-    let mut constant: Vec<Option<Vec<f32>>> = vec![None; network.projections.len()];
+    let mut execution = Execution::new(network, sample)?;
+    for _ in 0..execution.ticks {
+        execution.tick(network);
+    }
+    Ok(execution.finish(network))
+}
 
-    for tick in 0..ticks {
-        history.inputs.push(input.tick(tick));
+/// A sample in flight.
+pub(crate) struct Execution<'a> {
+    input: Input<'a>,
+    /// Channels from here on are silent.
+    first_silent: usize,
+    states: Vec<State>,
+    history: History,
+    records: Vec<PopulationRecord>,
+    /// Of each projection, where the input is constant, the sums that it brings: a constant current
+    /// is multiplied with the weights once, not once a tick.
+    constant: Vec<Option<Vec<f32>>>,
+    /// Ticks that the sample has.
+    pub(crate) ticks: usize,
+}
+
+impl<'a> Execution<'a> {
+    /// Before the first tick. The network's parts fit each other.
+    pub(crate) fn new(network: &Network, sample: Sample<'a>) -> Result<Self, Error> {
+        let n_channels = network.input.shape.iter().product();
+        let ticks = usize::try_from(network.ticks).unwrap_or(usize::MAX);
+        let ticks = match sample {
+            Sample::Series(values) => series_ticks(values, n_channels, ticks)?,
+            Sample::Values(_) | Sample::Events(_) => ticks,
+        };
+        Ok(Self {
+            input: Input::new(network, sample, n_channels, ticks)?,
+            first_silent: n_channels,
+            states: network.populations.iter().map(State::new).collect(),
+            history: History::default(),
+            records: vec![PopulationRecord::default(); network.populations.len()],
+            constant: vec![None; network.projections.len()],
+            ticks,
+        })
+    }
+
+    /// Silences all channels from the first one on.
+    pub(crate) fn silence(&mut self, first: usize) {
+        self.first_silent = first;
+    }
+
+    /// The tick that runs next.
+    fn next_tick(&self) -> usize {
+        self.history.inputs.len()
+    }
+
+    /// Runs the next tick.
+    pub(crate) fn tick(&mut self, network: &Network) {
+        let tick = self.next_tick();
+        let mut arriving = self.input.tick(tick);
+        arriving.silence(self.first_silent);
+        self.history.inputs.push(arriving);
         // What leaves a tick late is known before the tick begins.
-        let late = states.iter().map(State::activity).collect();
-        history.outputs.push(late);
+        let late = self.states.iter().map(State::activity).collect();
+        self.history.outputs.push(late);
         for (at, population) in network.populations.iter().enumerate() {
             let mut x = vec![0.0; population.n_neurons()];
             let incoming = network.projections.iter().enumerate();
             for (p, projection) in incoming.filter(|(_, p)| p.target.0 == at) {
-                let activity = history.arriving(projection, tick);
+                let activity = self.history.arriving(projection, tick);
                 let hoisted = projection.source == Source::Input
-                    && matches!(input, Input::Constant(_))
+                    && matches!(self.input, Input::Constant(_))
                     && projection.channel_delays.is_none()
                     && matches!(*activity, Activity::Values(_));
-                let sum = match &constant[p] {
+                let sum = match &self.constant[p] {
                     Some(sum) if hoisted => sum.clone(),
                     _ => weighted_sum(projection, &activity),
                 };
@@ -98,36 +142,75 @@ pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
                     *x += sum;
                 }
                 if hoisted {
-                    constant[p] = Some(sum);
+                    self.constant[p] = Some(sum);
                 }
             }
-            let state = &mut states[at];
+            let state = &mut self.states[at];
+            let record = &mut self.records[at];
             let neuron = &population.neuron;
             let is_late = neuron.firing.as_ref().map(|f| f.sent_at) == Some(SentAt::NextTick);
             let sent_before = state.spiked.clone();
             state.tick(neuron, &x);
             if is_late {
-                records[at].spikes.push(sent_before);
+                record.spikes.push(sent_before);
             } else {
-                records[at].spikes.push(state.spiked.clone());
-                history.outputs[tick][at] = state.activity();
+                record.spikes.push(state.spiked.clone());
+                self.history.outputs[tick][at] = state.activity();
             }
-            records[at].v_mem.push(state.v_mem.clone());
+            record.v_mem.push(state.v_mem.clone());
         }
     }
 
+    /// What arrived over a projection in the last tick, by its source's indices.
+    pub(crate) fn arrived(&self, projection: &Projection) -> Cow<'_, Activity> {
+        self.history.arriving(projection, self.next_tick() - 1)
+    }
+
+    /// Spikes of each neuron that left in the last tick.
+    pub(crate) fn spikes(&self, population: PopulationId) -> &[u32] {
+        let spikes = self.records[population.0].spikes.last();
+        spikes.map_or(&[], Vec::as_slice)
+    }
+
+    /// Membranes after the last tick.
+    pub(crate) fn membranes(&self, population: PopulationId) -> &[f32] {
+        &self.states[population.0].v_mem
+    }
+
+    /// Synaptic currents after the last tick.
+    pub(crate) fn currents(&self, population: PopulationId) -> &[f32] {
+        &self.states[population.0].i_syn
+    }
+
+    /// The decoder's class after the ticks that ran.
+    pub(crate) fn class(&self, network: &Network) -> usize {
+        best(&scores(network, &self.records, self.ticks))
+    }
+
+    /// After the last tick.
+    pub(crate) fn finish(self, network: &Network) -> Record {
+        let scores = scores(network, &self.records, self.ticks);
+        Record {
+            class: best(&scores),
+            scores,
+            populations: self.records,
+        }
+    }
+}
+
+/// The decoder's value of each output neuron, of a sample of so many ticks.
+fn scores(network: &Network, records: &[PopulationRecord], ticks: usize) -> Vec<f32> {
     let output = &records[network.output.0];
-    let scores: Vec<f32> = match network.decoder {
+    let n = network.populations[network.output.0].n_neurons();
+    match network.decoder {
         // Counts are far below 2^24, where single precision is exact.
         Decoder::SpikeCount => output.counts().into_iter().map(|n| n as f32).collect(),
         Decoder::FirstSpike => {
-            let n = network.populations[network.output.0].n_neurons();
             let first = |neuron: usize| output.spikes.iter().position(|tick| tick[neuron] > 0);
             let score = |neuron: usize| first(neuron).map_or(0.0, |tick| (ticks - tick) as f32);
             (0..n).map(score).collect()
         }
         Decoder::MembraneMax => {
-            let n = network.populations[network.output.0].n_neurons();
             let largest = |neuron: usize| {
                 let membrane = output.v_mem.iter().map(|tick| tick[neuron]);
                 membrane.fold(f32::NEG_INFINITY, f32::max)
@@ -135,7 +218,7 @@ pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
             (0..n).map(largest).collect()
         }
         Decoder::MembraneSum => {
-            let mut sums = vec![0.0; network.populations[network.output.0].n_neurons()];
+            let mut sums = vec![0.0; n];
             for tick in &output.v_mem {
                 for (sum, v) in sums.iter_mut().zip(tick) {
                     *sum += v;
@@ -143,18 +226,18 @@ pub fn run(network: &Network, sample: Sample<'_>) -> Result<Record, Error> {
             }
             sums
         }
-    };
+    }
+}
+
+/// The number of the highest score; the lowest wins a tie.
+fn best(scores: &[f32]) -> usize {
     let mut class = 0;
     for (at, score) in scores.iter().enumerate() {
         if *score > scores[class] {
             class = at;
         }
     }
-    Ok(Record {
-        populations: records,
-        scores,
-        class,
-    })
+    class
 }
 
 /// What a source sends in one tick.
@@ -164,6 +247,16 @@ pub(crate) enum Activity {
     Spikes(Vec<(usize, f32)>),
     /// One value an index.
     Values(Vec<f32>),
+}
+
+impl Activity {
+    /// Silences all indices from `first` on.
+    fn silence(&mut self, first: usize) {
+        match self {
+            Activity::Spikes(spikes) => spikes.retain(|&(at, _)| at < first),
+            Activity::Values(values) => values.iter_mut().skip(first).for_each(|v| *v = 0.0),
+        }
+    }
 }
 
 /// What was sent so far, tick by tick; of the present tick, what is known.
@@ -527,7 +620,7 @@ fn changes(delta: &Delta, values: &[u8], n: usize) -> Vec<Vec<(usize, f32)>> {
     ticks
 }
 
-fn check(network: &Network) -> Result<(), Error> {
+pub(crate) fn check(network: &Network) -> Result<(), Error> {
     let same = |what, name: &str, found: usize, expected: usize| {
         if found == expected {
             return Ok(());

@@ -47,6 +47,78 @@ fn a_readout_learns_digits_and_is_the_same_circuit() {
     );
 }
 
+/// The float reference learns by the same rules, without rounding, and about as well.
+#[test]
+fn real_numbers_learn_as_well_as_whole_steps() {
+    let workshop = digits();
+    let examples = folder().join("../examples");
+    let example = std::fs::read(examples.join("digits-emstdp.yaml")).unwrap();
+    workshop.write("emstdp.yaml", example);
+    for (network, epochs, more) in [("digits", 1, 0.06), ("emstdp", 2, 0.03)] {
+        let learn = format!(
+            "learn {network}.yaml --data train.npz --test test.npz --epochs {epochs} --shuffle 1 --json"
+        );
+        let golden = workshop.json(&learn);
+        let float = workshop.json(&format!("{learn} --engine float -o {network}-float.yaml"));
+        let last = |found: &serde_json::Value, key: &str| found[epochs - 1][key].as_f64().unwrap();
+        let (whole, real) = (
+            last(&golden, "test_accuracy"),
+            last(&float, "test_accuracy"),
+        );
+        assert!(
+            real > 0.85 && (whole - real).abs() < more,
+            "{network}: {whole}, {real}"
+        );
+        // Whole steps are made by chance, all others always.
+        assert!(last(&float, "changes") > 2.0 * last(&golden, "changes"));
+        // The weights that are written are between the steps, and come to nearly the same when they
+        // are rounded.
+        let summary = workshop.json(&format!(
+            "simulate {network}-float.yaml --data test.npz --json"
+        ));
+        let rounded = summary["accuracy"].as_f64().unwrap();
+        assert!(
+            (rounded - real).abs() < 0.02,
+            "{network}: {rounded}, {real}"
+        );
+    }
+    // A narrow range cuts them.
+    let narrow = "learn digits.yaml --engine float --data train.npz --samples 200 --bits 3 --json";
+    assert!(workshop.json(narrow)[0]["saturations"].as_u64() > Some(0));
+
+    workshop.succeeds("compile digits.yaml --frozen --stop-at verilog");
+    let refused = workshop.line("learn build --engine float --data train.npz");
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("needs_model"), "{}", refused.stderr);
+    workshop.replace("digits.yaml", "e0: v_mem", "e0: fired");
+    let refused = workshop.line("learn digits.yaml --engine float --data train.npz");
+    assert!(refused.stderr.contains("`fired`"), "{}", refused.stderr);
+}
+
+/// A series that is learnt from tick by tick is scored in real numbers as it is in whole ones.
+#[test]
+fn real_numbers_learn_a_series() {
+    let workshop = crate::workshop();
+    let examples = folder().join("../examples/deep-reservoir");
+    for name in ["narma-rules.yaml", "narma-train.npz", "narma-test.npz"] {
+        workshop.write(name, std::fs::read(examples.join(name)).unwrap());
+    }
+    let learn =
+        "learn narma-rules.yaml --data narma-train.npz --test narma-test.npz --epochs 2 --bits 14";
+    let nrmse = |engine: &str| -> Vec<f64> {
+        let epochs = workshop.json(&format!("{learn} --engine {engine} --json"));
+        let epochs = epochs.as_array().unwrap().iter();
+        epochs
+            .map(|epoch| epoch["test_series"]["nrmse"].as_f64().unwrap())
+            .collect()
+    };
+    let (float, golden) = (nrmse("float"), nrmse("golden"));
+    assert!(float[1] < float[0] - 0.05, "{float:?}");
+    for (real, whole) in float.iter().zip(&golden) {
+        assert!((real - whole).abs() < 0.02, "{float:?}, {golden:?}");
+    }
+}
+
 /// Weights, tags and traces of the circuit are the golden model's in every executor, and come back
 /// out of it.
 #[test]
