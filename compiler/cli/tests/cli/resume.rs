@@ -42,6 +42,10 @@ fn workshop(network: &str, experiment: &str) -> Workshop {
     let workshop = crate::workshop().without_tools();
     workshop.write("net.yaml", network);
     workshop.write("experiment.yaml", experiment);
+    workshop.write(
+        "chip.yaml",
+        "{seed: 1, stuck_weights: 0.04, lost_events: 0.01}",
+    );
     workshop
 }
 
@@ -96,6 +100,11 @@ fn what_goes_on_comes_to_the_same() {
             "qat",
             CHAIN,
             format!("epochs: 3\nrate: [0.01]\nbits: [3, 4]\n{gradient}"),
+        ),
+        (
+            "pat",
+            CHAIN,
+            format!("epochs: 4\nrate: [0.01]\nchip: chip.yaml\n{gradient}"),
         ),
         (
             "bean",
