@@ -37,6 +37,7 @@ use crate::compile::run_float;
 use crate::data::{self, DataSet, aer};
 use crate::experiment::{Experiment, MethodName, ShiftKeys};
 use crate::model::Given;
+use crate::quantised;
 use crate::simulate::{self, Summary, accuracy, simulate_golden};
 pub use backprop::BackpropResults;
 pub use bean::BeanResults;
@@ -280,6 +281,52 @@ struct Parts {
     held: Stimuli,
     /// Both.
     all: Stimuli,
+}
+
+/// A chain, and all it takes to train and score it.
+struct Ground<'a> {
+    path: &'a Path,
+    /// What was said of the network before its project file was read.
+    flags: &'a ProjectFile,
+    project: ProjectFile,
+    /// Of the first trial.
+    first: Subject,
+    parts: Parts,
+    test: DataSet,
+    runs: &'a Runs<'a>,
+}
+
+impl<'a> Ground<'a> {
+    /// Reads a network, and the training and the test data.
+    fn load(
+        (path, flags): (&'a Path, &'a ProjectFile),
+        files: [&Path; 2],
+        validation: f64,
+        shift: Option<ShiftKeys>,
+        runs: &'a Runs<'a>,
+    ) -> miette::Result<Self> {
+        let (first, project) = Subject::load(path, flags, 0)?;
+        let (parts, test) = Parts::read(&first.network, files, validation, shift)?;
+        Ok(Self {
+            path,
+            flags,
+            project,
+            first,
+            parts,
+            test,
+            runs,
+        })
+    }
+
+    /// The chain with its weights of a trial.
+    fn subject(&self, trial: u32) -> miette::Result<Subject> {
+        Ok(Subject::load(self.path, self.flags, trial)?.0)
+    }
+
+    /// How it becomes integers whose weights have so many bits.
+    fn config(&self, bits: u32) -> QuantizeConfig {
+        quantised::config_of_bits(&self.first.network, &self.project, bits)
+    }
 }
 
 impl Subject {

@@ -78,15 +78,13 @@ impl Keys for Backprop {
         super::networks_fault(&self.networks)
             .or(super::trials_fault(self.trials))
             .or(super::validation_fault(self.validation))
-            .or(super::number_fault("epochs", self.epochs))
-            .or(super::steps_fault("rate", &self.rate))
+            .or_else(|| super::training_fault(self.epochs, &self.rate, &self.gradient))
             .or(super::unless(
                 bits,
                 "bits",
                 &self.bits,
                 "a list of numbers from 2 to 8 (16 in front of units with an activation), each once",
             ))
-            .or_else(|| self.gradient.fault())
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {

@@ -13,10 +13,8 @@ use spikeloom_train::backprop::{Grid, accuracy};
 use spikeloom_train::{Chain, Stimuli};
 
 use super::statistics::{Entry, Table, statistics};
-use super::{Parts, Run, Runs, Subject, best, float_accuracy, golden};
-use crate::data::DataSet;
+use super::{Ground, Run, Runs, Subject, best, float_accuracy, golden};
 use crate::experiment::{self, MethodName};
-use crate::quantised;
 
 /// What an experiment came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -72,18 +70,10 @@ pub struct Accuracies {
     pub integers: f64,
 }
 
-/// A network and all it takes to train and score it.
+/// A network to train.
 struct Task<'a> {
     keys: &'a experiment::Backprop,
-    path: &'a Path,
-    /// What was said of the network before its project file was read.
-    flags: &'a ProjectFile,
-    project: ProjectFile,
-    /// Of the first trial.
-    first: Subject,
-    parts: Parts,
-    test: DataSet,
-    runs: &'a Runs<'a>,
+    ground: Ground<'a>,
 }
 
 /// Makes an experiment; the networks of the first trial come back, in the order of their names.
@@ -113,17 +103,17 @@ pub(super) fn train(
     let mut networks = Vec::new();
     for path in &keys.networks {
         let task = Task::load(keys, path, project, runs)?;
-        results.train_samples = task.parts.all.len();
-        results.test_samples = task.test.samples.len();
+        results.train_samples = task.ground.parts.all.len();
+        results.test_samples = task.ground.test.samples.len();
         for bits in keys.bits.chunks(together) {
-            let cfg = task.config(bits[0]);
+            let cfg = task.ground.config(bits[0]);
             let arm = match keys.method {
                 MethodName::Qat => format!("{} bits", bits[0]),
                 _ => "bptt".to_owned(),
             };
             let tried = task.tried(&cfg, &arm)?;
             let accuracies = tried.iter().filter_map(|t| Some((t.rate, t.accuracy?)));
-            let rate = best(accuracies).ok_or_else(|| task.first.diverged())?;
+            let rate = best(accuracies).ok_or_else(|| task.ground.first.diverged())?;
             let trained = task.trials(&cfg, rate, &arm)?;
             for &bits in bits {
                 let own = task.results(bits, (&tried, rate), &trained)?;
@@ -142,42 +132,25 @@ impl<'a> Task<'a> {
         flags: &'a ProjectFile,
         runs: &'a Runs<'a>,
     ) -> miette::Result<Self> {
-        let (first, project) = Subject::load(path, flags, 0)?;
-        let (parts, test) = Parts::read(
-            &first.network,
-            [&keys.train, &keys.test],
-            keys.validation,
-            keys.gradient.shift,
-        )?;
-        let task = Self {
-            keys,
-            path,
-            flags,
-            project,
-            parts,
-            test,
-            first,
-            runs,
-        };
+        let files = [&*keys.train, &keys.test];
+        let (share, shift) = (keys.validation, keys.gradient.shift);
+        let ground = Ground::load((path, flags), files, share, shift, runs)?;
         // What cannot be quantised is told before the long work starts.
         for &bits in &keys.bits {
-            quantize(&task.first.network, &task.config(bits))?;
+            quantize(&ground.first.network, &ground.config(bits))?;
         }
-        Ok(task)
-    }
-
-    fn config(&self, bits: u32) -> QuantizeConfig {
-        quantised::config_of_bits(&self.first.network, &self.project, bits)
+        Ok(Self { keys, ground })
     }
 
     /// What training with each first step comes to on the part that is held back.
     fn tried(&self, cfg: &QuantizeConfig, arm: &str) -> miette::Result<Vec<TriedRate>> {
+        let Ground { first, parts, .. } = &self.ground;
         let one = |&rate: &f64| {
-            let run = self.first.named(format!("{arm}, rate {rate}"), 0).choice();
-            let chain = self.run(&self.first, cfg, &self.parts.fit, (rate, run))?;
+            let run = first.named(format!("{arm}, rate {rate}"), 0).choice();
+            let chain = self.run(first, cfg, &parts.fit, (rate, run))?;
             Ok(TriedRate {
                 rate,
-                accuracy: chain.and_then(|chain| accuracy(&chain, &self.parts.held)),
+                accuracy: chain.and_then(|chain| accuracy(&chain, &parts.held)),
             })
         };
         self.keys.rate.iter().map(one).collect()
@@ -186,10 +159,10 @@ impl<'a> Task<'a> {
     /// The network of each trial, trained on all data.
     fn trials(&self, cfg: &QuantizeConfig, rate: f64, arm: &str) -> miette::Result<Vec<Network>> {
         let one = |trial| {
-            let (own, _) = Subject::load(self.path, self.flags, trial)?;
+            let own = self.ground.subject(trial)?;
             let run = own.named(arm, trial);
-            let chain = self.run(&own, cfg, &self.parts.all, (rate, run))?;
-            let chain = chain.ok_or_else(|| self.first.diverged())?;
+            let chain = self.run(&own, cfg, &self.ground.parts.all, (rate, run))?;
+            let chain = chain.ok_or_else(|| self.ground.first.diverged())?;
             Ok(own.dense.with(&own.network, &chain))
         };
         (0..self.keys.trials).map(one).collect()
@@ -210,7 +183,7 @@ impl<'a> Task<'a> {
         };
         let seed = run.trial.into();
         let cfg = self.keys.gradient.config(rate, self.keys.epochs, seed);
-        subject.train(data, cfg, grid, (self.runs, run))
+        subject.train(data, cfg, grid, (self.ground.runs, run))
     }
 
     fn results(
@@ -219,11 +192,11 @@ impl<'a> Task<'a> {
         (tried, rate): (&[TriedRate], f64),
         trained: &[Network],
     ) -> miette::Result<BackpropNetwork> {
-        let cfg = self.config(bits);
+        let cfg = self.ground.config(bits);
         let score = |network: &Network| -> miette::Result<Accuracies> {
-            let integers = golden(network, &cfg, &self.test)?.accuracy;
+            let integers = golden(network, &cfg, &self.ground.test)?.accuracy;
             Ok(Accuracies {
-                float: float_accuracy(network, &self.test)?,
+                float: float_accuracy(network, &self.ground.test)?,
                 integers: integers.expect("the data have labels"),
             })
         };
@@ -232,12 +205,12 @@ impl<'a> Task<'a> {
         let float = statistics(trials.iter().map(|t| t.float));
         let integers = statistics(trials.iter().map(|t| t.integers));
         Ok(BackpropNetwork {
-            network: self.first.network.name.clone(),
-            shape: self.first.dense.shape(&self.first.network),
+            network: self.ground.first.network.name.clone(),
+            shape: self.ground.first.dense.shape(&self.ground.first.network),
             bits,
             tried: tried.to_vec(),
             rate,
-            before: score(&self.first.network)?,
+            before: score(&self.ground.first.network)?,
             trials,
             mean: Accuracies {
                 float: float.0,

@@ -15,11 +15,9 @@ use spikeloom_train::{Backprop, Chain, Device, Method, Score, Stimuli};
 use super::on_chip::OnChip;
 use super::rates::{Tried, choose, runs_a_trial};
 use super::statistics::{Entry, Table, statistics};
-use super::{Parts, Run, Runs, Subject, fits, golden};
+use super::{Ground, Run, Runs, Subject, fits, golden};
 use crate::chip::ChipFile;
-use crate::data::DataSet;
 use crate::experiment::{self, MethodName, ReadName};
-use crate::quantised;
 
 /// What an experiment came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -82,19 +80,12 @@ pub struct OnChips {
     pub pat_elsewhere: f64,
 }
 
-/// A network and all it takes to train and score it.
+/// A network to train.
 struct Task<'a> {
     keys: &'a experiment::Pat,
-    path: &'a Path,
-    /// What was said of the network before its project file was read.
-    flags: &'a ProjectFile,
+    ground: Ground<'a>,
     cfg: QuantizeConfig,
     chip: ChipFile,
-    /// Of the first trial.
-    first: Subject,
-    parts: Parts,
-    test: DataSet,
-    runs: &'a Runs<'a>,
 }
 
 /// Makes an experiment; the networks of the first trial come back, in the order of their names.
@@ -122,8 +113,8 @@ pub(super) fn train(
     let mut networks = Vec::new();
     for path in &keys.networks {
         let task = Task::load(keys, path, project, chip, runs)?;
-        results.train_samples = task.parts.all.len();
-        results.test_samples = task.test.samples.len();
+        results.train_samples = task.ground.parts.all.len();
+        results.test_samples = task.ground.test.samples.len();
         let (own, trained) = task.results()?;
         results.networks.push(own);
         networks.extend(trained);
@@ -139,26 +130,17 @@ impl<'a> Task<'a> {
         chip: ChipFile,
         runs: &'a Runs<'a>,
     ) -> miette::Result<Self> {
-        let (first, project) = Subject::load(path, flags, 0)?;
-        let (parts, test) = Parts::read(
-            &first.network,
-            [&keys.train, &keys.test],
-            keys.validation,
-            keys.gradient.shift,
-        )?;
+        let files = [&*keys.train, &keys.test];
+        let (share, shift) = (keys.validation, keys.gradient.shift);
+        let ground = Ground::load((path, flags), files, share, shift, runs)?;
         let task = Self {
-            cfg: quantised::config_of_bits(&first.network, &project, keys.bits),
+            cfg: ground.config(keys.bits),
             keys,
-            path,
-            flags,
+            ground,
             chip,
-            parts,
-            test,
-            first,
-            runs,
         };
         // What cannot be is told before the long work starts.
-        task.on_chip(&task.first, 0).check()?;
+        task.on_chip(&task.ground.first, 0).check()?;
         Ok(task)
     }
 
@@ -194,20 +176,20 @@ impl<'a> Task<'a> {
         if let Some(device) = device {
             method = method.through(device);
         }
-        if !self.runs.run(run, &mut method, cfg.epochs)? || !fits(method.chain()) {
+        if !self.ground.runs.run(run, &mut method, cfg.epochs)? || !fits(method.chain()) {
             return Ok(None);
         }
-        let held = method.score(&self.parts.held).map(Score::value);
+        let held = method.score(&self.ground.parts.held).map(Score::value);
         Ok(Some((method.chain().clone(), held)))
     }
 
     /// The step to take through a device, or without one.
     fn rate(&self, device: Option<&dyn Device>) -> miette::Result<ChosenRate> {
-        let name = &self.first.network.name;
-        let (rate, tried) = choose(name, &self.keys.rate, self.parts.held.len(), |rate| {
-            let run = self.first.named(format!("{}, rate {rate}", arm(device)), 0);
-            let trained = (&self.first, device);
-            let run = self.run(trained, &self.parts.fit, (rate, run.choice()))?;
+        let Ground { first, parts, .. } = &self.ground;
+        let name = &first.network.name;
+        let (rate, tried) = choose(name, &self.keys.rate, parts.held.len(), |rate| {
+            let run = first.named(format!("{}, rate {rate}", arm(device)), 0);
+            let run = self.run((first, device), &parts.fit, (rate, run.choice()))?;
             Ok(vec![run.and_then(|(_, held)| held)])
         })?;
         Ok(ChosenRate { rate, tried })
@@ -215,15 +197,18 @@ impl<'a> Task<'a> {
 
     /// What it comes to, and the networks of the first trial: through the chip, and in silico.
     fn results(&self) -> miette::Result<(PatNetwork, [Network; 2])> {
+        let Ground {
+            first, parts, test, ..
+        } = &self.ground;
         let in_silico_rate = self.rate(None)?;
-        let pat_rate = self.rate(Some(&self.on_chip(&self.first, 0)))?;
+        let pat_rate = self.rate(Some(&self.on_chip(first, 0)))?;
         let mut trials = Vec::new();
         let mut kept = None;
         for trial in 0..self.keys.trials {
-            let (subject, _) = Subject::load(self.path, self.flags, trial)?;
+            let subject = self.ground.subject(trial)?;
             let train = |device: Option<&dyn Device>, rate: &ChosenRate| {
                 let run = subject.named(arm(device), trial);
-                let run = self.run((&subject, device), &self.parts.all, (rate.rate, run))?;
+                let run = self.run((&subject, device), &parts.all, (rate.rate, run))?;
                 let (chain, _) = run.ok_or_else(|| subject.diverged())?;
                 Ok::<_, miette::Report>(subject.dense.with(&subject.network, &chain))
             };
@@ -231,12 +216,12 @@ impl<'a> Task<'a> {
             let next = self.on_chip(&subject, trial + 1);
             let in_silico = train(None, &in_silico_rate)?;
             let pat = train(Some(&own), &pat_rate)?;
-            let ideal = golden(&in_silico, &self.cfg, &self.test)?.accuracy;
+            let ideal = golden(&in_silico, &self.cfg, test)?.accuracy;
             trials.push(OnChips {
                 ideal: ideal.expect("the data have labels"),
-                in_silico: own.accuracy(&in_silico, &self.test)?,
-                pat: own.accuracy(&pat, &self.test)?,
-                pat_elsewhere: next.accuracy(&pat, &self.test)?,
+                in_silico: own.accuracy(&in_silico, test)?,
+                pat: own.accuracy(&pat, test)?,
+                pat_elsewhere: next.accuracy(&pat, test)?,
             });
             kept.get_or_insert([pat, in_silico]);
         }
@@ -254,8 +239,8 @@ impl<'a> Task<'a> {
             pat_elsewhere: pick(elsewhere),
         };
         let results = PatNetwork {
-            network: self.first.network.name.clone(),
-            shape: self.first.dense.shape(&self.first.network),
+            network: first.network.name.clone(),
+            shape: first.dense.shape(&first.network),
             bits: self.keys.bits,
             in_silico_rate,
             pat_rate,
