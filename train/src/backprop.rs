@@ -122,14 +122,14 @@ impl<'a> Backprop<'a> {
         }
     }
 
-    /// Summed loss and gradients of some samples, and how many were right; `None` where a device does not answer. `chain` is its
-    /// model, or what is executed.
+    /// What some samples come to; `None` where a device does not answer. `chain` is its model, or what
+    /// is executed.
     fn shard(
         &self,
         (chain, device): (&Chain, Option<&dyn Loaded>),
         samples: &[usize],
         seed: u64,
-    ) -> Option<(f64, usize, Gradients)> {
+    ) -> Option<Shard> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let drive = self
             .data
@@ -154,25 +154,28 @@ impl<'a> Backprop<'a> {
         let mut more = vec![DMatrix::zeros(0, 0); chain.layers.len()];
         let mut of_weights = Vec::new();
         for (at, layer) in chain.layers.iter().enumerate() {
-            let Some(bean) = self.cfg.bean else { break };
-            let h = match at.checked_sub(1) {
-                Some(before) => over_ticks(&activities[before].sent, samples.len()) / ticks,
-                None if self.cfg.bean_of_inputs => drive.means(layer.weights.ncols(), chain.ticks),
-                None => continue,
+            let Some((bean, before)) = self.cfg.bean.zip(at.checked_sub(1)) else {
+                continue;
             };
+            let h = over_ticks(&activities[before].sent, samples.len()) / ticks;
             let penalty = bean.penalty(&layer.weights, &h);
             loss += n * penalty.loss;
             of_weights.push((at, penalty.weights * n));
-            if let Some(before) = at.checked_sub(1) {
-                more[before] = penalty.activities * (n / ticks);
-            }
+            more[before] = penalty.activities * (n / ticks);
         }
         let mut gradients =
             chain.gradients(&drive, &activities, &masks, &errors, &more, self.cfg.slope);
         for (at, more) in of_weights {
             gradients.weights[at] += more;
         }
-        Some((loss, n_right, gradients))
+        let first = chain.layers.first();
+        let inputs = first.filter(|_| self.cfg.bean.is_some() && self.cfg.bean_of_inputs);
+        Some(Shard {
+            loss,
+            n_right,
+            gradients,
+            inputs: inputs.map(|layer| drive.means(layer.weights.ncols(), chain.ticks)),
+        })
     }
 
     /// Summed gradients of a batch, whose losses are added to `loss`, and how many were right to
@@ -197,19 +200,29 @@ impl<'a> Backprop<'a> {
         };
         let loaded = loaded.as_deref();
         let model = executed.as_ref().or(loaded.map(Loaded::model))?;
-        let shards: Option<Vec<(f64, usize, Gradients)>> = shards
+        let shards: Option<Vec<Shard>> = shards
             .into_par_iter()
             .map(|(samples, seed)| this.shard((model, loaded), samples, seed))
             .collect();
-        let gradients = shards?.into_iter().map(|(own, right, gradients)| {
-            *loss += own;
-            *n_right += right;
-            gradients
+        let shards = shards?;
+        let inputs: Vec<_> = shards.iter().filter_map(|s| s.inputs.as_ref()).collect();
+        let inputs = (!inputs.is_empty()).then(|| beside(&inputs));
+        let gradients = shards.into_iter().map(|shard| {
+            *loss += shard.loss;
+            *n_right += shard.n_right;
+            shard.gradients
         });
-        gradients.reduce(|mut sums, own| {
+        let mut gradients = gradients.reduce(|mut sums, own| {
             sums.add(&own);
             sums
-        })
+        })?;
+        if let Some((bean, h)) = self.cfg.bean.zip(inputs) {
+            let n = batch.len() as f64;
+            let (own, by_weights) = bean.of_inputs(&model.layers[0].weights, &h);
+            *loss += n * own;
+            gradients.weights[0] += by_weights * n;
+        }
+        Some(gradients)
     }
 
     /// Factors on what hidden units send: 0 for some of them, more than 1 for the others.
@@ -228,6 +241,27 @@ impl<'a> Backprop<'a> {
             .map(|layer| DMatrix::from_fn(layer.weights.nrows(), n_samples, |_, _| draw()));
         masks.collect()
     }
+}
+
+/// What some samples of a batch came to.
+struct Shard {
+    /// Summed.
+    loss: f64,
+    /// How many were right.
+    n_right: usize,
+    /// Summed.
+    gradients: Gradients,
+    /// Where BEAN holds for the inputs, what each brings, `[input][sample]`: its penalty is that of the
+    /// whole batch, since it costs as much for some samples as for all.
+    inputs: Option<DMatrix<f64>>,
+}
+
+/// Columns of several, in order.
+fn beside(parts: &[&DMatrix<f64>]) -> DMatrix<f64> {
+    let n_rows = parts.first().map_or(0, |part| part.nrows());
+    let columns = parts.iter().map(|part| part.ncols()).sum();
+    let values = parts.iter().flat_map(|part| part.iter().copied());
+    DMatrix::from_iterator(n_rows, columns, values)
 }
 
 impl Method for Backprop<'_> {

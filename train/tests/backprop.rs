@@ -246,7 +246,9 @@ fn samples(n: usize) -> Stimuli {
 /// One step of everything that there is goes down the slope of the whole loss.
 #[test]
 fn a_step_follows_the_gradient_of_the_whole_loss() {
-    let data = samples(8);
+    // More than are computed together.
+    let data = samples(40);
+    let cfg = || BackpropConfig { batch: 40, ..cfg() };
     let bean = |order| Bean {
         order,
         alpha: 0.7,
@@ -263,6 +265,11 @@ fn a_step_follows_the_gradient_of_the_whole_loss() {
             bean: Some(bean(Order::Second)),
             l1: 0.1,
             weight_decay: 0.2,
+            ..cfg()
+        },
+        BackpropConfig {
+            bean: Some(bean(Order::Second)),
+            bean_of_inputs: true,
             ..cfg()
         },
     ];

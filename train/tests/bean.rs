@@ -15,10 +15,11 @@ fn numbers(rows: usize, columns: usize, seed: usize) -> DMatrix<f64> {
 
 /// The loss as the paper's code has it: a mean over all pairs of sources.
 fn defined(bean: Bean, weights: &DMatrix<f64>, h: &DMatrix<f64>) -> f64 {
+    let n = h.nrows();
     let strength = |i: usize, k: usize| (bean.gamma * weights[(k, i)]).tanh().abs();
     let mut sum = 0.0;
-    for i in 0..N {
-        for j in 0..N {
+    for i in 0..n {
+        for j in 0..n {
             let shared: f64 = (0..TARGETS).map(|k| strength(i, k) * strength(j, k)).sum();
             let alike = match bean.order {
                 Order::First => shared,
@@ -28,7 +29,7 @@ fn defined(bean: Bean, weights: &DMatrix<f64>, h: &DMatrix<f64>) -> f64 {
             sum += alike * squares.sum::<f64>() / SAMPLES as f64;
         }
     }
-    bean.alpha * sum / (N * N) as f64
+    bean.alpha * sum / (n * n) as f64
 }
 
 fn beans() -> [Bean; 2] {
@@ -98,5 +99,43 @@ fn equal_activities_cost_nothing() {
         let penalty = bean.penalty(&numbers(TARGETS, N, 5), &h);
         assert!(penalty.loss.abs() < 1e-12);
         assert!(penalty.weights.amax() < 1e-10);
+    }
+}
+
+/// More sources than a block of pairs has.
+#[test]
+fn blocks_of_pairs_are_all_pairs() {
+    let n = 130;
+    let (weights, h) = (numbers(TARGETS, n, 6), numbers(n, SAMPLES, 7));
+    for bean in beans() {
+        let (found, by) = (bean.by_pairs(&weights, &h), 1e-5);
+        let wanted = defined(bean, &weights, &h);
+        assert!((found.loss - wanted).abs() < 1e-12 * wanted, "{bean:?}");
+        for at in [0, 55, 56, 111, 112, 129] {
+            let slope = |is_weight: bool| {
+                let loss = |by: f64| {
+                    let (mut weights, mut h) = (weights.clone(), h.clone());
+                    match is_weight {
+                        true => weights[(1, at)] += by,
+                        false => h[(at, 2)] += by,
+                    }
+                    defined(bean, &weights, &h)
+                };
+                (loss(by) - loss(-by)) / (2.0 * by)
+            };
+            let error = (found.weights[(1, at)] - slope(true)).abs();
+            assert!(
+                error < 1e-5 * found.weights.amax(),
+                "{bean:?}, weight of {at}"
+            );
+            let error = (found.activities[(at, 2)] - slope(false)).abs();
+            assert!(
+                error < 1e-5 * found.activities.amax(),
+                "{bean:?}, activity of {at}"
+            );
+        }
+        let (loss, of_weights) = bean.of_inputs(&weights, &h);
+        assert!((loss - found.loss).abs() < 1e-12 * loss);
+        assert!((of_weights - &found.weights).amax() < 1e-10 * found.weights.amax());
     }
 }
