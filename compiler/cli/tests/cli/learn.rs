@@ -1,5 +1,6 @@
 //! `spikeloom learn`: weights that change, come back, and compile.
 
+use spikeloom_frontend::arrays::{Archive, ArchiveFormat, Budget};
 use spikeloom_tests::learning::{random_followers, random_plastic};
 use spikeloom_tests::{Workshop, folder, tools};
 
@@ -93,6 +94,31 @@ fn real_numbers_learn_as_well_as_whole_steps() {
     workshop.replace("digits.yaml", "e0: v_mem", "e0: fired");
     let refused = workshop.line("learn digits.yaml --engine float --data train.npz");
     assert!(refused.stderr.contains("`fired`"), "{}", refused.stderr);
+}
+
+/// Nothing but rounding separates weights from the twins that bring errors back.
+#[test]
+fn twins_of_weights_are_equal_in_real_numbers() {
+    let workshop = digits();
+    let example = folder().join("../examples/digits-emstdp-symmetric.yaml");
+    workshop.write("twins.yaml", std::fs::read(example).unwrap());
+    let n_different = |engine: &str| {
+        let learn = "learn twins.yaml --data train.npz --samples 300 --shuffle 1";
+        workshop.succeeds(&format!("{learn} --engine {engine} -o {engine}.yaml"));
+        let bytes = std::fs::read(workshop.path(&format!("{engine}.npz"))).unwrap();
+        let mut archive = Archive::open(ArchiveFormat::Npz, bytes, Budget::MODEL).unwrap();
+        let mut weights = |name: &str| archive.get(name).unwrap().to_f32();
+        let (own, twin) = (weights("fc2.weight"), weights("more to hidden_more.weight"));
+        assert!(own.iter().filter(|w| **w != 0.0).count() > 500);
+        let (n_out, n_hidden) = (10, 100);
+        let pairs = (0..n_out * n_hidden).map(|at| {
+            let (out, hidden) = (at / n_hidden, at % n_hidden);
+            (own[at], twin[hidden * n_out + out])
+        });
+        pairs.filter(|(own, twin)| own.abs() != twin.abs()).count()
+    };
+    assert_eq!(n_different("float"), 0);
+    assert!(n_different("golden") > 300);
 }
 
 /// A series that is learnt from tick by tick is scored in real numbers as it is in whole ones.
