@@ -5,10 +5,11 @@ use std::path::Path;
 use serde::Serialize;
 use spikeloom_bitstreams::{ToolSource, Toolchain};
 use spikeloom_boards::Layout;
-use spikeloom_golden::{Golden, Operations, Outcome};
+use spikeloom_golden::{Golden, Outcome};
 use spikeloom_ir::mapped::{Core, Way};
-use spikeloom_ir::quantized::{Encoder, Source};
-use spikeloom_ir::{Mapped, Network, Quantized};
+use spikeloom_ir::quantized::{Encoder, Projection, Source};
+use spikeloom_ir::rows::Listing;
+use spikeloom_ir::{Mapped, Network, ProjectionId, Quantized};
 use spikeloom_ladder::{Access, DeviceRun, Rung, Verdict, Workload, check_outcomes, wave};
 use spikeloom_passes::QuantizeReport;
 
@@ -39,7 +40,7 @@ pub struct Summary {
     /// Of them those whose weight is not 0, mean.
     pub operations_not_0: f64,
     /// Of them those whose synapses the circuit of a build folder has: all, but of projections that are
-    /// stored as lists those whose weight is not 0; mean. `None` without a build folder.
+    /// stored as lists those in rows with a weight that is not 0; mean. `None` without a build folder.
     pub operations_stored: Option<f64>,
     /// The same over each projection.
     pub operations: Vec<ProjectionOperations>,
@@ -151,9 +152,9 @@ pub fn simulate_golden(
     data: &DataSet,
     margin: Option<i64>,
 ) -> miette::Result<Summary> {
-    let outcomes = golden_outcomes(subject.quantized, &data.samples, margin)?;
+    let outcomes = golden_outcomes(subject, &data.samples, margin)?;
     let mut summary = summary(subject, "golden", data, &outcomes)?;
-    summary.early_exit = early_exit(subject.quantized, data, margin, &outcomes)?;
+    summary.early_exit = early_exit(subject, data, margin, &outcomes)?;
     Ok(summary)
 }
 
@@ -173,8 +174,8 @@ pub fn simulate_verilator(
 ) -> miette::Result<Summary> {
     let tools = Toolchain::find(tools)?;
     let samples = &data.samples.to_bytes(&build.quantized);
-    let outcomes = golden_outcomes(&build.quantized, &data.samples, margin)?;
-    let early_exit = early_exit(&build.quantized, data, margin, &outcomes)?;
+    let outcomes = golden_outcomes(build.into(), &data.samples, margin)?;
+    let early_exit = early_exit(build.into(), data, margin, &outcomes)?;
     let model = Simulator::new(&tools)?.device(build, false)?;
     let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
     let case = build.case(&layout);
@@ -202,7 +203,7 @@ pub fn simulate_verilator(
 }
 
 fn early_exit(
-    network: &Quantized,
+    subject: Subject<'_>,
     data: &DataSet,
     margin: Option<i64>,
     outcomes: &[Outcome],
@@ -211,12 +212,12 @@ fn early_exit(
         return Ok(None);
     };
     let ticks: f64 = outcomes.iter().map(|o| f64::from(o.ticks)).sum();
-    let full = golden_outcomes(network, &data.samples, None)?;
+    let full = golden_outcomes(subject, &data.samples, None)?;
     let classes: Vec<usize> = full.iter().map(|o| o.class).collect();
     Ok(Some(EarlyExit {
         margin,
         ticks: ticks / outcomes.len().max(1) as f64,
-        all_ticks: network.ticks,
+        all_ticks: subject.quantized.ticks,
         full_accuracy: accuracy(&classes, data.labels.as_deref()),
     }))
 }
@@ -291,12 +292,44 @@ fn sample(samples: &[Vec<u8>], number: usize) -> Result<&[u8], Error> {
 
 /// The golden model's results, on all processors.
 fn golden_outcomes(
-    network: &Quantized,
+    subject: Subject<'_>,
     samples: &Samples,
     margin: Option<i64>,
 ) -> miette::Result<Vec<Outcome>> {
+    let network = subject.quantized;
     let samples = samples.to_bytes(network);
-    Ok(spikeloom_ladder::Expected::until(network, &samples, margin)?.outcomes)
+    let mut golden = Golden::new(network)?;
+    for core in subject.mapped.iter().flat_map(|mapped| &mapped.cores) {
+        for (id, _) in ways(core).filter(|(_, way)| *way == Way::Listed) {
+            golden.store(id, &stored_weights(core, &network.projections[id.0]));
+        }
+    }
+    Ok(spikeloom_ladder::Expected::of(&golden, &samples, margin)?.outcomes)
+}
+
+/// The projections into a core, each with the way to its weights.
+fn ways(core: &Core) -> impl Iterator<Item = (ProjectionId, Way)> {
+    core.projections
+        .iter()
+        .copied()
+        .zip(core.ways.iter().copied())
+}
+
+/// Weights in the rows that a list has for each source.
+fn stored_weights(core: &Core, projection: &Projection) -> Vec<u64> {
+    let layout = core.layout();
+    let mut in_row = vec![0; layout.n_rows];
+    let n_neurons = projection.weights.len() / projection.n_pre.max(1);
+    for neuron in 0..n_neurons {
+        in_row[layout.position(neuron).0] += 1;
+    }
+    let listing = Listing::new(&projection.weights, projection.n_pre, &layout);
+    let rows = listing
+        .first
+        .windows(2)
+        .map(|pair| &listing.sum_rows[pair[0]..pair[1]]);
+    rows.map(|rows| rows.iter().map(|&row| in_row[row]).sum())
+        .collect()
 }
 
 /// Share of results that are the labels.
@@ -322,12 +355,12 @@ fn summary(
     });
     let projections = subject.quantized.projections.iter().enumerate();
     let operations = projections.map(|(number, p)| {
-        let way = subject.mapped.map(|mapped| way_of(mapped, number));
+        let stored = mean(&|o| o.operations[number].stored);
         ProjectionOperations {
             projection: p.name.clone(),
             all: mean(&|o| o.operations[number].all),
             not_0: mean(&|o| o.operations[number].not_0),
-            stored: way.map(|way| mean(&|o| stored(o.operations[number], way))),
+            stored: subject.mapped.map(|_| stored),
         }
     });
     let operations: Vec<_> = operations.collect();
@@ -390,7 +423,7 @@ pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Option<
                 1 => events * synapses_of_an_event(build, core, outcomes),
                 _ => {
                     let cores = circuit.iter();
-                    cores.map(|core| stored_into(core, outcomes)).sum::<u64>() as f64
+                    cores.map(|core| operations_of(core, outcomes)).sum::<u64>() as f64
                 }
             };
             CoreUse {
@@ -411,29 +444,14 @@ pub fn hardware(build: &Build, run: &DeviceRun, outcomes: &[Outcome]) -> Option<
     })
 }
 
-/// How the events of a projection find their weights.
-fn way_of(mapped: &Mapped, projection: usize) -> Way {
-    let ways = mapped
-        .cores
-        .iter()
-        .flat_map(|core| core.projections.iter().zip(&core.ways));
-    let mut own = ways.filter(|(id, _)| id.0 == projection);
-    own.next().map_or(Way::Dense, |(_, way)| *way)
-}
-
-/// Those of the golden model's operations whose synapses a circuit has.
-fn stored(operations: Operations, way: Way) -> u64 {
-    match way {
-        Way::Listed => operations.not_0,
-        Way::Dense | Way::Plane => operations.all,
-    }
-}
-
-/// The same over all projections into a core.
-fn stored_into(core: &Core, outcomes: &[Outcome]) -> u64 {
-    let ways = || core.projections.iter().zip(&core.ways);
+/// Operations of a core that are worth something: none of a weight of 0 that a list leaves out, or has
+/// only because others share its row.
+fn operations_of(core: &Core, outcomes: &[Outcome]) -> u64 {
     let of_sample = |o: &Outcome| {
-        let operations = ways().map(|(id, &way)| stored(o.operations[id.0], way));
+        let operations = ways(core).map(|(id, way)| match way {
+            Way::Listed => o.operations[id.0].not_0,
+            Way::Dense | Way::Plane => o.operations[id.0].all,
+        });
         operations.sum::<u64>()
     };
     outcomes.iter().map(of_sample).sum()
@@ -451,5 +469,5 @@ fn synapses_of_an_event(build: &Build, core: &Core, outcomes: &[Outcome]) -> f64
             Source::Population(id) => o.spikes[id.0],
         })
     });
-    stored_into(core, outcomes) as f64 / sent.sum::<f64>().max(1.0)
+    operations_of(core, outcomes) as f64 / sent.sum::<f64>().max(1.0)
 }

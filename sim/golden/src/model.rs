@@ -1,7 +1,7 @@
 //! The executor of the integer network.
 
 use spikeloom_ir::quantized::{Decoder, Encoder, Population, Source, xorshift32};
-use spikeloom_ir::{Op, PopulationId, Program, Quantized, QuantizedError};
+use spikeloom_ir::{Op, PopulationId, Program, ProjectionId, Quantized, QuantizedError};
 
 use crate::engine::{Engine, append_indices};
 use crate::learner::Learner;
@@ -22,7 +22,8 @@ pub struct Outcome {
     pub input_events: u64,
     /// Weights read and added: events times the target's neurons, over all projections.
     pub synaptic_operations: u64,
-    /// The same over each projection, and how many of them are of weights that are not 0.
+    /// The same over each projection, and how many of them are of weights that are not 0, or in a
+    /// circuit.
     pub operations: Vec<Operations>,
 }
 
@@ -232,6 +233,12 @@ impl Golden {
     /// Number of input channels.
     pub fn n_channels(&self) -> usize {
         self.n_channels
+    }
+
+    /// Says how many weights a circuit has of each source of a projection that does not learn, for
+    /// what [`Outcome::operations`] counts: where they are rows of a list, those of the source's rows.
+    pub fn store(&mut self, projection: ProjectionId, stored: &[u64]) {
+        self.synapses[projection.0].store(stored);
     }
 
     /// Runs one sample from the reset state.

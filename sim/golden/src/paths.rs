@@ -95,6 +95,7 @@ impl Paths {
             Operations {
                 all: count(self.run),
                 not_0: count(weights.iter().filter(|&&weight| weight != 0).count()),
+                stored: count(self.run),
             }
         };
         runs.iter().map(of_run).sum()

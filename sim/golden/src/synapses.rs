@@ -42,8 +42,11 @@ impl ChannelDelays {
 pub struct Operations {
     /// All: as many as an event reaches neurons.
     pub all: u64,
-    /// Those whose weight is not 0: as many as are there where synapses are stored as lists.
+    /// Those whose weight is not 0.
     pub not_0: u64,
+    /// Those whose weight a circuit has: all, unless [`Golden::store`](crate::Golden::store) says
+    /// something else.
+    pub stored: u64,
 }
 
 impl Operations {
@@ -51,6 +54,7 @@ impl Operations {
     pub fn add(&mut self, other: Self) {
         self.all += other.all;
         self.not_0 += other.not_0;
+        self.stored += other.stored;
     }
 }
 
@@ -147,6 +151,13 @@ impl Synapses {
         self.operations[source] = of_row(row, self.n_post);
     }
 
+    /// Says how many weights a circuit has of each source.
+    pub(crate) fn store(&mut self, stored: &[u64]) {
+        for (operations, &stored) in self.operations.iter_mut().zip(stored) {
+            operations.stored = stored;
+        }
+    }
+
     /// What an event of a source takes.
     pub(crate) fn operations(&self, source: usize) -> Operations {
         self.operations[source]
@@ -221,5 +232,6 @@ fn of_row(row: &[i16], n_post: usize) -> Operations {
     Operations {
         all: count(n_post),
         not_0: count(row.iter().filter(|&&weight| weight != 0).count()),
+        stored: count(n_post),
     }
 }

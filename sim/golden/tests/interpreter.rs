@@ -263,6 +263,7 @@ fn interpret(network: &Quantized, sample: Sample<'_>) -> Run {
                         *sum += weight * payload * (1i128 << p.spike_shift);
                         visited.all += 1;
                         visited.not_0 += u64::from(weight != 0);
+                        visited.stored += 1;
                     }
                 }
             }

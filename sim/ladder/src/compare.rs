@@ -91,7 +91,14 @@ impl Expected {
         samples: &[Vec<u8>],
         margin: Option<i64>,
     ) -> Result<Self, Error> {
-        let golden = Golden::new(network)?;
+        Self::of(&Golden::new(network)?, samples, margin)
+    }
+
+    /// The same of a golden model.
+    ///
+    /// # Errors
+    /// As [`Expected::new`].
+    pub fn of(golden: &Golden, samples: &[Vec<u8>], margin: Option<i64>) -> Result<Self, Error> {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
         let share = samples.len().div_ceil(threads).max(1);
         let parts: Vec<Result<Vec<Outcome>, Error>> = std::thread::scope(|scope| {

@@ -70,13 +70,13 @@ fn operations_are_those_of_the_synapses_that_there_are() {
                 .join(", ")
         )
     };
-    let rows: Vec<String> = (0..4).map(row).collect();
+    let rows: Vec<String> = (0..8).map(row).collect();
     workshop.write(
         "net.yaml",
         format!(
             "format: spikeloom-network/1\nticks: 8\ninput: {{shape: 5, encoding: rate}}\npopulations:\n  \
              hidden: {{shape: 8, v_threshold: 0.5, reset: subtract}}\n  \
-             out: {{shape: 4, v_threshold: 1, reset: subtract}}\nprojections:\n  \
+             out: {{shape: 8, v_threshold: 1, reset: subtract}}\nprojections:\n  \
              - {{name: dense, from: input, to: hidden, weights: {{random: 3, scale: 0.5}}}}\n  \
              - {{name: sparse, from: hidden, to: out, weights: [{}]}}\noutput: out\n",
             rows.join(", ")
@@ -98,9 +98,9 @@ fn operations_are_those_of_the_synapses_that_there_are() {
         8.0 * number(&model["input_events"])
     ));
     assert_eq!(dense["not_0"], dense["all"]);
-    // An event reaches four neurons, one of them over a weight that is not 0.
-    assert!(near(number(&sparse["all"]), 4.0 * hidden_spikes));
-    assert!(near(number(&sparse["not_0"]), hidden_spikes));
+    // An event reaches eight neurons, two of them over a weight that is not 0.
+    assert!(near(number(&sparse["all"]), 8.0 * hidden_spikes));
+    assert!(near(number(&sparse["not_0"]), 2.0 * hidden_spikes));
     assert_eq!(sparse["stored"], Value::Null);
     assert_eq!(model["operations_stored"], Value::Null);
 
@@ -114,6 +114,12 @@ fn operations_are_those_of_the_synapses_that_there_are() {
     let all = number(&dense["all"]) + number(&sparse["all"]);
     assert!(near(number(&build["synaptic_operations"]), all));
     assert!(near(number(&build["operations_not_0"]), stored));
+    // A row of two lanes has a weight of 0 beside each of another.
+    workshop.succeeds("compile net.yaml --lanes 2 --compress always --stop-at verilog -o rows");
+    let rows = workshop.json("simulate rows --data data.npz --json");
+    let sparse = &rows["operations"][1];
+    assert!(near(number(&sparse["stored"]), 4.0 * hidden_spikes));
+    assert!(near(number(&sparse["not_0"]), 2.0 * hidden_spikes));
     workshop.succeeds("compile net.yaml --lanes 1 --compress never --stop-at verilog -o full");
     let full = workshop.json("simulate full --data data.npz --json");
     assert_eq!(full["operations_stored"], full["synaptic_operations"]);
