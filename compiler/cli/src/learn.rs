@@ -429,6 +429,7 @@ impl<'a> InReals<'a> {
         let units = spikeloom_float::Units {
             membranes: populations.iter().map(|p| p.units.clone()).collect(),
             sent: populations.iter().map(|p| p.sent_unit).collect(),
+            full: learner.report.full_scales(learner.quantized),
             weights: learner.quantized.projections.iter().map(range).collect(),
         };
         Ok(Self {

@@ -62,6 +62,19 @@ pub struct QuantizeReport {
     pub projections: Vec<ProjectionReport>,
 }
 
+impl QuantizeReport {
+    /// One entry a population of `network`: what the full scale of the values that it sends stands
+    /// for; of spikes 1.
+    pub fn full_scales(&self, network: &Quantized) -> Vec<f64> {
+        let populations = self.populations.iter().zip(&network.populations);
+        let full = |(report, population): (&PopulationReport, &Population)| {
+            let steps = population.program.payload_width()?.highest() + 1;
+            Some(report.sent_unit * spikeloom_fixed::approximate_real(steps))
+        };
+        populations.map(|both| full(both).unwrap_or(1.0)).collect()
+    }
+}
+
 /// What quantising decided for one population.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PopulationReport {

@@ -35,6 +35,7 @@ fn units(quantized: &Quantized, report: &QuantizeReport) -> Units {
     Units {
         membranes: report.populations.iter().map(|p| p.units.clone()).collect(),
         sent: report.populations.iter().map(|p| p.sent_unit).collect(),
+        full: report.full_scales(quantized),
         weights: quantized.projections.iter().map(range).collect(),
     }
 }
@@ -307,6 +308,73 @@ fn presets_come_near_the_golden_model() {
             "{preset}: {mean_change} steps in whole numbers, {mean_of_float} in real ones"
         );
     }
+}
+
+/// Recursive least squares is the same but for rounding, from the exact step of a readout.
+#[test]
+fn least_squares_come_near_the_golden_model() {
+    let network = read(
+        "format: spikeloom-network/1
+ticks: 200
+input: {shape: 2, encoding: series, teacher: 1}
+populations:
+  units: {shape: 7, activation: tanh, decay_mem: 0.5}
+  out: {shape: 1, decay_mem: 0}
+projections:
+  - {from: input, to: units, weights: {random: 1, scale: 0.5}, bias: {random: 2, scale: 0.1}}
+  - {from: units, to: units, delay: 1, weights: {random: 3, scale: 0.3}}
+  - from: units
+    to: out
+    weights: 0
+    learning: {preset: rls, gain: {alpha: 2^-6}, step: 0.00390625}
+  - {from: teacher, to: out, weights: -1}
+output: out
+decoder: membrane-sum
+",
+    );
+    let cfg = QuantizeConfig {
+        state_bits: Some(16),
+        weight_bits: 16,
+        ..QuantizeConfig::default()
+    };
+    let (quantized, report) = quantize(&network, &cfg).unwrap();
+    let mut golden = Golden::new(&quantized).unwrap();
+    let mut float = Learner::new(&network, &units(&quantized, &report)).unwrap();
+    let mut r = Random(11);
+    let mut last = [0.0f64; 3];
+    let values = (0..200).flat_map(|_| {
+        last = [r.below(8000) as f64 - 4000.0, last[0], last[1]];
+        [last[0], 0.7 * last[1] - 0.4 * last[2]].map(|value| value as i16)
+    });
+    let values: Vec<i16> = values.collect();
+    let bytes: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let real: Vec<f32> = values
+        .iter()
+        .map(|&value| f32::from(value) / 4096.0)
+        .collect();
+    golden
+        .learn(spikeloom_golden::Sample::Values(&bytes), None)
+        .unwrap();
+    float
+        .learn(spikeloom_float::Sample::Series(&real), None)
+        .unwrap();
+    let mut projections = network.projections.iter();
+    let id = ProjectionId(projections.position(|p| p.learning.is_some()).unwrap());
+    let whole = golden.synapse_trace(id).unwrap().weights;
+    let real = &float.synapses(id).unwrap().weights;
+    let norm = real.iter().map(|w| w * w).sum::<f64>().sqrt();
+    let miss = whole
+        .iter()
+        .zip(real)
+        .map(|(&a, b)| (f64::from(a) - b).powi(2));
+    let miss = miss.sum::<f64>().sqrt();
+    assert!(
+        norm > 100.0 && miss < 0.02 * norm,
+        "{whole:?}, not {real:?}"
+    );
 }
 
 #[test]

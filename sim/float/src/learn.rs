@@ -18,6 +18,7 @@ use spikeloom_ir::network::{Encoder, Network, Projection, Source};
 use spikeloom_ir::{PopulationId, ProjectionId};
 
 use crate::Error;
+use crate::gains::Gains;
 use crate::run::{Activity, Execution, Record, Sample, check};
 
 /// What the whole numbers that rules read stand for.
@@ -27,6 +28,8 @@ pub struct Units {
     pub membranes: Vec<Vec<f64>>,
     /// One entry a population: what 1 of what it sends stands for; of spikes 1.
     pub sent: Vec<f64>,
+    /// One entry a population: what the full scale of its values stands for; of spikes 1.
+    pub full: Vec<f64>,
     /// One entry a projection: the lowest and the highest weight, in steps. Read of those that learn.
     pub weights: Vec<(f64, f64)>,
 }
@@ -201,6 +204,7 @@ struct Plastic {
     third: Vec<Third>,
     weight_range: (f64, f64),
     tag_range: (f64, f64),
+    gains: Option<Gains>,
     synapses: Synapses,
 }
 
@@ -259,6 +263,20 @@ impl Plastic {
                 _ => 1.0,
             },
         };
+        let gains = match (&learning.gain, p.source) {
+            (None, _) => None,
+            (Some(gain), Source::Population(id))
+                if network.populations[id.0].neuron.firing.is_none() && p.delay == 0 =>
+            {
+                let error = units.membranes[p.target.0].first().copied().unwrap_or(1.0);
+                let units = [sent, units.full[id.0], error, learning.step.into()];
+                Some(Gains::new(gain, p.n_pre, units))
+            }
+            (Some(_), _) => {
+                let reason = "its gains are of what is no graded value of the same tick";
+                return Err(refused(reason.to_owned()));
+            }
+        };
         let third = learning.third.iter().map(|third| {
             let population = third.population.unwrap_or(p.target);
             let owner = network.populations.get(population.0);
@@ -300,6 +318,7 @@ impl Plastic {
                 // At most 16 bits, which double precision holds.
                 (tag.bits.lowest() as f64, tag.bits.highest() as f64)
             }),
+            gains,
             synapses: Synapses {
                 weights: Vec::new(),
                 tags: vec![0.0; learning.tag.as_ref().map_or(0, |_| p.n_pre * p.n_post)],
@@ -367,6 +386,7 @@ impl Plastic {
             Name::Flag(n) => counts_from_1(n, learning.flags.len()),
             Name::Third(n) => usize::from(n) < learning.third.len(),
             Name::Tag => learning.tag.is_some(),
+            Name::Gain => learning.gain.is_some(),
             _ => true,
         }
     }
@@ -404,6 +424,9 @@ impl Plastic {
     ) {
         let x0 = self.arrived(execution, projection);
         let y0 = spikes(execution, self.target);
+        if let Some(gains) = &mut self.gains {
+            gains.tick(&x0);
+        }
         let products = self.rules().flat_map(|rule| &rule.products);
         let any_post = y0.iter().any(|&n| n != 0.0);
         let open: Vec<Product> = products
@@ -474,8 +497,14 @@ impl Plastic {
             Factor::Value(Name::PreTrace(n)) | Factor::Sign(Name::PreTrace(n)) => {
                 self.synapses.pre[usize::from(n) - 1][pre] != 0.0
             }
+            Factor::Value(Name::Gain) | Factor::Sign(Name::Gain) => self.gain(pre) != 0.0,
             _ => true,
         })
+    }
+
+    /// The gain of a source in this tick, in whole numbers or between them.
+    fn gain(&self, pre: usize) -> f64 {
+        self.gains.as_ref().map_or(0.0, |gains| gains.values[pre])
     }
 
     /// Changes weights and tags of one source.
@@ -530,6 +559,7 @@ impl Plastic {
             Name::Tag => synapses.tags[at],
             Name::Third(n) => seen.third[usize::from(n)][post],
             Name::Flag(n) => seen.flags[usize::from(n) - 1][post],
+            Name::Gain => self.gain(pre),
             Name::Reward | Name::Every(_) | Name::End => seen.now.value(name).unwrap_or(0.0),
         }
     }
@@ -622,6 +652,7 @@ fn check_units(network: &Network, units: &Units) -> Result<(), Error> {
     let n = network.populations.len();
     same("units of membranes", units.membranes.len(), n)?;
     same("units of what is sent", units.sent.len(), n)?;
+    same("full scales of what is sent", units.full.len(), n)?;
     same(
         "ranges of weights",
         units.weights.len(),

@@ -9,6 +9,7 @@
 //! It learns too, without rounding ([`Learner`]).
 
 mod error;
+mod gains;
 mod learn;
 mod planes;
 mod run;
