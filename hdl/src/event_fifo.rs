@@ -105,6 +105,14 @@ impl EventFifo {
             _coarse_bits: address_bits - margin_bits,
         })
     }
+
+    /// The same without block RAM, for few events where that is short.
+    pub fn in_logic(self) -> Self {
+        Self {
+            memory: self.memory.in_logic(),
+            ..self
+        }
+    }
 }
 
 impl Logic for EventFifo {

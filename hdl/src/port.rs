@@ -32,6 +32,8 @@ pub struct PortConfig {
     pub spike_shift: usize,
     /// The queue holds `2^fifo_address_bits` events.
     pub fifo_address_bits: usize,
+    /// Its memory is in logic.
+    pub fifo_in_logic: bool,
     /// Only the tokens that begin samples and end ticks are wanted.
     pub is_pace: bool,
     /// The source does not wait for the queue, which has room for all that can be in it: it feeds
@@ -130,6 +132,11 @@ impl Port {
             .map(|planes| SpikePlanes::new(queued, planes, cfg.spike_shift))
             .into_iter()
             .collect();
+        let fifo = EventFifo::new(queued, cfg.fifo_address_bits, sender_in_flight)?;
+        let fifo = match cfg.fifo_in_logic {
+            true => fifo.in_logic(),
+            false => fifo,
+        };
         Ok(Self {
             clock: Signal::default(),
             event_in_valid: Signal::default(),
@@ -140,7 +147,7 @@ impl Port {
             event_out_ready: Signal::default(),
             event_out_kind: DSignal::new(KIND_BITS),
             event_out_index: DSignal::new(index),
-            fifo: EventFifo::new(queued, cfg.fifo_address_bits, sender_in_flight)?,
+            fifo,
             stored_valid: Signal::default(),
             stored_kind: DSignal::new(KIND_BITS),
             stored_index: DSignal::new(queued),

@@ -173,6 +173,9 @@ pub struct Port {
     pub spike_shift: u32,
     /// It holds `2^fifo_address_bits` events.
     pub fifo_address_bits: usize,
+    /// Its memory is in logic.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fifo_in_logic: bool,
     /// It belongs to no projection: where all of them have a delay, it says when a tick is over.
     pub is_pace: bool,
 }

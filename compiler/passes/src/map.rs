@@ -17,7 +17,7 @@ mod shape;
 mod widths;
 
 use check::check_features;
-use place::{Choice, Subject, Trial, place};
+use place::{Choice, Spill, Subject, Trial, place};
 use refusal::{does_not_fit, overflow};
 
 /// Choices of [`map`].
@@ -64,7 +64,7 @@ pub fn fold_obstacles(network: &Quantized, cfg: &MapConfig) -> Vec<String> {
         folds: true,
         spared: 0,
         single_port_states: false,
-        small_in_logic: false,
+        spill: Spill::Nothing,
     };
     fold::obstacles(network, &trial)
 }

@@ -306,6 +306,7 @@ fn ports(
             planes: core.planes,
             spike_shift: port.spike_shift as usize,
             fifo_address_bits: port.fifo_address_bits,
+            fifo_in_logic: port.fifo_in_logic,
             is_pace: port.is_pace,
             is_loop: match port.source {
                 Source::Population(id) if id >= core.population => {

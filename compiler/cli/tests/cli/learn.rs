@@ -401,6 +401,28 @@ fn least_squares_on_line_come_close_to_ridge_regression() {
     assert!(nrmse < 0.025, "{epochs}");
 }
 
+/// 784-100-10 neurons that learn fit an ECP5-25F, with memories of 100 rows and queues of 64 in
+/// look-up tables.
+#[test]
+fn a_network_for_mnist_learns_on_the_smaller_ecp5() {
+    let workshop = crate::workshop();
+    let path = folder().join("../examples/mnist-emstdp.yaml");
+    workshop.write("net.yaml", std::fs::read(path).unwrap());
+    workshop.succeeds("compile net.yaml --target ulx3s --stop-at verilog -o mnist");
+    let report = std::fs::read_to_string(workshop.path("mnist/report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let memories = report["memories"].as_array().unwrap();
+    let kind = |name: &str| {
+        let found = memories.iter().find(|memory| memory["name"] == name);
+        found.unwrap_or_else(|| panic!("{report}"))["kind"].clone()
+    };
+    assert_eq!(kind("hidden.weights"), "block");
+    assert_eq!(
+        (kind("hidden.states"), kind("hidden.queue 1")),
+        ("logic".into(), "logic".into())
+    );
+}
+
 #[test]
 fn what_cannot_learn_in_a_circuit_is_told() {
     let workshop = crate::workshop();

@@ -185,8 +185,8 @@ pub(super) fn memory_cells(memories: &[Memory], limits: &Limits) -> u64 {
         (_, MemoryKind::Block | MemoryKind::SinglePort, _) => 0,
         (Some(name), MemoryKind::Logic, rules) => match (name, rules) {
             ("weights", _) => m.rows * m.row_bits / 8,
-            (name, BlockRules::Bits) if WRITTEN.contains(&name) => m.rows * m.row_bits * 3 / 2,
-            (name, BlockRules::Units) if WRITTEN.contains(&name) => {
+            (name, BlockRules::Bits) if is_written(name) => m.rows * m.row_bits * 3 / 2,
+            (name, BlockRules::Units) if is_written(name) => {
                 m.rows.div_ceil(16) * m.row_bits.div_ceil(4) * 6
             }
             _ => 0,
@@ -196,13 +196,16 @@ pub(super) fn memory_cells(memories: &[Memory], limits: &Limits) -> u64 {
     memories.iter().map(cells).sum()
 }
 
-/// How the names of memories end that are written and may be logic.
-const WRITTEN: &[&str] = &[
-    "sums",
-    "states",
-    "held",
-    "scores",
-    "columns",
-    "post traces",
-    "gain vectors",
-];
+/// Whether a memory whose name ends so is written, and may be logic.
+fn is_written(name: &str) -> bool {
+    const WRITTEN: [&str; 7] = [
+        "sums",
+        "states",
+        "held",
+        "scores",
+        "columns",
+        "post traces",
+        "gain vectors",
+    ];
+    WRITTEN.contains(&name) || name.starts_with("queue")
+}

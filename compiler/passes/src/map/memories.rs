@@ -13,6 +13,8 @@ pub(super) struct Maker<'a> {
     pub(super) limits: &'a Limits,
     /// Memories of few rows go to logic.
     pub(super) small_in_logic: bool,
+    /// Most rows of a memory that is written and goes to logic.
+    pub(super) store_rows: usize,
 }
 
 impl Maker<'_> {
@@ -53,7 +55,7 @@ impl Maker<'_> {
     /// A memory that is written too.
     pub(super) fn store(&self, name: String, rows: usize, row_bits: usize) -> Memory {
         let store = self.block(name, rows, row_bits);
-        if self.small_in_logic && rows <= LOGIC_ROWS {
+        if rows <= self.store_rows {
             return in_logic(store);
         }
         store

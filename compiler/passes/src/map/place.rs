@@ -53,10 +53,11 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
     // A block more is worth the logic that finds a row otherwise, where there is one; and a cycle
     // more for each neuron only where the blocks do not suffice.
     let trials = [
-        (1, false, false),
-        (0, false, false),
-        (0, false, true),
-        (0, true, true),
+        (1, false, Spill::Nothing),
+        (0, false, Spill::Nothing),
+        (0, false, Spill::Small),
+        (0, true, Spill::Small),
+        (0, false, Spill::Medium),
     ];
     let compressions = match compress {
         // A list is in block RAM, where all rows of weights may be in single-port RAM.
@@ -65,8 +66,12 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
     };
     let mut least: Option<Mapped> = None;
     for compress in compressions {
-        for (spared, single_port_states, small_in_logic) in trials {
+        for (spared, single_port_states, spill) in trials {
             if single_port_states && limits.single_port_rams == 0 {
+                continue;
+            }
+            // Only RAMs of look-up tables make them of few cells.
+            if spill == Spill::Medium && limits.block_rules != BlockRules::Units {
                 continue;
             }
             let trial = Trial {
@@ -75,7 +80,7 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
                 folds,
                 spared,
                 single_port_states,
-                small_in_logic,
+                spill,
             };
             let mapped = place_with(subject, limits, trial);
             if overflow(&mapped).is_none() {
@@ -124,9 +129,25 @@ pub(super) struct Trial {
     pub(super) spared: u64,
     /// States go to single-port memory.
     pub(super) single_port_states: bool,
-    /// Memories of few rows go to logic.
-    pub(super) small_in_logic: bool,
+    /// Which memories go to logic.
+    pub(super) spill: Spill,
 }
+
+/// Which memories go to logic, because block RAM is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Spill {
+    /// None.
+    Nothing,
+    /// Those of few rows.
+    Small,
+    /// Those of up to [`MEDIUM_ROWS`] too, and queues of up to [`MEDIUM_QUEUE`].
+    Medium,
+}
+
+/// Most rows of a memory that is written, for it to be of look-up tables where block RAM is short.
+const MEDIUM_ROWS: usize = 128;
+/// The same of a queue.
+const MEDIUM_QUEUE: usize = 64;
 
 /// What a population brings to its core.
 struct Part<'a> {
@@ -220,6 +241,7 @@ struct Placer<'a> {
 /// Places a network.
 fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
     let network = subject.network;
+    let small_in_logic = trial.spill >= Spill::Small || limits.block_rules == BlockRules::Units;
     let mut placer = Placer {
         network,
         lane_bits: &subject.lane_bits,
@@ -228,7 +250,12 @@ fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
         make: Maker {
             limits,
             // Small RAMs of look-up tables cost next to nothing.
-            small_in_logic: trial.small_in_logic || limits.block_rules == BlockRules::Units,
+            small_in_logic,
+            store_rows: match trial.spill {
+                Spill::Medium => MEDIUM_ROWS,
+                _ if small_in_logic => LOGIC_ROWS,
+                _ => 0,
+            },
         },
         memories: Vec::new(),
         single_port_left: limits.single_port_rams,
@@ -526,10 +553,10 @@ impl Placer<'_> {
     /// The queues in front of a population.
     fn place_ports(&mut self, part: &Part, is_shared: bool) -> Vec<Port> {
         let network = self.network;
-        let ports = ports(network, part.id, &part.projections, is_shared);
+        let mut ports = ports(network, part.id, &part.projections, is_shared);
         let name = |what: &str| format!("{}.{what}", network.populations[part.id.0].name);
         let make = self.make;
-        for (at, port) in ports.iter().enumerate() {
+        for (at, port) in ports.iter_mut().enumerate() {
             let number_bits = match port.source {
                 Source::Input => 0,
                 Source::Population(id) => match network.populations[id.0].program.spike_bits() {
@@ -551,8 +578,13 @@ impl Placer<'_> {
                 0 => name("queue"),
                 n => name(&format!("queue {n}")),
             };
-            self.memories
-                .push(make.block(what, 1 << port.fifo_address_bits, bits));
+            let rows = 1 << port.fifo_address_bits;
+            let queue = make.block(what, rows, bits);
+            port.fifo_in_logic = self.trial.spill == Spill::Medium && rows <= MEDIUM_QUEUE;
+            self.memories.push(match port.fifo_in_logic {
+                true => in_logic(queue),
+                false => queue,
+            });
             if let Some(slot_bits) = port.slot_bits() {
                 let delays = make.rom(name("delays"), port.n_pre, slot_bits);
                 self.memories.push(match port.n_pre <= LOGIC_ROWS {

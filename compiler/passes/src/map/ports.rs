@@ -33,6 +33,7 @@ pub(super) fn ports(
         delays: vec![],
         spike_shift: 0,
         fifo_address_bits: FIFO_ADDRESS_BITS,
+        fifo_in_logic: false,
         is_pace: true,
     });
     let own = projections.iter().map(|(_, p)| Port {
@@ -49,6 +50,7 @@ pub(super) fn ports(
                 delay_address_bits(p.n_pre, ticks, false).max(in_turns(p.n_pre, ticks))
             }
         },
+        fifo_in_logic: false,
         is_pace: false,
     });
     pace.into_iter().chain(own).collect()
