@@ -203,7 +203,7 @@ fn the_examples_of_the_documentation_are_networks() {
     });
     assert_eq!(
         sizes.collect::<Vec<_>>(),
-        [(2, 3), (2, 3), (3, 3), (2, 3), (3, 4)]
+        [(2, 3), (2, 3), (3, 3), (2, 3), (3, 4), (2, 3)]
     );
     // Every key of the format is in one of them, and described.
     let keys = [

@@ -152,10 +152,7 @@ pub struct GainUnit {
     one_quotient: DConst,
     start_value: DConst,
     nothing: DConst,
-    _bits: usize,
     _right_bits: usize,
-    _value_bits: usize,
-    _sum_bits: usize,
     _divisor_bits: usize,
 }
 
@@ -279,10 +276,7 @@ impl GainUnit {
             one_quotient: DConst::new(1, RIGHT_BITS),
             start_value: DConst::new(plan.gain.start.unsigned_abs(), bits),
             nothing: DConst::new(0, bits),
-            _bits: bits,
             _right_bits: RIGHT_BITS,
-            _value_bits: value_bits,
-            _sum_bits: sum_bits,
             _divisor_bits: divisor_bits,
         })
     }
