@@ -266,7 +266,9 @@ fn small_steps_add_up() {
 #[test]
 fn presets_come_near_the_golden_model() {
     let error = "      e0: error.v_mem\n";
-    for preset in native::Preset::ALL.iter().map(|(_, name, _)| *name) {
+    let presets = native::Preset::ALL.iter().map(|(_, name, _)| *name);
+    // Gains are of graded values: `least_squares_come_near_the_golden_model`.
+    for preset in presets.filter(|name| *name != "rls") {
         let more = match preset {
             "e-prop" => format!("{error}      h1: {{v_mem: {{from: 0.25, below: 0.5}}}}\n"),
             "dfa" | "drtp" | "pc" => error.to_owned(),
