@@ -82,7 +82,7 @@ pub enum LearnState {
 /// One row a cycle is read, changed and written back, without a gap from one source to the next
 /// where a source has a row at least and is open; sources that are not open take a cycle each.
 ///
-/// Where the rule reads gains, [`GainUnit`] computes them first.
+/// Where the rule reads gains, a unit beside it computes them first.
 ///
 /// A tick takes a cycle a source, or the rows of those that are open where these are more, plus
 /// the pipelines' depths and about 8 cycles.
