@@ -108,6 +108,10 @@ pub struct Gain {
     pub bits: BitWidth,
 }
 
+/// `-2^EXACT_STEP * e0 * k` is the step of recursive least squares in whole steps of a weight, where
+/// `e0` is the target's membrane: the unit of `k` follows from this, whatever the others are.
+pub const EXACT_STEP: i32 = -26;
+
 /// 1 where all of some numbers of the target lie between their limits, and else 0: a
 /// pseudo-derivative in two steps, or a flag that compares.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

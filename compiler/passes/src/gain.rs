@@ -2,11 +2,7 @@
 
 use spikeloom_fixed::BitWidth;
 use spikeloom_ir::gain::{Gain, MAX_GAIN_SOURCES, RECIPROCAL_BITS};
-use spikeloom_ir::learning;
-
-/// What takes an error times a gain from a weight in the steps of recursive least squares, with the
-/// target's membrane as the error: `dw = -2^-26 * e0 * k`, whatever their units are.
-const RULE_EXPONENT: i64 = -26;
+use spikeloom_ir::learning::{self, EXACT_STEP};
 
 /// The step of `P` is at most two to this.
 const COARSEST: i64 = -4;
@@ -39,7 +35,7 @@ pub(crate) fn gain(
     // In powers of two: what 1 is of `P`, of `u`, of a gain and of `v`, which is a gain too.
     let of_covariance = start - bits + 2;
     let of_vector = of_covariance + room;
-    let of_value = arriving_bits - 1 + RULE_EXPONENT - left_out;
+    let of_value = arriving_bits - 1 + i64::from(EXACT_STEP) - left_out;
     let most = (start + 1).div_euclid(2);
     let of_scaled = most - bits;
     let exponent = |bits: i64| u32::try_from(bits).ok();

@@ -1,9 +1,6 @@
 //! Gains by recursive least squares, in real numbers.
 
-use spikeloom_ir::learning::Gain;
-
-/// Where a rule takes the exact step of recursive least squares: `dw = -2^-26 * e0 * k`.
-const RULE_EXPONENT: i32 = -26;
+use spikeloom_ir::learning::{EXACT_STEP, Gain};
 
 /// What recursive least squares remembers of the sources of a projection: [`Gain`] as it is told, S.
 /// Haykin, "Adaptive filter theory", the chapter of recursive least squares without forgetting.
@@ -32,7 +29,7 @@ impl Gains {
         Self {
             covariance,
             share: sent / full,
-            unit: 2f64.powi(RULE_EXPONENT) * step * full / error,
+            unit: 2f64.powi(EXACT_STEP) * step * full / error,
             values: vec![0.0; n],
         }
     }
