@@ -27,8 +27,6 @@ pub const MAX_GAIN_SOURCES: usize = 128;
 pub struct Gain {
     /// Width of a number of `P`, and of `u` and `v`.
     pub covariance: BitWidth,
-    /// What stands on the diagonal first: `2^(covariance - 2)`.
-    pub start: i64,
     /// Bits that `u` leaves out.
     pub vector_shift: u32,
     /// What 1 is in `d`: a power of two above 1.
@@ -44,6 +42,11 @@ pub struct Gain {
 }
 
 impl Gain {
+    /// What stands on the diagonal of `P` first: `2^(covariance - 2)`.
+    pub fn start(&self) -> i64 {
+        1 << (self.covariance.get() - 2)
+    }
+
     /// What is wrong with it for `n` sources whose values have `arriving` bits, if anything is:
     /// every sum must fit 63 bits.
     pub fn fault(&self, n: usize, arriving: BitWidth) -> Option<&'static str> {
@@ -63,7 +66,7 @@ impl Gain {
         if !(4..=32).contains(&bits) || sum_bits > 58 || self.value.get() > 32 {
             return Some("gains of such widths");
         }
-        if !is_power(self.one) || self.one > 1 << 56 || self.start != 1 << (bits - 2) {
+        if !is_power(self.one) || self.one > 1 << 56 {
             return Some("gains that start so");
         }
         if shifts.iter().any(|shift| !(1..=62).contains(shift)) {

@@ -50,7 +50,6 @@ pub(crate) fn gain(
         let [vector_shift, value_shift, scale_shift, update_shift] = shifts.map(exponent);
         Some(Gain {
             covariance: wanted.bits,
-            start: 1 << (bits - 2),
             vector_shift: vector_shift?,
             one: 1i64.checked_shl(exponent(arriving_bits - 1 - of_vector)?)?,
             value: BitWidth::new(exponent(value_bits)?).ok()?,

@@ -274,7 +274,7 @@ impl GainUnit {
             one: DConst::new(one.unsigned_abs(), divisor_bits),
             zero_quotient: DConst::new(0, RIGHT_BITS),
             one_quotient: DConst::new(1, RIGHT_BITS),
-            start_value: DConst::new(plan.gain.start.unsigned_abs(), bits),
+            start_value: DConst::new(plan.gain.start().unsigned_abs(), bits),
             nothing: DConst::new(0, bits),
             _right_bits: RIGHT_BITS,
             _divisor_bits: divisor_bits,

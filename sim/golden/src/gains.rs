@@ -21,7 +21,7 @@ impl Gains {
         covariance
             .iter_mut()
             .step_by(n + 1)
-            .for_each(|p| *p = gain.start);
+            .for_each(|p| *p = gain.start());
         Self {
             gain: *gain,
             n,
