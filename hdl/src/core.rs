@@ -340,7 +340,10 @@ impl Core {
                 SpramMemory::with_image(image).in_logic()
             }
             Some(image) if !cfg.learning.is_empty() => SpramMemory::with_image(image).learning(),
-            Some(image) => SpramMemory::with_image(image),
+            Some(image) => match &cfg.last_weights {
+                Some(last) => SpramMemory::with_image(image).followed_by(last),
+                None => SpramMemory::with_image(image),
+            },
             None => SpramMemory::new(&weight_lanes, cfg.n_rows())?,
         };
         let weight_address_bits = weights.address.width();
@@ -378,7 +381,7 @@ impl Core {
         let summed = cfg.adds_spikes.then_some(cfg.lane_bits);
         let input_bits: Vec<usize> = cfg.held_bits.into_iter().chain(summed).collect();
         let first_state = 1 + input_bits.len();
-        let mut spec = lower(&cfg.program, &input_bits);
+        let mut spec = lower(&cfg.program, &input_bits, cfg.adders_per_stage);
         if single_port_states {
             // Read in even cycles, so written in odd ones: an even number of cycles after the
             // pipeline begins, which is the one after the read.
@@ -407,7 +410,7 @@ impl Core {
         let bits_of_uses = || uses.iter().map(|_| Signal::default()).collect();
         let local_bits =
             |n: usize| -> Vec<Signal<Local, Bit>> { (0..n).map(|_| Signal::default()).collect() };
-        let drain_bits = 6;
+        let drain_bits = index_bits(latency + 3);
         let pre_bits = index_bits(cfg.n_pre);
         let last = |n: usize, bits| DConst::new(n as u64 - 1, bits);
         let mut ways = Vec::with_capacity(cfg.ways.len());

@@ -233,7 +233,10 @@ impl Device {
             trace_index: outputs(&net.trace_index),
             trace_spikes: outputs(&net.trace_spikes),
             trace_word: outputs(&net.trace_word),
-            link: HostLink::new()?,
+            link: match cfg.link_memory {
+                MemoryKind::Logic => HostLink::new()?.in_logic(),
+                MemoryKind::Block | MemoryKind::SinglePort => HostLink::new()?,
+            },
             control: Control::new(
                 &cfg.identity,
                 cfg.n_ticks,

@@ -11,28 +11,33 @@ use crate::datapath::{
 use crate::error::Error;
 use crate::leaf::Rounding;
 
-/// Additions in series, of about 24 bits, that a pipeline stage may hold.
-///
-/// Chosen on the UP5K, the slowest target, where the carries of a series overlap: five take about
-/// 35 ns. Boards clock it at 12 MHz, so a stage more would buy nothing and cost its registers.
-const ADDERS_PER_STAGE: f64 = 5.0;
+/// Additions in series that a stage of what learns may hold.
+pub(crate) const LEARNING_ADDERS: u32 = 5;
 
 /// The datapath of `program`, as a block of its own. Inputs, in order: whether this is the sample's
 /// first tick (condition), the input sums of `input_bits` bits each, the state variables, the
 /// parameters. Outputs: the new state variables, then the spike condition or the graded value where
-/// there is one.
+/// there is one. A stage holds `adders_per_stage` additions in series.
 ///
 /// # Errors
 /// If a width is out of range.
-pub fn datapath_of(program: &Program, input_bits: &[usize]) -> Result<DataPath, Error> {
-    DataPath::new(lower(program, input_bits))
+pub fn datapath_of(
+    program: &Program,
+    input_bits: &[usize],
+    adders_per_stage: u32,
+) -> Result<DataPath, Error> {
+    DataPath::new(lower(program, input_bits, adders_per_stage))
 }
 
 /// The datapath of `program`. Inputs, in order: whether this is the sample's first tick
 /// (condition), the input sums of `input_bits` bits each, the state variables, the parameters.
 /// Outputs: the new state variables, then the spike condition or the graded value where there is
-/// one.
-pub(crate) fn lower(program: &Program, input_bits: &[usize]) -> DataPathSpec {
+/// one. A stage holds `adders_per_stage` additions in series.
+pub(crate) fn lower(
+    program: &Program,
+    input_bits: &[usize],
+    adders_per_stage: u32,
+) -> DataPathSpec {
     let mut inputs = vec![DataInput {
         name: "first_tick".into(),
         kind: DataKind::Condition,
@@ -55,7 +60,10 @@ pub(crate) fn lower(program: &Program, input_bits: &[usize]) -> DataPathSpec {
     inputs.extend(program.parameters.iter().map(|p| number(&p.name, p.bits)));
     let first_parameter = first_state + program.states.len();
 
-    let mut b = Builder::default();
+    let mut b = Builder {
+        most: adders_per_stage.into(),
+        ..Builder::default()
+    };
     let first_tick = b.push(DataOp::Input(0), 1, 0.0);
     // Ports are read in stage 0 only, and once: the memories behind them move on.
     let ports: Vec<ValueId> = (1..inputs.len())
@@ -211,6 +219,8 @@ struct Builder {
     steps: Vec<DataStep>,
     /// When each value is ready within its stage, in additions.
     ready: Vec<f64>,
+    /// Additions in series that a stage may hold.
+    most: f64,
 }
 
 impl Builder {
@@ -234,7 +244,7 @@ impl Builder {
             // Behind a memory, and for the sum behind the multiplexer of the lanes.
             start = 0.5;
         }
-        if start + cost > ADDERS_PER_STAGE {
+        if start + cost > self.most {
             (stage, start) = (stage + 1, 0.0);
         }
         self.steps.push(DataStep { op, width, stage });

@@ -27,6 +27,7 @@ fn limits() -> Limits {
         single_port_rams: 0,
         single_port_shape: (16384, 16),
         block_rules: spikeloom_ir::mapped::BlockRules::Bits,
+        adders_per_stage: 5,
     }
 }
 
@@ -259,6 +260,7 @@ struct Pieces {
     sharing_outside: usize,
     sharing_numbers: usize,
     apart: usize,
+    rows_in_logic: usize,
     refused: usize,
 }
 
@@ -274,7 +276,11 @@ fn run(network: &Network, seed: u64, fold: Folding, pieces: &mut Pieces) -> Opti
         },
         fold,
     };
-    let mut mapped = map(&quantized, &limits(), &cfg).ok()?;
+    let limits = Limits {
+        adders_per_stage: 1 + (seed % 5) as u32,
+        ..limits()
+    };
+    let mut mapped = map(&quantized, &limits, &cfg).ok()?;
     let mut r = Random(seed + 1000);
     let seats = mapped.seats(&quantized);
     for (core, seat) in mapped.cores.iter_mut().zip(&seats) {
@@ -285,6 +291,12 @@ fn run(network: &Network, seed: u64, fold: Folding, pieces: &mut Pieces) -> Opti
         };
         if is_single {
             core.state_memory = MemoryKind::SinglePort;
+        }
+        // The pass does so where block RAM is short.
+        if seat.n_turns == 1 && core.weight_memory == MemoryKind::Block {
+            let n_rows = core.weight_rows(&quantized).len() / core.lanes;
+            core.n_logic_weight_rows = seed as usize % n_rows;
+            pieces.rows_in_logic += core.n_logic_weight_rows;
         }
     }
     pieces.folded += usize::from(!mapped.folds.is_empty());
@@ -380,6 +392,7 @@ fn device_equals_golden_on_random_networks() {
         && p.mixed > 5
         && p.lines > 20
         && p.several_ways > 12
+        && p.rows_in_logic > 100
         && p.refused < 16;
     assert!(enough, "{p:?}");
 }

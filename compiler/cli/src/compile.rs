@@ -422,6 +422,13 @@ pub fn limits(target: &Target) -> Limits {
             1 => BlockRules::Bits,
             _ => BlockRules::Units,
         },
+        adders_per_stage: match target.family {
+            // Carries of a series overlap there, and five additions take about 35 ns: boards clock
+            // it at 12 MHz, so a stage more would buy nothing and cost its registers.
+            Family::Ice40 => 5,
+            // A block RAM in front of a stage takes as long as three of its additions.
+            _ => 2,
+        },
     }
 }
 

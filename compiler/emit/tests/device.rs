@@ -287,6 +287,7 @@ impl Design {
             single_port_rams: 0,
             single_port_shape: (16384, 16),
             block_rules: spikeloom_ir::mapped::BlockRules::Bits,
+            adders_per_stage: 1 + (seed % 5) as u32,
         };
         let cfg = MapConfig {
             lanes: Some(lanes),
@@ -309,6 +310,16 @@ impl Design {
             for id in shared.into_iter().flat_map(|fold| fold.populations) {
                 mapped.cores[id.0].weight_memory = MemoryKind::SinglePort;
             }
+        }
+        for core in mapped.cores.iter_mut().filter(|_| mapped.folds.is_empty()) {
+            // The pass does so where block RAM is short.
+            if core.weight_memory == MemoryKind::Block && core.learning.is_empty() {
+                let n_rows = core.weight_rows(&network).len() / core.lanes;
+                core.n_logic_weight_rows = seed as usize % n_rows;
+            }
+        }
+        if seed % 3 == 0 {
+            mapped.link_memory = MemoryKind::Logic;
         }
         let cfg = DeviceConfig::new(&network, &mapped, DESIGN_ID).unwrap();
         let layout = Layout::new(&network, &mapped, DESIGN_ID).unwrap();

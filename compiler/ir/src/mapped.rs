@@ -34,6 +34,8 @@ pub struct Limits {
     pub single_port_shape: (u64, u64),
     /// How memories fill block RAMs.
     pub block_rules: BlockRules,
+    /// Additions of about 24 bits in series that a stage of a neuron's pipeline may hold.
+    pub adders_per_stage: u32,
 }
 
 /// How memories fill a family's block RAMs, and what small ones are made of.
@@ -126,6 +128,9 @@ pub struct Core {
     pub n_parameter_rows: usize,
     /// Where the weights are.
     pub weight_memory: MemoryKind,
+    /// So many of their last rows are in logic all the same, where block RAM is short.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_logic_weight_rows: usize,
     /// Where the states are, and with them, in logic, the folded sums; in single-port memory a
     /// neuron takes two cycles.
     pub state_memory: MemoryKind,
@@ -271,6 +276,8 @@ pub struct Mapped {
     pub score_bits: usize,
     /// Where the scores are.
     pub score_memory: MemoryKind,
+    /// Where the link to the host keeps frames and answers.
+    pub link_memory: MemoryKind,
     /// Every memory, cores first.
     pub memories: Vec<Memory>,
     /// What to expect.
@@ -321,6 +328,12 @@ impl Port {
 pub fn delay_slot_bits(delay: u32) -> usize {
     let bits = (u32::BITS - delay.leading_zeros()).max(1);
     usize::try_from(bits).expect("usize has at least 32 bits")
+}
+
+/// Whether there is nothing of it to write down.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Address bits of the queue of a projection with a delay: a spike of every neuron and a token for

@@ -65,6 +65,7 @@ pub fn fold_obstacles(network: &Quantized, cfg: &MapConfig) -> Vec<String> {
         spared: 0,
         single_port_states: false,
         spill: Spill::Nothing,
+        spared_by_weights: 0,
     };
     fold::obstacles(network, &trial)
 }
@@ -103,14 +104,20 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
         Folding::Never => vec![false],
     };
     let subject = Subject::new(network);
-    // Of all that do not fit the last is the smallest: as few lanes as can be, cores shared.
+    // Of all that do not fit the last is the smallest: as few lanes as can be, cores shared. Fewer
+    // lanes are better than memories in logic, which fill a device until it cannot be routed.
     let mut smallest = None;
-    for folds in folds {
+    let choices = folds
+        .iter()
+        .map(|&folds| (folds, false))
+        .chain(folds.iter().map(|&folds| (folds, true)));
+    for (folds, squeezes) in choices {
         for &most_lanes in &tried {
             let choice = Choice {
                 most_lanes,
                 compress: cfg.compress,
                 folds,
+                squeezes,
             };
             let mapped = place(&subject, limits, choice);
             let Some(over) = overflow(&mapped) else {

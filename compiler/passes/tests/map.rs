@@ -30,6 +30,7 @@ fn limits() -> Limits {
         single_port_rams: 4,
         single_port_shape: (16_384, 16),
         block_rules: spikeloom_ir::mapped::BlockRules::Bits,
+        adders_per_stage: 5,
     }
 }
 
@@ -203,6 +204,42 @@ fn the_advised_width_fits_and_the_next_one_does_not() {
     assert_eq!(bits, 4);
     assert!(map(&mnist(bits), &small, &MapConfig::default()).is_ok());
     assert!(map(&mnist(bits + 1), &small, &MapConfig::default()).is_err());
+}
+
+/// A Tang Nano 20K has 847,872 bits of block RAM, of which weights of 8 bits take 802,816.
+#[test]
+fn the_last_rows_of_weights_go_to_logic_where_block_ram_is_short() {
+    let gowin = Limits {
+        logic_cells: 20_736,
+        block_rams: 46,
+        block_ram_shapes: vec![
+            (512, 36),
+            (1024, 18),
+            (2048, 9),
+            (4096, 4),
+            (8192, 2),
+            (16384, 1),
+        ],
+        single_port_rams: 0,
+        block_rules: spikeloom_ir::mapped::BlockRules::Units,
+        ..limits()
+    };
+    let mapped = map(&mnist(8), &gowin, &MapConfig::default()).unwrap();
+    let core = &mapped.cores[0];
+    assert_eq!((core.lanes, core.n_logic_weight_rows), (16, 128));
+    let [weights, last, ..] = &mapped.memories[..] else {
+        panic!("{mapped}");
+    };
+    assert_eq!((weights.rows, weights.blocks), (784 * 8 - 128, 43));
+    assert_eq!((last.rows, last.kind), (128, MemoryKind::Logic));
+    assert!(mapped.estimate.block_rams <= 46);
+    // Where there is room for all, they stay together.
+    let roomy = Limits {
+        block_rams: 60,
+        ..gowin
+    };
+    let mapped = map(&mnist(8), &roomy, &MapConfig::default()).unwrap();
+    assert_eq!(mapped.cores[0].n_logic_weight_rows, 0);
 }
 
 #[test]

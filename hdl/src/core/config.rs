@@ -44,10 +44,14 @@ pub struct CoreConfig {
     pub is_graded: bool,
     /// Rows of weights, `[pre][row_stride]` with `lanes` weights each; `None` where the host loads them.
     pub weights: Option<MemoryImage>,
+    /// The rows behind those, where block RAM is short: in logic.
+    pub last_weights: Option<MemoryImage>,
     /// One row of parameters a neuron, or a channel, in the program's order.
     pub parameters: MemoryImage,
     /// What each neuron computes.
     pub program: Program,
+    /// Additions in series that a stage of its pipeline may hold.
+    pub adders_per_stage: u32,
     /// The populations that share the core, in the order of their turns; empty where it has one.
     /// Numbers of neurons and of rows are then sums, of sources the largest.
     pub turns: Vec<Turn>,
@@ -83,6 +87,11 @@ impl CoreConfig {
         } else {
             listed.max(1)
         }
+    }
+
+    /// The files of its weights, where they come with the bitstream.
+    pub fn weight_images(&self) -> impl Iterator<Item = &MemoryImage> {
+        self.weights.iter().chain(&self.last_weights)
     }
 
     /// Places that each plastic projection has for populations that its rule reads.

@@ -36,6 +36,8 @@ pub struct DeviceConfig {
     pub score_bits: usize,
     /// Where the scores are.
     pub score_memory: MemoryKind,
+    /// Where the link keeps frames and answers.
+    pub link_memory: MemoryKind,
     /// Ticks of a sample, unless the host says otherwise.
     pub n_ticks: u16,
     /// How often a sample is shown to a network that learns.
@@ -71,7 +73,7 @@ impl DeviceConfig {
             .map(|(position, (circuit, program))| {
                 Ok(CoreConfig {
                     is_learning_design,
-                    ..core_config(network, position, circuit, program)?
+                    ..core_config(network, mapped, position, circuit, program)?
                 })
             })
             .collect::<Result<Vec<_>, Error>>()?;
@@ -111,6 +113,7 @@ impl DeviceConfig {
             decoder: network.decoder,
             score_bits: mapped.score_bits,
             score_memory: mapped.score_memory,
+            link_memory: mapped.link_memory,
             n_ticks: network.ticks.try_into().unwrap_or(u16::MAX),
             phases: network.phases,
             identity: identity_image(design_id)?,
@@ -121,7 +124,7 @@ impl DeviceConfig {
     pub fn images(&self) -> Vec<&MemoryImage> {
         let of_cores = self.cores.iter().flat_map(|c| {
             let tables = c.ways.iter().flat_map(WayPlan::images);
-            c.weights.iter().chain([&c.parameters]).chain(tables)
+            c.weight_images().chain([&c.parameters]).chain(tables)
         });
         let ports = self.ports.iter().flatten();
         of_cores
@@ -136,7 +139,7 @@ impl DeviceConfig {
     pub fn replaceable_images(&self) -> Vec<&MemoryImage> {
         let of_cores = self.cores.iter().flat_map(|c| {
             let lists = c.ways.iter().flat_map(WayPlan::replaceable_images);
-            c.weights.iter().chain([&c.parameters]).chain(lists)
+            c.weight_images().chain([&c.parameters]).chain(lists)
         });
         of_cores.chain([&self.identity]).collect()
     }
@@ -214,6 +217,7 @@ fn engine(
 /// The core of one population, or of those that share it, with the program that it runs.
 fn core_config(
     network: &Quantized,
+    mapped: &Mapped,
     position: usize,
     circuit: &[&mapped::Core],
     program: &Program,
@@ -222,13 +226,19 @@ fn core_config(
     let n_neurons = |core: &mapped::Core| network.populations[core.population.0].n_neurons;
     let (rows, bits) = circuit_weights(network, circuit);
     let lane = SignalType::signed(bits);
-    let words = rows.iter().map(|&w| lane.value(w as u64).raw()).collect();
+    let mut words: Vec<u64> = rows.iter().map(|&w| lane.value(w as u64).raw()).collect();
+    let n_last = core.n_logic_weight_rows * core.lanes;
+    let last_words = words.split_off(words.len().saturating_sub(n_last));
+    let image = |what: &str, words: Vec<u64>| {
+        let name = format!("core{position}_{what}.hex");
+        MemoryImage::new(name, vec![lane; core.lanes], words)
+    };
+    let last_weights = match n_last {
+        0 => None,
+        _ => Some(image("last_weights", last_words)?),
+    };
     let weights = match core.weight_memory {
-        MemoryKind::Block | MemoryKind::Logic => Some(MemoryImage::new(
-            format!("core{position}_weights.hex"),
-            vec![lane; core.lanes],
-            words,
-        )?),
+        MemoryKind::Block | MemoryKind::Logic => Some(image("weights", words)?),
         MemoryKind::SinglePort => None,
     };
     let way = |(at, (p, way))| {
@@ -271,8 +281,10 @@ fn core_config(
         adds_spikes: core.planes.is_none() && accumulators.iter().any(|a| !a.hold),
         is_graded: core.planes.is_some(),
         weights,
+        last_weights,
         parameters: parameter_image(position, program, n_parameter_rows)?,
         program: program.clone(),
+        adders_per_stage: mapped.limits.adders_per_stage,
         turns: if is_shared { all } else { vec![] },
         learning: learning(network, core),
         is_learning_design: false,

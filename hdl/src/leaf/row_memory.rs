@@ -156,7 +156,7 @@ impl Logic for RowMemory {
                  always @(posedge clock) if (!write_en) row <= rows[address];\n{}",
                 rows.declarations(),
                 rows.joined("write_data"),
-                rows.split("read_data"),
+                rows.split("row", "read_data"),
             ));
         }
         let attribute = if self._in_logic {
@@ -177,7 +177,7 @@ impl Logic for RowMemory {
                 String::new()
             },
             rows.joined("write_data"),
-            rows.split("read_data"),
+            rows.split("row", "read_data"),
         ))
     }
 }
@@ -265,7 +265,7 @@ impl Logic for RomMemory {
             },
             rows.declarations(),
             rows.initial(),
-            rows.split("read_data"),
+            rows.split("row", "read_data"),
         ))
     }
 }

@@ -46,13 +46,22 @@ impl Rows {
         &self.lanes
     }
 
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
     pub(super) fn address_width(&self) -> usize {
         address_width(self.depth)
     }
 
     /// Puts a row on the read port; a row that does not exist reads as 0.
     pub(super) fn read(&self, row: DBits, ports: &mut [DSignal<Out>]) {
-        let start = row.index() * self.lanes.len();
+        self.read_row(row.index(), ports);
+    }
+
+    /// The same of a row's number.
+    pub(super) fn read_row(&self, row: usize, ports: &mut [DSignal<Out>]) {
+        let start = row * self.lanes.len();
         for (lane, port) in ports.iter_mut().enumerate() {
             let word = self.words.get(start + lane).copied().unwrap_or(0);
             port.next = self.lanes[lane].value(word);
@@ -130,8 +139,13 @@ impl Rows {
 
     /// Sets the contents at power-up where there is an image, and leaves them open elsewhere.
     pub(super) fn initial_image(&self) -> String {
+        self.image_into("rows")
+    }
+
+    /// The same of a memory of another name.
+    pub(super) fn image_into(&self, memory: &str) -> String {
         match &self.image_name {
-            Some(name) => format!("initial $readmemh(\"{name}\", rows);\n"),
+            Some(name) => format!("initial $readmemh(\"{name}\", {memory});\n"),
             None => String::new(),
         }
     }
@@ -158,13 +172,15 @@ impl Rows {
         format!("{{{}}}", lanes.join(", "))
     }
 
-    /// Drives the lanes of `port` from the register `row`.
-    pub(super) fn split(&self, port: &str) -> String {
+    /// Drives the lanes of `port` from `row`.
+    pub(super) fn split(&self, row: &str, port: &str) -> String {
         let mut text = String::new();
         let mut offset = 0;
         for (i, lane) in self.lanes.iter().enumerate() {
             let msb = offset + lane.width - 1;
-            text.push_str(&format!("always @(*) {port}${i} = row[{msb}:{offset}];\n"));
+            text.push_str(&format!(
+                "always @(*) {port}${i} = {row}[{msb}:{offset}];\n"
+            ));
             offset += lane.width;
         }
         text

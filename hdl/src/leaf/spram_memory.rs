@@ -2,7 +2,7 @@
 
 use rust_hdl_core::prelude::*;
 
-use super::rows::Rows;
+use super::rows::{Rows, address_width};
 use crate::error::Error;
 use crate::image::MemoryImage;
 use crate::width::{DSignal, SignalType};
@@ -61,6 +61,8 @@ pub struct SpramMemory {
     pub row_write_data: Vec<DSignal<In>>,
     _rows: Rows,
     _logic_rows: usize,
+    /// The last rows, where they are in logic.
+    _last: Option<Rows>,
 }
 
 impl SpramMemory {
@@ -79,6 +81,17 @@ impl SpramMemory {
             row_write_data: vec![],
             _rows: rows,
             _logic_rows: LOGIC_ROWS,
+            _last: None,
+        }
+    }
+
+    /// The same with further rows behind those: of look-up tables, however many they are, where block
+    /// RAM is short.
+    pub fn followed_by(self, last: &MemoryImage) -> Self {
+        Self {
+            address: DSignal::new(address_width(self._rows.depth() + last.depth())),
+            _last: Some(Rows::from_image(last)),
+            ..self
         }
     }
 
@@ -121,6 +134,7 @@ impl SpramMemory {
             row_write_data: vec![],
             _rows: rows,
             _logic_rows: LOGIC_ROWS,
+            _last: None,
         })
     }
 }
@@ -137,7 +151,13 @@ impl Logic for SpramMemory {
                 }
             }
             if reads {
-                self._rows.read(self.address.val(), &mut self.read_data);
+                let first = self._rows.depth();
+                match &self._last {
+                    Some(last) if self.address.val().index() >= first => {
+                        last.read_row(self.address.val().index() - first, &mut self.read_data);
+                    }
+                    _ => self._rows.read(self.address.val(), &mut self.read_data),
+                }
             }
             let writes = self.row_write_en.iter().zip(&self.row_write_address);
             for (write_en, address) in writes {
@@ -186,10 +206,36 @@ impl Logic for SpramMemory {
             true => String::new(),
             false => format!("if (!({})) ", enables.join(" || ")),
         };
+        let (last, row) = match &self._last {
+            Some(last) => (
+                last_rows(last, rows.depth(), self.address.width()),
+                "joined_row",
+            ),
+            None => (String::new(), "row"),
+        };
         text.push_str(&format!(
-            "always @(posedge clock) {reads}row <= rows[address];\n{}",
-            rows.split("read_data"),
+            "always @(posedge clock) {reads}row <= rows[address];\n{last}{}",
+            rows.split(row, "read_data"),
         ));
         Verilog::Custom(text)
     }
+}
+
+/// The rows from `first` on: a memory of their own, and the row of both.
+fn last_rows(last: &Rows, first: usize, address_bits: usize) -> String {
+    let msb = last.row_width() - 1;
+    format!(
+        "{}reg [{msb}:0] last_rows [0:{}];\n{}\
+         reg [{msb}:0] last_row;\n\
+         reg is_last;\n\
+         wire [{}:0] behind = address - {address_bits}'d{first};\n\
+         always @(posedge clock) last_row <= last_rows[behind[{}:0]];\n\
+         always @(posedge clock) is_last <= address >= {address_bits}'d{first};\n\
+         wire [{msb}:0] joined_row = is_last ? last_row : row;\n",
+        last.replaceable_style(usize::MAX),
+        last.depth() - 1,
+        last.image_into("last_rows"),
+        address_bits - 1,
+        address_width(last.depth()) - 1,
+    )
 }

@@ -56,7 +56,7 @@ impl Logic for TableMemory {
             rows.replaceable_style(TABLE_ROWS),
             rows.memory(),
             rows.initial(),
-            rows.split("data"),
+            rows.split("row", "data"),
         ))
     }
 }

@@ -13,7 +13,7 @@ use super::rule_lane::LanePlan;
 use super::source_scan::ScanPlan;
 use super::trace_path::TracePlan;
 use crate::error::Error;
-use crate::program::lower;
+use crate::program::{LEARNING_ADDERS, lower};
 
 /// Everything that fixes a learning engine.
 #[derive(Debug, Clone)]
@@ -352,7 +352,7 @@ impl LearningConfig {
         });
         let inputs = inputs.collect::<Result<Vec<Field>, Error>>()?;
         Ok(LanePlan {
-            spec: lower(rule, &widths),
+            spec: lower(rule, &widths, LEARNING_ADDERS),
             inputs,
             word_bits: [
                 scan.pre_bits() + moment_bits + REWARD_BITS,
@@ -411,7 +411,7 @@ fn trace_plan(traces: &Traces, spike_bits: usize, moments: &mut Moments) -> Trac
     TracePlan {
         trace_bits: program.states.iter().map(|s| s.bits.index()).collect(),
         spike_bits,
-        spec: lower(program, &widths),
+        spec: lower(program, &widths, LEARNING_ADDERS),
         inputs,
         moment_bits: 1,
     }

@@ -140,6 +140,15 @@ impl HostLink {
         })
     }
 
+    /// The same with its two memories in logic, where block RAM is short and tables make RAMs.
+    pub fn in_logic(self) -> Self {
+        Self {
+            frames: self.frames.in_logic(),
+            answer: self.answer.in_logic(),
+            ..self
+        }
+    }
+
     /// Connects the blocks inside, for whoever prints or simulates the link on its own.
     pub fn connected(mut self) -> Self {
         self.connect_all();

@@ -116,7 +116,7 @@ fn program_of(state_bits: Option<u32>) -> (Program, Vec<usize>) {
 
 fn check_program(state_bits: Option<u32>, mutants: &[(&str, &str)]) {
     let (program, inputs) = program_of(state_bits);
-    let block = datapath_of(&program, &inputs).unwrap();
+    let block = datapath_of(&program, &inputs, 5).unwrap();
     let latency = block.latency();
     let checks = checks(&program, inputs.len(), latency);
     let depth = u32::try_from(latency).unwrap() + 2;

@@ -185,6 +185,7 @@ pub(super) fn memory_cells(memories: &[Memory], limits: &Limits) -> u64 {
         (_, MemoryKind::Block | MemoryKind::SinglePort, _) => 0,
         (Some(name), MemoryKind::Logic, rules) => match (name, rules) {
             ("weights", _) => m.rows * m.row_bits / 8,
+            ("last weights", _) => m.rows * m.row_bits / 11,
             (name, BlockRules::Bits) if is_written(name) => m.rows * m.row_bits * 3 / 2,
             (name, BlockRules::Units) if is_written(name) => {
                 m.rows.div_ceil(16) * m.row_bits.div_ceil(4) * 6
@@ -198,7 +199,7 @@ pub(super) fn memory_cells(memories: &[Memory], limits: &Limits) -> u64 {
 
 /// Whether a memory whose name ends so is written, and may be logic.
 fn is_written(name: &str) -> bool {
-    const WRITTEN: [&str; 7] = [
+    const WRITTEN: [&str; 9] = [
         "sums",
         "states",
         "held",
@@ -206,6 +207,8 @@ fn is_written(name: &str) -> bool {
         "columns",
         "post traces",
         "gain vectors",
+        "frames",
+        "answer",
     ];
     WRITTEN.contains(&name) || name.starts_with("queue")
 }

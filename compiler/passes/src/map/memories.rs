@@ -52,6 +52,16 @@ impl Maker<'_> {
         in_logic(self.rom(name, rows, row_bits))
     }
 
+    /// A memory that is only read, without its last rows.
+    pub(super) fn cut(&self, memory: &Memory, n_rows: u64) -> Memory {
+        let rows = memory.rows - n_rows;
+        Memory {
+            rows,
+            blocks: blocks(self.limits, rows, memory.row_bits, false),
+            ..memory.clone()
+        }
+    }
+
     /// A memory that is written too.
     pub(super) fn store(&self, name: String, rows: usize, row_bits: usize) -> Memory {
         let store = self.block(name, rows, row_bits);

@@ -18,7 +18,7 @@ use super::memories::{Maker, in_logic, single_port_blocks};
 use super::ports::ports;
 use super::refusal::overflow;
 use super::shape::{Shape, ordered, tables};
-use super::widths::{index_bits, lane_bits, plane_bits, score_bits, wide};
+use super::widths::{index_bits, lane_bits, narrow, plane_bits, score_bits, wide};
 
 /// A byte, or one more than the greatest.
 const LATENCY_BITS: usize = 9;
@@ -49,6 +49,7 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
         most_lanes,
         compress,
         folds,
+        squeezes,
     } = choice;
     // A block more is worth the logic that finds a row otherwise, where there is one; and a cycle
     // more for each neuron only where the blocks do not suffice.
@@ -58,6 +59,8 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
         (0, false, Spill::Small),
         (0, true, Spill::Small),
         (0, false, Spill::Medium),
+        (0, false, Spill::Large),
+        (0, false, Spill::Weights),
     ];
     let compressions = match compress {
         // A list is in block RAM, where all rows of weights may be in single-port RAM.
@@ -66,12 +69,17 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
     };
     let mut least: Option<Mapped> = None;
     for compress in compressions {
+        // Blocks that the last trial needed beyond those that there are.
+        let mut missing = 0;
         for (spared, single_port_states, spill) in trials {
             if single_port_states && limits.single_port_rams == 0 {
                 continue;
             }
             // Only RAMs of look-up tables make them of few cells.
-            if spill == Spill::Medium && limits.block_rules != BlockRules::Units {
+            if spill >= Spill::Medium && limits.block_rules != BlockRules::Units {
+                continue;
+            }
+            if spill > Spill::Medium && !squeezes {
                 continue;
             }
             let trial = Trial {
@@ -81,11 +89,16 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
                 spared,
                 single_port_states,
                 spill,
+                spared_by_weights: missing,
             };
             let mapped = place_with(subject, limits, trial);
             if overflow(&mapped).is_none() {
                 return mapped;
             }
+            missing = match spill {
+                Spill::Large => mapped.estimate.block_rams.saturating_sub(limits.block_rams),
+                _ => 0,
+            };
             let blocks = mapped.estimate.block_rams;
             if least
                 .as_ref()
@@ -114,6 +127,8 @@ pub(super) struct Choice {
     pub(super) compress: Compress,
     /// Populations share cores where they can.
     pub(super) folds: bool,
+    /// Logic may take what block RAM has no room for, at whatever price.
+    pub(super) squeezes: bool,
 }
 
 /// What [`place_with`] is free to do.
@@ -131,6 +146,8 @@ pub(super) struct Trial {
     pub(super) single_port_states: bool,
     /// Which memories go to logic.
     pub(super) spill: Spill,
+    /// Blocks that rows of weights have to spare by going to logic.
+    pub(super) spared_by_weights: u64,
 }
 
 /// Which memories go to logic, because block RAM is short.
@@ -142,12 +159,21 @@ pub(super) enum Spill {
     Small,
     /// Those of up to [`MEDIUM_ROWS`] too, and queues of up to [`MEDIUM_QUEUE`].
     Medium,
+    /// Queues of up to [`LARGE_QUEUE`] and what the link keeps too.
+    Large,
+    /// And the last rows of weights, as many as block RAM has no room for.
+    Weights,
 }
+
+/// Most rows of weights that go to logic beside others in block RAM.
+const MOST_LOGIC_WEIGHT_ROWS: u64 = 1024;
 
 /// Most rows of a memory that is written, for it to be of look-up tables where block RAM is short.
 const MEDIUM_ROWS: usize = 128;
 /// The same of a queue.
 const MEDIUM_QUEUE: usize = 64;
+/// The same of a queue where that does not suffice.
+const LARGE_QUEUE: usize = 256;
 
 /// What a population brings to its core.
 struct Part<'a> {
@@ -236,6 +262,8 @@ struct Placer<'a> {
     make: Maker<'a>,
     memories: Vec<Memory>,
     single_port_left: u64,
+    /// Blocks that are still to be spared by rows of weights in logic.
+    to_spare: u64,
 }
 
 /// Places a network.
@@ -252,13 +280,14 @@ fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
             // Small RAMs of look-up tables cost next to nothing.
             small_in_logic,
             store_rows: match trial.spill {
-                Spill::Medium => MEDIUM_ROWS,
+                Spill::Medium | Spill::Large | Spill::Weights => MEDIUM_ROWS,
                 _ if small_in_logic => LOGIC_ROWS,
                 _ => 0,
             },
         },
         memories: Vec::new(),
         single_port_left: limits.single_port_rams,
+        to_spare: trial.spared_by_weights,
     };
     let groups = groups(network, &trial);
     let mut cores: Vec<Core> = groups
@@ -266,7 +295,7 @@ fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
         .flat_map(|group| placer.place_group(group))
         .collect();
     cores.sort_by_key(|core| core.population);
-    let score_memory = placer.place_surroundings();
+    let (score_memory, link_memory) = placer.place_surroundings();
     let memories = placer.memories;
     let shared = groups.into_iter().filter(|group| group.len() > 1);
     let mut mapped = Mapped {
@@ -287,13 +316,15 @@ fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
         cores,
         score_bits: score_bits(network),
         score_memory,
+        link_memory,
         memories,
     };
     let cells = logic_cells(network, &mapped) + memory_cells(&mapped.memories, limits);
     mapped.estimate.logic_cells = match limits.block_rules {
         BlockRules::Bits => cells,
-        // Carries take tables of their own there: a tenth more, in `docs/cost-model.md`.
-        BlockRules::Units => cells * 11 / 10,
+        // Carries take tables of their own there, and there are more stages: a fifth more, in
+        // `docs/cost-model.md`.
+        BlockRules::Units => cells * 6 / 5,
     };
     mapped.estimate.idle_tick_cycles = idle_tick_cycles(network, &mapped);
     mapped.estimate.block_rams = mapped.blocks(MemoryKind::Block);
@@ -338,7 +369,13 @@ impl Placer<'_> {
 
         let (weights, is_spaced) = self.weights(name("weights"), &parts, lanes * weight_bits);
         let weight_memory = weights.kind;
-        self.memories.push(weights);
+        let (weights, in_logic_too) = match parts.iter().any(|part| part.plastic().count() > 0) {
+            true => (weights, None),
+            false => self.cut(weights, name("last weights")),
+        };
+        let n_logic_weight_rows = in_logic_too.as_ref().map_or(0, |m| m.rows);
+        self.memories
+            .extend([weights].into_iter().chain(in_logic_too));
         let n_sum_rows = parts.iter().map(|part| part.shape.n_sum_rows).sum();
         let sums = self.make.store(name("sums"), n_sum_rows, lanes * lane_bits);
         let sum_memory = sums.kind;
@@ -399,6 +436,7 @@ impl Placer<'_> {
                 held_bits,
                 planes,
                 weight_memory,
+                n_logic_weight_rows: narrow(n_logic_weight_rows),
                 state_memory,
                 sum_memory,
                 ports,
@@ -448,6 +486,27 @@ impl Placer<'_> {
             self.single_port_left -= weights.blocks;
         }
         (weights, is_spaced)
+    }
+
+    /// Rows of weights without those that go to logic, and these: as few as spare the blocks that are
+    /// missing.
+    fn cut(&mut self, weights: Memory, name: String) -> (Memory, Option<Memory>) {
+        if weights.kind != MemoryKind::Block || self.to_spare == 0 {
+            return (weights, None);
+        }
+        let most = MOST_LOGIC_WEIGHT_ROWS.min(weights.rows - 1);
+        let cut = |n_logic_rows| self.make.cut(&weights, n_logic_rows);
+        let spares = |n: &u64| weights.blocks - cut(*n).blocks >= self.to_spare;
+        let Some(n_logic_rows) = (1..=most).find(spares) else {
+            return (weights, None);
+        };
+        self.to_spare = 0;
+        let rest = in_logic(Memory {
+            name,
+            rows: n_logic_rows,
+            ..weights.clone()
+        });
+        (cut(n_logic_rows), Some(rest))
     }
 
     /// The memory of the states of `n` neurons.
@@ -580,7 +639,12 @@ impl Placer<'_> {
             };
             let rows = 1 << port.fifo_address_bits;
             let queue = make.block(what, rows, bits);
-            port.fifo_in_logic = self.trial.spill == Spill::Medium && rows <= MEDIUM_QUEUE;
+            let most = match self.trial.spill {
+                Spill::Nothing | Spill::Small => 0,
+                Spill::Medium => MEDIUM_QUEUE,
+                Spill::Large | Spill::Weights => LARGE_QUEUE,
+            };
+            port.fifo_in_logic = rows <= most;
             self.memories.push(match port.fifo_in_logic {
                 true => in_logic(queue),
                 false => queue,
@@ -600,8 +664,9 @@ impl Placer<'_> {
         ports
     }
 
-    /// The memories around the cores; returns what that of the scores is made of.
-    fn place_surroundings(&mut self) -> MemoryKind {
+    /// The memories around the cores; returns what that of the scores and those of the link are made
+    /// of.
+    fn place_surroundings(&mut self) -> (MemoryKind, MemoryKind) {
         let network = self.network;
         let make = self.make;
         match &network.input.encoder {
@@ -631,8 +696,14 @@ impl Placer<'_> {
         let scores = make.store("scores".into(), n_output, score_bits(network));
         let score_memory = scores.kind;
         self.memories.push(scores);
-        self.memories.push(make.block("frames".into(), 512, 8));
-        self.memories.push(make.block("answer".into(), 256, 8));
-        score_memory
+        let frames = make.block("frames".into(), 512, 8);
+        let answer = make.block("answer".into(), 256, 8);
+        let link = match self.trial.spill {
+            Spill::Nothing | Spill::Small | Spill::Medium => [frames, answer],
+            Spill::Large | Spill::Weights => [in_logic(frames), in_logic(answer)],
+        };
+        let link_memory = link[0].kind;
+        self.memories.extend(link);
+        (score_memory, link_memory)
     }
 }

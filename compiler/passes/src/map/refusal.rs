@@ -92,6 +92,7 @@ fn advice(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> String {
                 most_lanes,
                 compress: cfg.compress,
                 folds,
+                squeezes: true,
             };
             overflow(&place(&subject, limits, choice)).is_none()
         })

@@ -74,6 +74,10 @@ pub(super) fn wide(value: usize) -> u64 {
     u64::try_from(value).expect("usize has at most 64 bits")
 }
 
+pub(super) fn narrow(value: u64) -> usize {
+    usize::try_from(value).expect("rows of a memory of a device fit any address space")
+}
+
 pub(super) fn wide_index(value: u32) -> usize {
     usize::try_from(value).expect("usize has at least 32 bits")
 }
