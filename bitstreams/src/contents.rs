@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+pub(crate) use place::read_gowin_bel;
 pub use place::{Bel, Placement};
 
 /// A memory image whose rows may be replaced in a finished design.
@@ -70,6 +71,10 @@ pub struct ContentCell {
     pub first_row: usize,
     /// The first bit of a row that it holds.
     pub first_bit: usize,
+    /// Of a block RAM whose memory has more rows than it: bits from one bank of rows to the next, which
+    /// follow each other as if they were bits of one long row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank_bits: Option<usize>,
     /// Where it is on the device; `None` before placing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<CellPlace>,
@@ -80,21 +85,42 @@ pub struct ContentCell {
 pub struct CellPlace {
     /// Its place.
     pub bel: Bel,
-    /// For each input of a table the one that routing put it on.
+    /// For each input of a table the one that routing put it on, or [`LOW`].
     pub inputs: [u8; 4],
+    /// Number of an ECP5's block RAM, by which the placed design and the bitstream name its contents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u16>,
 }
+
+/// In place of an input of a table: it is 0 whatever happens, and routing gave it no pin.
+const LOW: u8 = 4;
 
 /// What holds a part of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CellKind {
-    /// A block RAM, read in this mode: 0 to 3 for words of 16, 8, 4 or 2 bits.
+    /// A block RAM of an iCE40, read in this mode: 0 to 3 for words of 16, 8, 4 or 2 bits.
     BlockRam {
         /// The mode.
         read_mode: u8,
     },
-    /// A look-up table: one bit of 16 rows.
+    /// A look-up table of an iCE40: one bit of 16 rows.
     Table,
+    /// A block RAM of an ECP5, with words of 1, 2, 4, 9, 18 or 36 bits.
+    Ecp5Ram {
+        /// Bits of a word.
+        width: u8,
+    },
+    /// A look-up table of an ECP5.
+    Ecp5Table,
+    /// A block RAM of a Gowin device, with words of 1, 2, 4, 8, 16 or 32 bits, or of 9, 18 or 36.
+    GowinRam {
+        /// Bits of a word.
+        width: u8,
+    },
+    /// A look-up table of a Gowin device, with as many inputs as its memory has address bits, up to
+    /// four.
+    GowinTable,
 }
 
 impl CellKind {
@@ -102,8 +128,79 @@ impl CellKind {
     fn shape(self) -> (usize, usize) {
         match self {
             Self::BlockRam { read_mode } => (256 << read_mode, 16 >> read_mode),
-            Self::Table => (16, 1),
+            Self::Ecp5Ram { width } | Self::GowinRam { width } => {
+                let width = usize::from(width);
+                // A unit has eight bits of narrow words, whatever else it has.
+                let unit_bits = if width.is_multiple_of(9) { 9 } else { 8 };
+                (UNITS * unit_bits / width, width)
+            }
+            Self::Table | Self::Ecp5Table | Self::GowinTable => (16, 1),
         }
+    }
+
+    /// In which word or unit a bit of a row is, and where in it.
+    fn place(self, row: usize, bit: usize) -> (usize, usize) {
+        let (rows, width) = self.shape();
+        let at = row * width + bit;
+        match self {
+            Self::BlockRam { .. } => (at / 16, position(at % 16)),
+            Self::Ecp5Ram { .. } | Self::GowinRam { .. } => {
+                // Narrow words leave the ninth bit of a unit alone.
+                let used = rows * width / UNITS;
+                (at / used, at % used)
+            }
+            Self::Table | Self::Ecp5Table | Self::GowinTable => (0, row),
+        }
+    }
+
+    /// Inputs of a table that routing has to put somewhere; an iCE40's also puts those that are 0.
+    fn table_inputs(self, shape: &ImageShape) -> usize {
+        match self {
+            Self::Table => 4,
+            _ => shape.table_inputs(),
+        }
+    }
+
+    /// Whether it is a look-up table.
+    fn is_table(self) -> bool {
+        matches!(self, Self::Table | Self::Ecp5Table | Self::GowinTable)
+    }
+}
+
+/// Units of eight or nine bits in a block RAM of an ECP5 or a Gowin device: words of less than a unit
+/// share one, wider ones take several.
+const UNITS: usize = 2048;
+
+/// How a netlist has the units of such a block RAM: 64 parameters with 32 units each.
+#[derive(Clone, Copy)]
+struct UnitLayout {
+    /// Bits of a unit.
+    bits: usize,
+    /// Bits from one pair of units to the next.
+    pair_bits: usize,
+}
+
+impl UnitLayout {
+    const ECP5: Self = Self {
+        bits: 9,
+        pair_bits: 20,
+    };
+
+    const fn gowin(bits: usize) -> Self {
+        Self {
+            bits,
+            pair_bits: 2 * bits,
+        }
+    }
+
+    /// Where a unit begins in its parameter.
+    fn first_bit(self, unit: usize) -> usize {
+        unit / 2 * self.pair_bits + unit % 2 * self.bits
+    }
+
+    /// Bits of a parameter.
+    fn block_bits(self) -> usize {
+        16 * self.pair_bits
     }
 }
 
@@ -168,7 +265,8 @@ impl Image {
         image
     }
 
-    /// Whether a bit changes from row to row, and its tables, were it in some, tell their inputs apart.
+    /// Whether a bit changes from row to row, and its tables, were it in some, tell their inputs apart,
+    /// also if those that no address changes are left out.
     fn is_telling(&self, bit: usize) -> bool {
         let rows = self.shape.rows;
         let changes = (1..rows).any(|row| self.bit(row, bit) != self.bit(0, bit));
@@ -177,8 +275,14 @@ impl Image {
         } else {
             0
         };
-        let tells = |block: usize| orders(self.table(16 * block, bit), self.table(16 * block, bit));
-        changes && blocks.map(tells).all(|orders| orders.len() == 1)
+        let n_inputs = self.shape.table_inputs();
+        changes
+            && blocks
+                .map(|block| self.table(16 * block, bit))
+                .all(|table| {
+                    let few = reordered(table, first_inputs(n_inputs));
+                    orders(table, table, 4).len() == 1 && orders(table, few, n_inputs).len() == 1
+                })
     }
 
     /// The look-up table of one bit of 16 rows; of rows that are not there, a fixed pattern.
@@ -216,34 +320,44 @@ impl Image {
     }
 }
 
-/// What a table holds where its memory has no row; as in `ice40_replaceable.v`. Like this the inputs of
-/// a table of few rows can be told apart too.
+/// What a table holds where its memory has no row; as in `replaceable.v`. Like this the inputs of a
+/// table of few rows can be told apart too.
 const FILL: u16 = 0xb2e4;
 
 /// The most rows of a memory that may be tables.
 const TABLE_ROWS: usize = 64;
 
-/// A table whose input `k` is on `inputs[k]`.
+/// A table whose input `k` is on the pin `inputs[k]`, or [`LOW`].
 fn reordered(table: u16, inputs: [u8; 4]) -> u16 {
-    (0..16).fold(0, |all, row| {
-        let to = (0..4).fold(0, |to, k| to | (row >> k & 1) << inputs[k]);
-        all | (table >> row & 1) << to
+    (0..16).fold(0, |all, pins: u16| {
+        let row = (0..4).fold(0, |row, k| match inputs[k] {
+            LOW => row,
+            pin => row | (pins >> pin & 1) << k,
+        });
+        all | (table >> row & 1) << pins
     })
 }
 
-/// All orders of inputs in which `table` is `found`.
-fn orders(table: u16, found: u16) -> Vec<[u8; 4]> {
-    let mut all = Vec::new();
-    for a in 0..4 {
-        for b in (0..4).filter(|b| *b != a) {
-            for c in (0..4).filter(|c| ![a, b].contains(c)) {
-                let inputs = [a, b, c, 6 - a - b - c];
-                if reordered(table, inputs) == found {
-                    all.push(inputs);
-                }
-            }
-        }
+/// The first `n` inputs on their own pins, the others [`LOW`].
+fn first_inputs(n: usize) -> [u8; 4] {
+    [0, 1, 2, 3].map(|pin| if usize::from(pin) < n { pin } else { LOW })
+}
+
+/// All ways to put the first `n` inputs of `table` on pins in which it is `found`.
+fn orders(table: u16, found: u16, n: usize) -> Vec<[u8; 4]> {
+    let mut all = vec![[LOW; 4]];
+    for k in 0..n {
+        let longer = all.iter().flat_map(|inputs| {
+            let free = (0..4).filter(|pin| !inputs.contains(pin));
+            free.map(|pin| {
+                let mut inputs = *inputs;
+                inputs[k] = pin;
+                inputs
+            })
+        });
+        all = longer.collect();
     }
+    all.retain(|inputs| reordered(table, *inputs) == found);
     all
 }
 
@@ -252,21 +366,45 @@ impl ImageShape {
     pub fn is_replaceable(&self) -> bool {
         self.rows > 1 && self.row_bits > 0
     }
+
+    /// Inputs of its tables, were it in some, that an address can change.
+    fn table_inputs(&self) -> usize {
+        match self.rows {
+            0..=2 => 1,
+            3..=4 => 2,
+            5..=8 => 3,
+            _ => 4,
+        }
+    }
 }
 
 impl ContentCell {
-    /// What the cell is configured with for an image, as 256 words of a block RAM or one of a table.
+    /// What the cell is configured with for an image: 256 words of an iCE40's block RAM, 2048 units of
+    /// another's, or a table.
     fn words(&self, image: &Image) -> Vec<u16> {
-        if self.kind == CellKind::Table {
-            return vec![image.table(self.first_row, self.first_bit)];
+        match self.kind {
+            CellKind::Table | CellKind::Ecp5Table => {
+                return vec![image.table(self.first_row, self.first_bit)];
+            }
+            CellKind::GowinTable => {
+                let table = image.table(self.first_row, self.first_bit);
+                let n_rows = 1_u32 << image.shape.table_inputs();
+                return vec![table & u16::MAX >> (16 - n_rows)];
+            }
+            CellKind::BlockRam { .. } | CellKind::Ecp5Ram { .. } | CellKind::GowinRam { .. } => {}
         }
         let (rows, width) = self.kind.shape();
-        let mut words = vec![0; rows * width / 16];
-        for row in 0..rows {
-            for bit in 0..width {
-                if image.bit(self.first_row + row, self.first_bit + bit) {
-                    let at = row * width + bit;
-                    words[at / 16] |= 1 << position(at % 16);
+        let mut words = vec![0; self.kind.place(rows - 1, width - 1).0 + 1];
+        for bit in 0..width {
+            let at = self.first_bit + bit;
+            let (bank, of_image) = match self.bank_bits {
+                Some(bits) => (at / bits, at % bits),
+                None => (0, at),
+            };
+            for row in 0..rows {
+                if image.bit(self.first_row + bank * rows + row, of_image) {
+                    let (word, place) = self.kind.place(row, bit);
+                    words[word] |= 1 << place;
                 }
             }
         }
@@ -299,12 +437,16 @@ impl Contents {
             })
     }
 
-    /// Every cell with what it is to hold.
-    fn cells<'a>(&'a self, images: &[Image]) -> Result<Vec<(&'a ContentCell, Vec<u16>)>, Error> {
+    /// Every cell with the shape of its image and what it is to hold.
+    fn cells<'a>(
+        &'a self,
+        images: &[Image],
+    ) -> Result<Vec<(&'a ImageShape, &'a ContentCell, Vec<u16>)>, Error> {
         let mut all = Vec::new();
         for of in &self.images {
             let image = self.image(of, images)?;
-            all.extend(of.cells.iter().map(|cell| (cell, cell.words(image))));
+            let cells = of.cells.iter();
+            all.extend(cells.map(|cell| (&of.shape, cell, cell.words(image))));
         }
         Ok(all)
     }
@@ -362,12 +504,72 @@ mod tests {
                 for first_row in (0..rows).step_by(16) {
                     let table = image.table(first_row, bit);
                     let inputs = [2, 0, 3, 1];
-                    assert_eq!(orders(table, reordered(table, inputs)), [inputs]);
+                    assert_eq!(orders(table, reordered(table, inputs), 4), [inputs]);
+                    // Also where the inputs that stay 0 got no pin.
+                    let n = image.shape.table_inputs();
+                    let few = [0, 1, 2, 3].map(|k| if k < n { inputs[k] } else { LOW });
+                    assert_eq!(orders(table, reordered(table, few), n), [few]);
                 }
             }
         }
         // Input 0 on 3: what was in row 1 is in row 8.
         assert_eq!(reordered(0b10, [3, 0, 1, 2]), 1 << 8);
+        // Input 0 on 1 and all others 0: rows 0 and 1 are all that is left.
+        assert_eq!(reordered(0b1110, [1, LOW, LOW, LOW]), 0xcccc);
+    }
+
+    #[test]
+    fn units_hold_words_of_every_width() {
+        let image = Image::placeholder(&shape(20_000, 40), 1);
+        for width in [1, 2, 4, 8, 9, 16, 18, 32, 36] {
+            let kind = CellKind::GowinRam { width };
+            let (rows, bits) = kind.shape();
+            let unit_bits = if width % 9 == 0 { 9 } else { 8 };
+            assert_eq!((rows * bits, bits), (2048 * unit_bits, usize::from(width)));
+            let cell = ContentCell {
+                name: String::new(),
+                kind,
+                first_row: 7,
+                first_bit: 3,
+                bank_bits: None,
+                place: None,
+            };
+            let units = cell.words(&image);
+            assert_eq!(units.len(), 2048);
+            for (row, bit) in [(0, 0), (rows - 1, bits - 1), (rows / 3, bits / 2)] {
+                // A unit is eight bits of narrow words, or one or a part of one of the others.
+                let (unit, place) = match bits < 8 {
+                    true => (row * bits / 8, row * bits % 8 + bit),
+                    false => (row * (bits / unit_bits) + bit / unit_bits, bit % unit_bits),
+                };
+                assert_eq!(units[unit] >> place & 1 == 1, image.bit(7 + row, 3 + bit));
+            }
+        }
+    }
+
+    #[test]
+    fn banks_follow_each_other_in_a_row() {
+        let image = Image::placeholder(&shape(1300, 30), 1);
+        let kind = CellKind::Ecp5Ram { width: 36 };
+        let cell = |first_bit, bank_bits| ContentCell {
+            name: String::new(),
+            kind,
+            first_row: 0,
+            first_bit,
+            bank_bits: Some(bank_bits),
+            place: None,
+        };
+        let found = |cell: &ContentCell, row: usize, bit: usize| {
+            let (unit, place) = kind.place(row, bit);
+            cell.words(&image)[unit] >> place & 1 == 1
+        };
+        for row in 0..512 {
+            // Bit 31 of the row is bit 1 of the second bank, or nothing where that begins later.
+            assert_eq!(found(&cell(0, 30), row, 31), image.bit(512 + row, 1));
+            assert!(!found(&cell(0, 36), row, 31));
+            assert_eq!(found(&cell(36, 36), row, 3), image.bit(512 + row, 3));
+            assert_eq!(found(&cell(36, 30), row, 25), image.bit(1024 + row, 1));
+        }
     }
 
     #[test]
@@ -382,6 +584,7 @@ mod tests {
                 kind,
                 first_row: rows % 512,
                 first_bit: width,
+                bank_bits: None,
                 place: None,
             };
             let words = cell.words(&image);

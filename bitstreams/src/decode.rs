@@ -13,11 +13,14 @@
 mod configuration;
 mod database;
 mod ecp5;
+mod gowin;
 mod ice40;
 
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use ecp5::same_configuration as same_ecp5_configuration;
+pub(crate) use gowin::same_contents as same_gowin_contents;
 pub(crate) use ice40::TABLE_BITS;
 
 use crate::error::Error;
@@ -120,7 +123,10 @@ pub(crate) fn unpack(bitstream: &Path, tools: &Toolchain) -> Result<String, Erro
 }
 
 /// A bitstream for an ECP5 as text, tile by tile.
-fn unpack_ecp5(bitstream: &Path, tools: &Toolchain) -> Result<String, Error> {
+///
+/// # Errors
+/// If it cannot be unpacked.
+pub(crate) fn unpack_ecp5(bitstream: &Path, tools: &Toolchain) -> Result<String, Error> {
     let arguments = ["--input", PACKED, "--textcfg", UNPACKED];
     unpack_with(bitstream, tools.program("ecpunpack")?, &arguments)
 }

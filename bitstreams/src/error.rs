@@ -57,17 +57,6 @@ pub enum Error {
         target: String,
     },
 
-    /// Contents of a family's finished designs cannot be replaced.
-    #[error("memory contents in a finished design for {target} cannot be replaced")]
-    #[diagnostic(
-        code(spikeloom::bitstreams::not_replaced),
-        help("compile the model again; only designs for iCE40 take new weights as they are")
-    )]
-    NotReplaced {
-        /// The board.
-        target: String,
-    },
-
     /// A set of tools lacks one.
     #[error("the tools from {source} have no `{program}`", source = from.as_str())]
     #[diagnostic(

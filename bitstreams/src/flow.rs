@@ -10,6 +10,7 @@
 mod ecp5;
 mod gowin;
 mod ice40;
+mod replacing;
 mod report;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contents::{Image, ImageShape, Placement};
 use crate::error::Error;
-use crate::gates::{CellCounts, Gates};
+use crate::gates::CellCounts;
 use crate::process::Program;
 use crate::process::Run;
 use crate::targets::{Family, Target};
@@ -140,7 +141,7 @@ impl Files {
     pub const NETLIST_JSON: &'static str = "netlist.json";
     /// The netlist as Verilog.
     pub const NETLIST_VERILOG: &'static str = "netlist.v";
-    /// Where the images are whose rows may be replaced, for iCE40.
+    /// Where the images are whose rows may be replaced.
     pub const CONTENTS: &'static str = "contents.json";
     /// Where each cell was placed, for iCE40.
     pub const PLACEMENT: &'static str = "placement.json";
@@ -171,44 +172,7 @@ impl Flow<'_> {
         for shape in &self.replaceable {
             check_name("file name", &shape.file)?;
         }
-        match self.target.family {
-            Family::Ice40 => ice40::synthesise(self),
-            Family::Ecp5 => self.synthesise_with(&ecp5::synthesis(self)?, ecp5::TABLES),
-            Family::Gowin => self.synthesise_with(&gowin::synthesis(self)?, gowin::TABLES),
-        }
-    }
-
-    /// Verilog to a netlist with a family's commands; `counted` says how many tables cells take.
-    fn synthesise_with(
-        &self,
-        commands: &str,
-        counted: &[(&str, u64)],
-    ) -> Result<SynthReport, Error> {
-        let family = self.target.family;
-        self.forget(&[
-            Files::NETLIST_JSON,
-            Files::NETLIST_VERILOG,
-            family.placed_file(),
-            family.bitstream_file(),
-        ])?;
-        self.write(SCRIPT, &self.script(commands, str::to_owned))?;
-        self.run(&self.tools.yosys)?
-            .arguments(["-s", SCRIPT])
-            .output()?;
-        let json = self.read(&partial(Files::NETLIST_JSON))?;
-        let gates = Gates::from_netlist(&json, &self.top, family)?;
-        let cells_by_type = crate::gates::cells_by_type(&json, &self.top)?;
-        let mut cells = gates.counts();
-        let count = |kind: &str| cells_by_type.get(kind).copied().unwrap_or(0);
-        cells.tables = counted.iter().map(|(kind, n)| n * count(kind)).sum();
-        // nextpnr would say the same later and less clearly.
-        self.check_memories(cells)?;
-        self.finish(Files::NETLIST_JSON)?;
-        self.finish(Files::NETLIST_VERILOG)?;
-        Ok(SynthReport {
-            cells_by_type,
-            cells,
-        })
+        replacing::synthesise(self)
     }
 
     /// Writes [`BLOCK_RAMS`]: what the installed Yosys knows of a family's block RAMs, at a price that
@@ -288,17 +252,7 @@ impl Flow<'_> {
     /// # Errors
     /// If the tool fails, the design does not fit, or is slower than the board's clock.
     pub fn place_and_route(&self) -> Result<PnrReport, Error> {
-        let family = self.target.family;
-        let (program, arguments) = match family {
-            Family::Ice40 => return ice40::place_and_route(self),
-            Family::Ecp5 => (self.tools.program(ecp5::NEXTPNR)?, ecp5::placing(self)),
-            Family::Gowin => (self.tools.program(gowin::NEXTPNR)?, gowin::placing(self)),
-        };
-        let placed = family.placed_file();
-        self.forget(&[placed, family.bitstream_file()])?;
-        let report = self.place(program, arguments, Files::NETLIST_JSON, &[&partial(placed)])?;
-        self.finish(placed)?;
-        Ok(report)
+        replacing::place_and_route(self)
     }
 
     /// Runs nextpnr on a netlist. What it has written is gone again if the design is too slow.
@@ -389,17 +343,13 @@ impl Flow<'_> {
     }
 
     /// Puts the images that are in the folder now into what was made with others there: into the
-    /// netlist, and, where there is one, into the placed design and the bitstream. Nothing is synthesised or placed. The flow's Verilog and seed do not matter.
+    /// netlist, and, where there is one, into the placed design and the bitstream. Nothing is
+    /// synthesised or placed. The flow's Verilog and seed do not matter.
     ///
     /// # Errors
-    /// If the family cannot do that, an image has another shape, or a tool fails.
+    /// If an image has another shape, the folder's files are not those of one build, or a tool fails.
     pub fn replace_contents(&self) -> Result<(), Error> {
-        match self.target.family {
-            Family::Ice40 => ice40::replace_contents(self),
-            Family::Ecp5 | Family::Gowin => Err(Error::NotReplaced {
-                target: self.target.name.clone(),
-            }),
-        }
+        replacing::replace(self)
     }
 
     /// Where the cells were placed.
@@ -416,12 +366,7 @@ impl Flow<'_> {
     /// # Errors
     /// If it cannot be unpacked, or holds something else.
     pub fn read_back(&self) -> Result<(), Error> {
-        match self.target.family {
-            Family::Ice40 => ice40::read_back(self),
-            Family::Ecp5 | Family::Gowin => Err(Error::NotReplaced {
-                target: self.target.name.clone(),
-            }),
-        }
+        replacing::read_back(self)
     }
 
     /// The images in the folder whose rows may be replaced.

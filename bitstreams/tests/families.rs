@@ -6,8 +6,11 @@
 
 mod support;
 
+use std::path::Path;
+
 use spikeloom_bitstreams::{
-    Decoded, Family, Files, Flow, Gates, Toolchain, decode, fast_sources, netlist_sources, target,
+    Decoded, Family, Files, Flow, Gates, Target, Toolchain, decode, fast_sources, netlist_sources,
+    target,
 };
 use support::{Bench, Design, tools};
 
@@ -16,12 +19,23 @@ const BOARDS: [&str; 3] = ["ulx3s", "tang-nano-9k", "tang-nano-20k"];
 
 fn wide_rams() -> Design {
     Design::new(&["harness.v", "wide_rams.v"])
-        .image("by_36.hex", 512, 36, 21)
-        .image("by_18.hex", 1024, 18, 22)
-        .image("by_9.hex", 2048, 9, 23)
-        .image("by_4.hex", 4096, 4, 24)
-        .image("by_2.hex", 8192, 2, 25)
-        .image("by_1.hex", 16384, 1, 26)
+        .replaceable("by_36.hex", 512, 36, 21)
+        .replaceable("by_18.hex", 1024, 18, 22)
+        .replaceable("by_9.hex", 2048, 9, 23)
+        .replaceable("by_4.hex", 4096, 4, 24)
+        .replaceable("by_2.hex", 8192, 2, 25)
+        .replaceable("by_1.hex", 16384, 1, 26)
+}
+
+/// Memories that are only read.
+fn contents(seed: u64) -> Design {
+    Design::new(&["harness.v", "contents.v"])
+        .replaceable("banks.hex", 1300, 30, seed)
+        .replaceable("two.hex", 2, 4, seed + 1)
+        .replaceable("three.hex", 3, 5, seed + 2)
+        .replaceable("five.hex", 5, 3, seed + 3)
+        .replaceable("sixteen.hex", 16, 3, seed + 4)
+        .replaceable("forty.hex", 40, 4, seed + 5)
 }
 
 /// Places what was synthesised, and decodes the bitstream of it.
@@ -107,25 +121,99 @@ fn carries_and_flip_flops_do_the_same_in_the_netlist() {
 }
 
 #[test]
-fn the_same_design_gives_the_same_bitstream() {
+fn read_only_memories_do_the_same_in_the_netlist() {
     let Some(tools) = tools() else { return };
-    for board in &BOARDS[..2] {
-        let target = target(board).unwrap();
-        let bitstreams = [1, 2].map(|_| {
-            let folder = tempfile::tempdir().unwrap();
-            let design = wide_rams();
-            let flow = design.flow(&tools, &target, folder.path());
-            flow.synthesise().unwrap();
-            let placed = flow
-                .place_and_route()
-                .unwrap_or_else(|e| panic!("{board}: {e}"));
-            assert!(placed.achieved_mhz.unwrap() > placed.wanted_mhz, "{board}");
-            let path = flow.pack().unwrap_or_else(|e| panic!("{board}: {e}"));
-            std::fs::read(path).unwrap()
-        });
-        assert!(bitstreams[0] == bitstreams[1], "{board}");
-        assert!(bitstreams[0].len() > 50_000, "{board}");
+    for board in ["ulx3s", "tang-nano-20k"] {
+        let netlist = check(&tools, &contents(41), board);
+        // Of 512 rows of 36 bits: three banks of 30 bits without a gap.
+        assert_eq!(netlist.rams.len(), 3, "{board}");
     }
+}
+
+/// Synthesises, places and packs a design in a folder.
+fn build<'a>(design: &Design, tools: &'a Toolchain, target: &'a Target, folder: &Path) -> Flow<'a> {
+    let flow = design.flow(tools, target, folder);
+    let board = &target.name;
+    flow.synthesise().unwrap_or_else(|e| panic!("{board}: {e}"));
+    let placed = flow
+        .place_and_route()
+        .unwrap_or_else(|e| panic!("{board}: {e}"));
+    assert!(placed.achieved_mhz.unwrap() > placed.wanted_mhz, "{board}");
+    let path = flow.pack().unwrap_or_else(|e| panic!("{board}: {e}"));
+    assert!(std::fs::metadata(path).unwrap().len() > 30_000, "{board}");
+    flow
+}
+
+/// Two builds with other contents differ in nothing but these, and one becomes the other without
+/// another synthesis.
+#[test]
+fn replaced_contents_give_the_bitstream_that_is_built_with_them() {
+    let Some(tools) = tools() else { return };
+    for board in ["hx8k-breakout", "ulx3s", "tang-nano-9k", "tang-nano-20k"] {
+        let target = target(board).unwrap();
+        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let [patched, built] = folders.each_ref().map(|folder| folder.path());
+        build(&contents(41), &tools, &target, patched);
+        build(&contents(51), &tools, &target, built);
+        let family = target.family;
+        let bitstreams = || [patched, built].map(|f| read(&f.join(family.bitstream_file())));
+        assert!(bitstreams()[0] != bitstreams()[1], "{board}");
+        let flow = contents(51).flow(&tools, &target, patched);
+        flow.replace_contents()
+            .unwrap_or_else(|e| panic!("{board}: {e}"));
+        flow.read_back().unwrap_or_else(|e| panic!("{board}: {e}"));
+        for file in [
+            Files::NETLIST_JSON,
+            Files::NETLIST_VERILOG,
+            Files::CONTENTS,
+            family.placed_file(),
+            family.bitstream_file(),
+        ] {
+            let [one, other] = [patched, built].map(|folder| read(&folder.join(file)));
+            assert!(one == other, "{file} of {board}");
+        }
+        is_told_apart(&flow);
+    }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}
+
+/// Fails unless a bitstream that differs in one bit of its contents from what was placed is found, in a
+/// block RAM and in a table.
+fn is_told_apart(flow: &Flow<'_>) {
+    let family = flow.target.family;
+    let path = flow.path(family.placed_file());
+    let placed = String::from_utf8(read(&path)).unwrap();
+    let lines: Vec<&str> = placed.lines().collect();
+    let (in_a_ram, in_a_table): (&str, &dyn Fn(&str) -> bool) = match family {
+        Family::Ice40 => (".ram_data", &|line| line.starts_with(".logic_tile")),
+        Family::Ecp5 => (".bram_init", &|line| line.contains(".INIT ")),
+        _ => ("\"INIT_RAM_00\"", &|line| line.contains("\"INIT\"")),
+    };
+    let ram = lines.iter().position(|line| line.contains(in_a_ram));
+    let table = lines.iter().position(|line| in_a_table(line));
+    // On an iCE40 and an ECP5 contents follow their names.
+    let next = |at: usize| at + usize::from(lines[at].starts_with('.'));
+    for line in [ram, table].map(|line| next(line.unwrap())) {
+        let digit = lines[line].rfind(['0', '1']).unwrap();
+        let other = if lines[line][digit..].starts_with('0') {
+            "1"
+        } else {
+            "0"
+        };
+        let mut changed: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        changed[line].replace_range(digit..=digit, other);
+        std::fs::write(&path, changed.join("\n") + "\n").unwrap();
+        let error = flow.read_back().unwrap_err().to_string();
+        assert!(
+            error.contains("it is not what"),
+            "{}: {error}",
+            flow.target.name
+        );
+    }
+    std::fs::write(&path, placed).unwrap();
 }
 
 #[test]

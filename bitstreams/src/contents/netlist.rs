@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{CellKind, Contents, Image};
+use super::{CellKind, Contents, Image, UnitLayout};
 use crate::error::Error;
 
 /// For each cell the values of its parameters, in binary digits.
-type Parameters = BTreeMap<String, BTreeMap<String, String>>;
+pub(super) type Parameters = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Contents {
     /// A netlist in Yosys's JSON with these images in place of others.
@@ -18,40 +18,7 @@ impl Contents {
     /// # Errors
     /// If an image is missing or has another shape, or the text has not the cells.
     pub(crate) fn in_json(&self, text: &str, top: &str, images: &[Image]) -> Result<String, Error> {
-        let mut wanted = self.parameters(images)?;
-        let mut out = String::with_capacity(text.len());
-        let header = format!("    \"{top}\": {{");
-        let (mut in_top, mut cell) = (false, None);
-        for line in text.split_inclusive('\n') {
-            let bare = line.trim_end();
-            // Four blanks before a module, eight before a cell, ten before what it has.
-            if let Some(rest) = bare.strip_prefix("    \"") {
-                if bare.ends_with(": {") && rest.contains("\": {") {
-                    in_top = bare == header;
-                }
-            } else if let Some(name) = bare
-                .strip_prefix("        \"")
-                .and_then(|rest| rest.strip_suffix("\": {"))
-                && in_top
-            {
-                cell = wanted.get_mut(name);
-            }
-            let parameter = bare.trim_start().strip_prefix('"');
-            let parameter = parameter.and_then(|rest| rest.split_once("\": \""));
-            let value = match (&mut cell, parameter) {
-                (Some(cell), Some((name, _))) => cell.remove(name),
-                _ => None,
-            };
-            match (value, bare.find("\": \"")) {
-                (Some(value), Some(at)) => {
-                    let comma = if bare.ends_with(',') { "," } else { "" };
-                    let _ = writeln!(out, "{}\": \"{value}\"{comma}", &bare[..at]);
-                }
-                _ => out.push_str(line),
-            }
-        }
-        all_replaced("netlist.json", &wanted)?;
-        Ok(out)
+        replaced(text, top, "netlist.json", self.parameters(images)?)
     }
 
     /// As [`in_json`](Self::in_json), in the Verilog that Yosys writes.
@@ -103,28 +70,80 @@ impl Contents {
         Ok(out)
     }
 
-    fn parameters(&self, images: &[Image]) -> Result<Parameters, Error> {
+    pub(super) fn parameters(&self, images: &[Image]) -> Result<Parameters, Error> {
         let mut all = BTreeMap::new();
-        for (cell, words) in self.cells(images)? {
-            let binary = |words: &[u16]| -> String {
-                words
-                    .iter()
-                    .rev()
-                    .map(|word| format!("{word:016b}"))
-                    .collect()
+        for (image, cell, words) in self.cells(images)? {
+            let units = |layout: UnitLayout, name: &str| {
+                let blocks = words.chunks(32).enumerate();
+                let values = blocks.map(|(block, units)| {
+                    (format!("{name}_{block:02X}"), unit_digits(layout, units))
+                });
+                values.collect::<BTreeMap<_, _>>()
+            };
+            let one = |name: &str, n: usize| {
+                BTreeMap::from([(name.to_owned(), format!("{:0n$b}", words[0]))])
             };
             let values = match cell.kind {
-                CellKind::Table => BTreeMap::from([("LUT_INIT".to_owned(), binary(&words))]),
+                CellKind::Table => one("LUT_INIT", 16),
+                CellKind::Ecp5Table => one("INIT", 16),
+                CellKind::GowinTable => one("INIT", 1 << image.table_inputs()),
                 CellKind::BlockRam { .. } => words
                     .chunks(16)
                     .enumerate()
                     .map(|(block, words)| (format!("INIT_{block:X}"), binary(words)))
                     .collect(),
+                CellKind::Ecp5Ram { .. } => units(UnitLayout::ECP5, "INITVAL"),
+                CellKind::GowinRam { width } => {
+                    let bits = if width.is_multiple_of(9) { 9 } else { 8 };
+                    units(UnitLayout::gowin(bits), "INIT_RAM")
+                }
             };
             all.insert(cell.name.clone(), values);
         }
         Ok(all)
     }
+}
+
+/// A design in the JSON of Yosys or nextpnr, with these values of parameters.
+pub(super) fn replaced(
+    text: &str,
+    top: &str,
+    file: &str,
+    mut wanted: Parameters,
+) -> Result<String, Error> {
+    let mut out = String::with_capacity(text.len());
+    let header = format!("    \"{top}\": {{");
+    let (mut in_top, mut cell) = (false, None);
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end();
+        // Four blanks before a module, eight before a cell, ten before what it has.
+        if let Some(rest) = bare.strip_prefix("    \"") {
+            if bare.ends_with(": {") && rest.contains("\": {") {
+                in_top = bare == header;
+            }
+        } else if let Some(name) = bare
+            .strip_prefix("        \"")
+            .and_then(|rest| rest.strip_suffix("\": {"))
+            && in_top
+        {
+            cell = wanted.get_mut(name);
+        }
+        let parameter = bare.trim_start().strip_prefix('"');
+        let parameter = parameter.and_then(|rest| rest.split_once("\": \""));
+        let value = match (&mut cell, parameter) {
+            (Some(cell), Some((name, _))) => cell.remove(name),
+            _ => None,
+        };
+        match (value, bare.find("\": \"")) {
+            (Some(value), Some(at)) => {
+                let comma = if bare.ends_with(',') { "," } else { "" };
+                let _ = writeln!(out, "{}\": \"{value}\"{comma}", &bare[..at]);
+            }
+            _ => out.push_str(line),
+        }
+    }
+    all_replaced(file, &wanted)?;
+    Ok(out)
 }
 
 fn all_replaced(file: &str, left: &Parameters) -> Result<(), Error> {
@@ -140,7 +159,25 @@ fn all_replaced(file: &str, left: &Parameters) -> Result<(), Error> {
     }
 }
 
-/// Binary digits, a multiple of four, as hexadecimal ones.
+/// Binary digits of words, the most significant one first.
+fn binary(words: &[u16]) -> String {
+    let words = words.iter().rev();
+    words.map(|word| format!("{word:016b}")).collect()
+}
+
+/// Binary digits of a block of units.
+fn unit_digits(layout: UnitLayout, units: &[u16]) -> String {
+    let mut digits = vec![b'0'; layout.block_bits()];
+    for (number, unit) in units.iter().enumerate() {
+        for bit in (0..layout.bits).filter(|bit| unit >> bit & 1 == 1) {
+            let at = layout.first_bit(number) + bit;
+            digits[layout.block_bits() - 1 - at] = b'1';
+        }
+    }
+    digits.into_iter().map(char::from).collect()
+}
+
+/// Binary digits as hexadecimal ones.
 fn hexadecimal(binary: &str) -> String {
     let digit = |four: &[u8]| {
         let value = four
@@ -148,5 +185,8 @@ fn hexadecimal(binary: &str) -> String {
             .fold(0, |all, &b| all << 1 | u32::from(b == b'1'));
         char::from_digit(value, 16).unwrap_or('0')
     };
-    binary.as_bytes().chunks(4).map(digit).collect()
+    // Of a table with one input there are two.
+    let (first, rest) = binary.as_bytes().split_at(binary.len() % 4);
+    let first = (!first.is_empty()).then(|| digit(first));
+    first.into_iter().chain(rest.chunks(4).map(digit)).collect()
 }

@@ -1,17 +1,24 @@
 //! Where images are on the device, and other contents in a placed design.
 //!
-//! nextpnr says where it put each cell. A block RAM's contents have lines of their own in the placed
-//! design; the entries of a table are sixteen of the twenty bits of a logic cell.
+//! nextpnr says where it put each cell. What a family's placed design looks like is in a module beside
+//! this one.
+
+mod ecp5;
+mod gowin;
+mod ice40;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CellKind, CellPlace, ContentCell, Contents, Image, orders, reordered};
-use crate::decode::{TABLE_BITS, same_configuration};
+use super::{CellKind, CellPlace, ContentCell, Contents, Image, orders};
+use crate::decode::same_configuration;
 use crate::error::Error;
 use crate::gates::module;
+use crate::targets::Family;
+
+pub(crate) use gowin::read_bel as read_gowin_bel;
+pub use ice40::Placement;
 
 /// A place for a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,15 +31,11 @@ pub struct Bel {
     pub z: u8,
 }
 
-/// Where nextpnr put the cells, by their names in the netlist.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Placement {
-    /// Logic cells.
-    pub logic_cells: BTreeMap<String, Bel>,
-    /// Block RAMs.
-    pub block_rams: BTreeMap<String, Bel>,
-    /// Single-port RAMs.
-    pub single_port_rams: BTreeMap<String, Bel>,
+/// What holds an image, as nextpnr placed it.
+struct Placed {
+    bel: Bel,
+    /// Number of an ECP5's block RAM.
+    number: Option<u16>,
 }
 
 #[derive(Deserialize)]
@@ -47,209 +50,97 @@ struct Cell {
     attributes: BTreeMap<String, serde_json::Value>,
 }
 
+/// The design as nextpnr writes it.
 const FILE: &str = "placed.json";
 
-impl Placement {
-    /// Reads the design as nextpnr writes it with `--write`.
-    ///
-    /// # Errors
-    /// If it is not such a file.
-    pub(crate) fn read(json: &str, top: &str) -> Result<Self, Error> {
-        let module: Module = module(json, top, FILE)?;
-        let mut found = Self::default();
-        for (name, cell) in module.cells {
-            let (kind, suffixes): (_, &[&str]) = match cell.kind.as_str() {
-                "ICESTORM_LC" => (&mut found.logic_cells, &["_DFFLC", "_LC"]),
-                "ICESTORM_RAM" => (&mut found.block_rams, &["_RAM"]),
-                "ICESTORM_SPRAM" => (&mut found.single_port_rams, &["_RAM"]),
-                _ => continue,
-            };
-            let bel = cell.attributes.get("NEXTPNR_BEL");
-            let bel = bel.and_then(|bel| bel.as_str()).and_then(read_bel);
-            let bel = bel
-                .ok_or_else(|| Error::malformed(FILE, format!("the cell `{name}` has no place")))?;
-            let own = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix));
-            kind.insert(own.unwrap_or(&name).to_owned(), bel);
-        }
-        Ok(found)
-    }
-}
-
-/// Reads `X3/Y4/lc5`, `X6/Y11/ram`, `X0/Y0/spram_1`.
-fn read_bel(text: &str) -> Option<Bel> {
-    let mut parts = text.split('/');
-    let x = parts.next()?.strip_prefix('X')?.parse().ok()?;
-    let y = parts.next()?.strip_prefix('Y')?.parse().ok()?;
-    let last = parts.next()?;
-    let z = last.strip_prefix("lc").or(last.strip_prefix("spram_"));
-    let z = z.map_or(Some(0), |z| z.parse().ok())?;
-    Some(Bel { x, y, z })
-}
-
 impl Contents {
-    /// Says where each cell was placed, and makes sure that what it was synthesised with is there.
+    /// Says where each cell was placed, by the design as nextpnr writes it with `--write`, and makes
+    /// sure that what it was synthesised with is there, in the text of the placed design.
     ///
     /// # Errors
     /// If a cell was not placed, or its place holds something else.
     pub(crate) fn placed(
         mut self,
-        placement: &Placement,
-        asc: &str,
+        family: Family,
+        design: &str,
+        top: &str,
+        text: &str,
         images: &[Image],
     ) -> Result<Self, Error> {
-        let tables = Tables::read(asc);
+        let file = family.placed_file();
+        let places = match family {
+            Family::Ice40 => Placement::read(design, top)?.places(),
+            Family::Ecp5 => ecp5::places(module(design, top, FILE)?)?,
+            Family::Gowin => gowin::places(module(design, top, FILE)?),
+        };
+        let tables: Box<dyn Fn(Bel) -> Option<u16>> = match family {
+            Family::Ice40 => ice40::tables(text),
+            Family::Ecp5 => ecp5::tables(text),
+            Family::Gowin => Box::new(|_| None),
+        };
         let all = self.cells(images)?.into_iter();
-        let words: Vec<u16> = all.map(|(_, words)| words[0]).collect();
+        let wanted: Vec<(u16, usize)> = all
+            .map(|(shape, cell, words)| (words[0], cell.kind.table_inputs(shape)))
+            .collect();
         let cells = self.images.iter_mut().flat_map(|of| &mut of.cells);
-        for (cell, word) in cells.zip(words) {
-            let bels = match cell.kind {
-                CellKind::Table => &placement.logic_cells,
-                CellKind::BlockRam { .. } => &placement.block_rams,
-            };
-            let bel = bels.get(&cell.name).ok_or_else(|| {
+        for (cell, (word, n_inputs)) in cells.zip(wanted) {
+            let placed = places.get(&cell.name).ok_or_else(|| {
                 Error::malformed(FILE, format!("the cell `{}` has no place", cell.name))
             })?;
             let inputs = match cell.kind {
-                CellKind::BlockRam { .. } => [0, 1, 2, 3],
                 // Routing may swap the inputs of a table, and changes its contents to suit.
-                CellKind::Table => {
-                    let orders = tables
-                        .table(*bel)
-                        .map_or(vec![], |found| orders(word, found));
+                CellKind::Table | CellKind::Ecp5Table => {
+                    let found = tables(placed.bel);
+                    let orders = found.map_or(vec![], |found| orders(word, found, n_inputs));
                     match orders[..] {
                         [inputs] => inputs,
                         _ => {
                             return Err(Error::malformed(
-                                "placed.asc",
+                                file,
                                 format!("the table `{}` is not where it was placed", cell.name),
                             ));
                         }
                     }
                 }
+                _ => [0, 1, 2, 3],
             };
-            cell.place = Some(CellPlace { bel: *bel, inputs });
+            cell.place = Some(CellPlace {
+                bel: placed.bel,
+                inputs,
+                number: placed.number,
+            });
         }
         // To put in what is there already must change nothing.
-        if !same_configuration(&self.in_placed(asc, images)?, asc)? {
-            return Err(Error::malformed(
-                "placed.asc",
+        let again = self.in_placed(family, text, top, images)?;
+        let is_equal = match family {
+            Family::Ice40 => same_configuration(&again, text)?,
+            Family::Ecp5 | Family::Gowin => again == text,
+        };
+        match is_equal {
+            true => Ok(self),
+            false => Err(Error::malformed(
+                file,
                 "a memory is not where its cell was placed",
-            ));
+            )),
         }
-        Ok(self)
     }
 
     /// A placed design with these images in place of others.
     ///
     /// # Errors
     /// If an image is missing or has another shape, or the text has not the blocks and cells.
-    pub(crate) fn in_placed(&self, asc: &str, images: &[Image]) -> Result<String, Error> {
-        let mut rams = BTreeMap::new();
-        let mut tables: BTreeMap<(u8, u8), Vec<(u8, u16)>> = BTreeMap::new();
-        let mut left = 0;
-        for (cell, words) in self.cells(images)? {
-            let CellPlace { bel, inputs } = cell.place.ok_or_else(|| missing(cell))?;
-            match cell.kind {
-                CellKind::BlockRam { .. } => {
-                    rams.insert((bel.x, bel.y), words);
-                    left += 1;
-                }
-                CellKind::Table => {
-                    let table = (bel.z, reordered(words[0], inputs));
-                    tables.entry((bel.x, bel.y)).or_default().push(table);
-                }
-            }
+    pub(crate) fn in_placed(
+        &self,
+        family: Family,
+        text: &str,
+        top: &str,
+        images: &[Image],
+    ) -> Result<String, Error> {
+        match family {
+            Family::Ice40 => self.in_asc(text, images),
+            Family::Ecp5 => self.in_config(text, images),
+            Family::Gowin => self.in_design(text, top, images),
         }
-        left += tables.len();
-        let mut out = String::with_capacity(asc.len());
-        let mut lines = asc.split_inclusive('\n').peekable();
-        while let Some(line) = lines.next() {
-            out.push_str(line);
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let [directive, x, y] = words[..] else {
-                continue;
-            };
-            let (Ok(x), Ok(y)) = (x.parse(), y.parse()) else {
-                continue;
-            };
-            let is_body = |line: &&str| !line.starts_with('.') && !line.trim().is_empty();
-            match (directive, rams.get(&(x, y)), tables.get(&(x, y))) {
-                (".ram_data", Some(words), _) => {
-                    while lines.next_if(is_body).is_some() {}
-                    for block in words.chunks(16) {
-                        for word in block.iter().rev() {
-                            let _ = write!(out, "{word:04x}");
-                        }
-                        out.push('\n');
-                    }
-                    left -= 1;
-                }
-                (".logic_tile", _, Some(tables)) => {
-                    let mut rows: Vec<Vec<u8>> = Vec::with_capacity(16);
-                    while let Some(line) = lines.next_if(is_body) {
-                        rows.push(line.trim().as_bytes().to_vec());
-                    }
-                    for &(z, contents) in tables {
-                        for bit in 0..16 {
-                            let (row, column) = table_bit(z, bit);
-                            let place = rows.get_mut(row).and_then(|row| row.get_mut(column));
-                            let place = place.ok_or_else(|| {
-                                Error::malformed("placed.asc", format!("tile {x} {y} is short"))
-                            })?;
-                            *place = b'0' + u8::from(contents >> bit & 1 == 1);
-                        }
-                    }
-                    for row in rows {
-                        out.push_str(&String::from_utf8_lossy(&row));
-                        out.push('\n');
-                    }
-                    left -= 1;
-                }
-                _ => {}
-            }
-        }
-        if left > 0 {
-            return Err(Error::malformed(
-                "placed.asc",
-                format!("{left} blocks or tiles that hold an image are missing"),
-            ));
-        }
-        Ok(out)
-    }
-}
-
-/// Row and column of a bit of a table in its tile.
-fn table_bit(z: u8, bit: usize) -> (usize, usize) {
-    let at = TABLE_BITS[bit];
-    (2 * usize::from(z) + at / 10, 36 + at % 10)
-}
-
-/// The rows of the logic tiles.
-struct Tables<'t>(BTreeMap<(u8, u8), Vec<&'t [u8]>>);
-
-impl<'t> Tables<'t> {
-    fn read(asc: &'t str) -> Self {
-        let mut tiles: BTreeMap<(u8, u8), Vec<&[u8]>> = BTreeMap::new();
-        let mut tile = None;
-        for line in asc.lines() {
-            if line.starts_with('.') {
-                let place = line.strip_prefix(".logic_tile ");
-                let place = place.and_then(|place| place.split_once(' '));
-                tile = place.and_then(|(x, y)| Some((x.parse().ok()?, y.parse().ok()?)));
-            } else if let Some(tile) = tile.filter(|_| !line.is_empty()) {
-                tiles.entry(tile).or_default().push(line.as_bytes());
-            }
-        }
-        Self(tiles)
-    }
-
-    fn table(&self, bel: Bel) -> Option<u16> {
-        let rows = self.0.get(&(bel.x, bel.y))?;
-        (0..16).try_fold(0, |all, bit| {
-            let (row, column) = table_bit(bel.z, bit);
-            let is_set = *rows.get(row)?.get(column)? == b'1';
-            Some(all | u16::from(is_set) << bit)
-        })
     }
 }
 
@@ -258,18 +149,4 @@ fn missing(cell: &ContentCell) -> Error {
         "contents.json",
         format!("the cell `{}` has no place", cell.name),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_read() {
-        let bel = |x, y, z| Some(Bel { x, y, z });
-        assert_eq!(read_bel("X9/Y7/lc5"), bel(9, 7, 5));
-        assert_eq!(read_bel("X6/Y11/ram"), bel(6, 11, 0));
-        assert_eq!(read_bel("X0/Y0/spram_1"), bel(0, 0, 1));
-        assert_eq!(read_bel("nowhere"), None);
-    }
 }

@@ -11,6 +11,7 @@ mod configuration;
 mod database;
 mod pads;
 mod routes;
+mod same;
 mod slices;
 
 use std::collections::{HashMap, HashSet};
@@ -19,6 +20,8 @@ use std::path::Path;
 use configuration::{Configuration, Place, tile_name};
 use database::Database;
 use routes::{Origin, Output, Routes};
+
+pub(crate) use same::same_configuration;
 
 use super::Decoded;
 use crate::error::Error;

@@ -1,6 +1,7 @@
 //! ECP5: Yosys, nextpnr-ecp5, ecppack.
 
-use super::{BLOCK_RAMS, Flow, SMALL_RAMS, partial};
+use super::{BLOCK_RAMS, Flow, SMALL_RAMS, partial, replacing};
+use crate::decode::{same_ecp5_configuration, unpack_ecp5};
 use crate::error::Error;
 use crate::targets::Family;
 
@@ -16,19 +17,21 @@ pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
     // Multipliers are left out: no netlist with them has been checked.
     let synthesis = format!("synth_ecp5 -nodsp -top {} -run", flow.top);
     Ok(format!(
-        "{synthesis} begin:map_ram\n{SMALL_RAMS}\
+        "{synthesis} begin:map_ram\n{}{SMALL_RAMS}\
          memory_libmap -lib +/lattice/lutrams_trellis.txt -lib {BLOCK_RAMS}\n\
          techmap -map +/lattice/lutrams_map_trellis.v -map +/lattice/brams_map_16kd.v\n\
-         {synthesis} map_ram:\n"
+         {synthesis} map_ram:\n",
+        replacing::tables(flow)?
     ))
 }
 
-pub(super) fn placing(flow: &Flow<'_>) -> Vec<String> {
+pub(super) fn placing(flow: &Flow<'_>, design: &str) -> Vec<String> {
     vec![
         format!("--{}", flow.target.device),
         format!("--package={}", flow.target.package),
         format!("--lpf={}", Family::Ecp5.constraints_file()),
         format!("--textcfg={}", partial(Family::Ecp5.placed_file())),
+        format!("--write={design}"),
     ]
 }
 
@@ -38,4 +41,10 @@ pub(super) fn packing() -> Vec<String> {
         format!("--input={}", Family::Ecp5.placed_file()),
         format!("--bit={}", partial(Family::Ecp5.bitstream_file())),
     ]
+}
+
+pub(super) fn read_back(flow: &Flow<'_>) -> Result<bool, Error> {
+    let family = Family::Ecp5;
+    let unpacked = unpack_ecp5(&flow.path(family.bitstream_file()), flow.tools)?;
+    same_ecp5_configuration(&unpacked, &flow.read(family.placed_file())?)
 }

@@ -1,6 +1,7 @@
 //! Gowin: Yosys, nextpnr-himbaechel, gowin_pack.
 
-use super::{BLOCK_RAMS, Flow, SMALL_RAMS, partial};
+use super::{BLOCK_RAMS, Flow, SMALL_RAMS, partial, replacing};
+use crate::decode::same_gowin_contents;
 use crate::error::Error;
 use crate::targets::Family;
 
@@ -28,21 +29,22 @@ pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
     // Multipliers are left out: no netlist with them has been checked.
     let synthesis = format!("synth_gowin -nodsp -family {family} -top {} -run", flow.top);
     Ok(format!(
-        "{synthesis} begin:map_ram\n{SMALL_RAMS}\
+        "{synthesis} begin:map_ram\n{}{SMALL_RAMS}\
          memory_libmap -lib +/gowin/lutrams.txt -lib {BLOCK_RAMS}\n\
          techmap -map +/gowin/lutrams_map.v -map +/gowin/brams_map.v\n\
-         {synthesis} map_ram:\n"
+         {synthesis} map_ram:\n",
+        replacing::tables(flow)?
     ))
 }
 
-pub(super) fn placing(flow: &Flow<'_>) -> Vec<String> {
+pub(super) fn placing(flow: &Flow<'_>, design: &str) -> Vec<String> {
     let target = flow.target;
     let part = target.part.as_deref().unwrap_or(&target.device);
     vec![
         format!("--device={part}"),
         format!("--vopt=family={}", target.device),
         format!("--vopt=cst={}", Family::Gowin.constraints_file()),
-        format!("--write={}", partial(Family::Gowin.placed_file())),
+        format!("--write={design}"),
     ]
 }
 
@@ -52,4 +54,10 @@ pub(super) fn packing(flow: &Flow<'_>) -> Vec<String> {
         format!("--output={}", partial(Family::Gowin.bitstream_file())),
         Family::Gowin.placed_file().to_owned(),
     ]
+}
+
+pub(super) fn read_back(flow: &Flow<'_>) -> Result<bool, Error> {
+    let (placed, bitstream) = (Family::Gowin.placed_file(), Family::Gowin.bitstream_file());
+    let (placed, bitstream) = (flow.read(placed)?, flow.read(bitstream)?);
+    same_gowin_contents(&bitstream, &placed, &flow.top, flow.target)
 }

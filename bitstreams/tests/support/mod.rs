@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use spikeloom_bitstreams::{
-    Decoded, Files, Flow, Gates, PnrReport, SynthReport, Target, Toolchain, VerilogSources, decode,
-    target,
+    Decoded, Files, Flow, Gates, ImageShape, PnrReport, SynthReport, Target, Toolchain,
+    VerilogSources, decode, target,
 };
 use spikeloom_cosim::{Initial, Instance, Setup, Source, Verilator};
 pub use spikeloom_tests::tools::toolchain as tools;
@@ -15,6 +15,7 @@ pub use spikeloom_tests::tools::toolchain as tools;
 pub struct Design {
     verilog: Vec<(String, String)>,
     images: Vec<(String, String)>,
+    replaceable: Vec<ImageShape>,
 }
 
 impl Design {
@@ -28,6 +29,7 @@ impl Design {
         Self {
             verilog: files.iter().map(read).collect(),
             images: Vec::new(),
+            replaceable: Vec::new(),
         }
     }
 
@@ -36,6 +38,7 @@ impl Design {
         Self {
             verilog: vec![("top.v".to_owned(), verilog.to_owned())],
             images: Vec::new(),
+            replaceable: Vec::new(),
         }
     }
 
@@ -49,6 +52,16 @@ impl Design {
         self
     }
 
+    /// Adds a memory image of random words, which others may be put in place of.
+    pub fn replaceable(mut self, name: &str, words: usize, bits: u32, seed: u64) -> Self {
+        self.replaceable.push(ImageShape {
+            file: name.to_owned(),
+            rows: words,
+            row_bits: bits as usize,
+        });
+        self.image(name, words, bits, seed)
+    }
+
     /// Writes the files into `folder` and makes the flow there.
     pub fn flow<'a>(&self, tools: &'a Toolchain, target: &'a Target, folder: &Path) -> Flow<'a> {
         for (name, text) in self.verilog.iter().chain(&self.images) {
@@ -60,7 +73,7 @@ impl Design {
             folder: folder.to_path_buf(),
             top: "top".to_owned(),
             verilog: self.verilog.iter().map(|(name, _)| name.clone()).collect(),
-            replaceable: vec![],
+            replaceable: self.replaceable.clone(),
             seed: 1,
             limit: Duration::from_secs(300),
         }

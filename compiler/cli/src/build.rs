@@ -9,7 +9,7 @@
 //! | `device.v`, `top.v`, `*.hex` | the design behind a byte stream and on its pins, memory images |
 //! | `core*_weights.bin` | weights that the host loads |
 //! | `netlist.json`, `netlist.v`; iCE40: `pins.pcf`, `placed.asc`, `bitstream.bin`; ECP5: `pins.lpf`, `placed.config`, `bitstream.bit`; Gowin: `pins.cst`, `placed.json`, `bitstream.fs` | tools' output |
-//! | `contents.json`, `placement.json` | where memory images and cells are in them, for iCE40 |
+//! | `contents.json`; iCE40: `placement.json` | where memory images and cells are in them |
 //! | `logs/` | what the tools printed, times among it |
 //! | `report.json`, `timings.json` | figures; the first is the same on every run |
 

@@ -18,7 +18,7 @@ fn rows(node: &str) -> Vec<String> {
 
 /// The small network with the neurons of both populations in another order, the second of which
 /// changes its sign too, and `change` to its text.
-fn other_network(change: impl Fn(String) -> String) -> Vec<u8> {
+pub fn other_network(change: impl Fn(String) -> String) -> Vec<u8> {
     let mut text = SMALL.clone();
     for node in ["first", "second"] {
         let old = rows(node);

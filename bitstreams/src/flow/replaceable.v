@@ -1,5 +1,6 @@
 // Tables whose contents may be replaced in the finished bitstream: a look-up table for every bit of 16
-// rows, which no optimisation looks into. Selected by the attribute `replaceable`.
+// rows, which no optimisation looks into. Selected by the attribute `replaceable`. The family is a
+// macro: ICE40, ECP5 or GOWIN.
 (* techmap_celltype = "$mem_v2" *)
 module replaceable_table (RD_CLK, RD_EN, RD_ARST, RD_SRST, RD_ADDR, RD_DATA, WR_CLK, WR_EN, WR_ADDR, WR_DATA);
 
@@ -43,6 +44,8 @@ wire _TECHMAP_FAIL_ = RD_PORTS != 1 || WR_PORTS != 0 || OFFSET != 0 || SIZE > 64
 localparam [15:0] FILL = 16'hb2e4;
 localparam BLOCKS = (SIZE + 15) / 16;
 localparam [SIZE*WIDTH-1:0] CONTENTS = INIT;
+// Inputs of a table that an address within the memory can change.
+localparam INPUTS = SIZE > 8 ? 4 : SIZE > 4 ? 3 : SIZE > 2 ? 2 : 1;
 
 wire [7:0] address = RD_ADDR;
 wire [WIDTH-1:0] data;
@@ -58,9 +61,42 @@ generate
                 entry(16*k+7, b), entry(16*k+6, b), entry(16*k+5, b), entry(16*k+4, b),
                 entry(16*k+3, b), entry(16*k+2, b), entry(16*k+1, b), entry(16*k, b)
             };
+`ifdef ICE40
             SB_LUT4 #(.LUT_INIT(TABLE)) lut (
                 .I0(address[0]), .I1(address[1]), .I2(address[2]), .I3(address[3]), .O(rows[k])
             );
+`endif
+`ifdef ECP5
+            LUT4 #(.INIT(TABLE)) lut (
+                .A(address[0]),
+                .B(INPUTS > 1 ? address[1] : 1'b0),
+                .C(INPUTS > 2 ? address[2] : 1'b0),
+                .D(INPUTS > 3 ? address[3] : 1'b0),
+                .Z(rows[k])
+            );
+`endif
+`ifdef GOWIN
+            // With as many inputs as there are, for Yosys would take away those that are constant.
+            case (INPUTS)
+                1: begin : sized
+                    LUT1 #(.INIT(TABLE[1:0])) lut (.I0(address[0]), .F(rows[k]));
+                end
+                2: begin : sized
+                    LUT2 #(.INIT(TABLE[3:0])) lut (.I0(address[0]), .I1(address[1]), .F(rows[k]));
+                end
+                3: begin : sized
+                    LUT3 #(.INIT(TABLE[7:0])) lut (
+                        .I0(address[0]), .I1(address[1]), .I2(address[2]), .F(rows[k])
+                    );
+                end
+                default: begin : sized
+                    LUT4 #(.INIT(TABLE)) lut (
+                        .I0(address[0]), .I1(address[1]), .I2(address[2]), .I3(address[3]),
+                        .F(rows[k])
+                    );
+                end
+            endcase
+`endif
         end
         if (BLOCKS == 1)
             assign data[b] = rows[0];
