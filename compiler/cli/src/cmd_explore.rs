@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use spikeloom::Error;
-use spikeloom::explore::{Exploration, Point, explore, plot, result_paths};
+use spikeloom::explore::jobs::{JobFiles, Jobs, Part, Scheduler, command_line};
+use spikeloom::explore::{Exploration, Explored, Point, explore, plot, point_paths, result_paths};
 use spikeloom::files::Outputs;
 use spikeloom_bitstreams::target;
 use spikeloom_passes::normalise;
 
-use crate::args::{DataArgs, ToolArgs, tell};
+use crate::args::{DataArgs, ToolArgs, name, tell};
 use crate::model_args::{Loaded, ModelArgs, QuantizeArgs};
 use crate::show::{bar, grouped, percent};
 
@@ -17,6 +18,9 @@ use crate::show::{bar, grouped, percent};
 /// Points are estimated in milliseconds each, or, with --synthesise, compiled to their bitstreams.
 /// Finished points are kept in the folder, so the same command goes on where it was ended. The folder
 /// gets `points.json` and the picture `pareto.svg`.
+///
+/// Where one machine is too small, --write-jobs writes the files of a scheduler: each job makes a part
+/// of the points in the same folder.
 #[derive(Debug, clap::Args)]
 pub struct Explore {
     #[command(flatten)]
@@ -30,7 +34,7 @@ pub struct Explore {
         long,
         value_name = "NAMES",
         value_delimiter = ',',
-        default_value = "up5k,hx8k"
+        default_value = "up5k,hx8k,ulx3s,tang-nano-9k,tang-nano-20k"
     )]
     targets: Vec<String>,
     /// Widths of a weight, in place of `--bits`: `4,8` or `2..8`.
@@ -45,6 +49,16 @@ pub struct Explore {
     /// Points at a time [default: one a processor, or 1 with --synthesise, which needs memory].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: Option<u32>,
+    /// Make only a part of the points, such as `0/8`, the first of eight. The others may be made at the
+    /// same time, elsewhere; without `--part` all are gathered.
+    #[arg(long, value_name = "K/N", value_parser = str::parse::<Part>, conflicts_with = "json")]
+    part: Option<Part>,
+    /// Try nothing, and write the files with which a scheduler does, into the folder.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["json", "part"])]
+    write_jobs: Option<Scheduler>,
+    /// Of --write-jobs: jobs, up to 1000 [default: one a point].
+    #[arg(long, value_name = "N", requires = "write_jobs", conflicts_with = "json", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    parts: Option<u32>,
     /// Where finished points and results go.
     #[arg(short, long, value_name = "FOLDER", default_value = "explore")]
     output: PathBuf,
@@ -103,9 +117,9 @@ impl Explore {
         let what = Exploration {
             model: &model,
             project: &project,
-            targets: targets.collect::<Result<_, _>>()?,
-            bits: self.widths.0.clone(),
-            lanes: self.lanes.iter().map(|lanes| lanes.0).collect(),
+            targets: unique(targets.collect::<Result<_, _>>()?),
+            bits: unique(self.widths.0.clone()),
+            lanes: unique(self.lanes.iter().map(|lanes| lanes.0).collect()),
             data: &data,
             calibration: calibration.as_ref(),
             synthesise: self.synthesise,
@@ -114,16 +128,28 @@ impl Explore {
                 (None, true) => 1,
                 (None, false) => processors,
             },
+            part: self.part,
             folder: &self.output,
             tools: self.tools.from,
         };
+        if let Some(scheduler) = self.write_jobs {
+            return self.write(scheduler, &what);
+        }
         let bar = bar("exploring");
-        let points = explore(&what, &|done, total| {
+        let explored = explore(&what, &|done, total| {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
         });
         bar.finish_and_clear();
-        let points = points?;
+        let Explored { points, n_open } = explored?;
+        if let (Some(part), 1..) = (self.part, n_open) {
+            let total = points.len() + n_open;
+            eprintln!("part {part} is done; {n_open} of all {total} points are open");
+            eprintln!(
+                "make the other parts, and then gather them with the same command without `--part`"
+            );
+            return Ok(());
+        }
         let json = serde_json::to_string_pretty(&points).expect("points have string keys only");
         let [list, picture] = result_paths(&self.output);
         let mut outputs = Outputs::new(true);
@@ -140,6 +166,44 @@ impl Explore {
         }
         Ok(())
     }
+
+    /// Writes the files of a scheduler, and says how it is started.
+    fn write(&self, scheduler: Scheduler, what: &Exploration<'_>) -> miette::Result<()> {
+        let JobFiles { files, start } = Jobs {
+            command: &command_line(std::env::args_os())?,
+            folder: &self.output,
+            model: self.model.path(),
+            points: &point_paths(what),
+            parts: self.parts,
+            processors: self.jobs.unwrap_or(1),
+        }
+        .files(scheduler)?;
+        std::fs::create_dir_all(&self.output).map_err(|source| Error::Unwritable {
+            path: self.output.clone(),
+            source,
+        })?;
+        let mut outputs = Outputs::new(true);
+        for (path, text) in &files {
+            outputs.add(path, text.as_bytes())?;
+        }
+        outputs.publish()?;
+        let paths: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
+        name(&paths);
+        eprintln!("start the jobs from this folder with:");
+        println!("{start}");
+        Ok(())
+    }
+}
+
+/// All of them once: a point that is asked for twice has one file.
+fn unique<T: PartialEq>(all: Vec<T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for item in all {
+        if !once.contains(&item) {
+            once.push(item);
+        }
+    }
+    once
 }
 
 fn table(points: &[Point]) -> String {

@@ -106,6 +106,16 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// An argument that no script can hold.
+    #[error("`{text}` cannot stand in a script")]
+    #[diagnostic(
+        code(spikeloom::not_in_a_script),
+        help("give files and folders names in UTF-8")
+    )]
+    NotInAScript {
+        /// The argument.
+        text: String,
+    },
     /// No model was named.
     #[error("no model is given")]
     #[diagnostic(

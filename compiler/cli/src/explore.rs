@@ -4,8 +4,9 @@
 //! Every point is a target, a width of the weights and a number of lanes. By default it is mapped and
 //! estimated, which takes milliseconds; synthesised, it is compiled to a bitstream, and its area and
 //! clock are those of place and route. A finished point is a file, so a run that was ended goes on
-//! where it was.
+//! where it was, and several machines that share the folder each make a part ([`jobs`]).
 
+pub mod jobs;
 pub mod plot;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::build::hexadecimal;
 use crate::compile::{Request, compile, limits, map_config};
 use crate::data::DataSet;
 use crate::error::Error;
+use crate::explore::jobs::Part;
 use crate::files::Outputs;
 use crate::model::Model;
 use crate::quantised::{self, Quantised, Referenced, quantise};
@@ -52,6 +54,8 @@ pub struct Exploration<'a> {
     pub synthesise: bool,
     /// Points at a time.
     pub jobs: usize,
+    /// Only those of this part are made; others count where they are there.
+    pub part: Option<Part>,
     /// Where finished points are.
     pub folder: &'a Path,
     /// Where tools come from.
@@ -93,6 +97,16 @@ pub struct Point {
     pub is_pareto: bool,
 }
 
+/// What there is of all points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explored {
+    /// Those that are there, in the order of targets, bits, lanes; which are worth having is marked
+    /// where none is missing.
+    pub points: Vec<Point>,
+    /// Points that other parts have not made yet.
+    pub n_open: usize,
+}
+
 /// A finished point, and what it was made of.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -113,63 +127,105 @@ struct Width {
 /// Called with the points done and their total.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Tries everything, or reads what was tried before; in the order of targets, bits, lanes.
+/// Tries everything, or its part of it, or reads what was tried before.
 ///
 /// # Errors
 /// If the model or the samples are wrong, or the folder cannot be written. A point that does not fit
 /// is no error.
-pub fn explore(what: &Exploration<'_>, progress: Progress<'_>) -> miette::Result<Vec<Point>> {
+pub fn explore(what: &Exploration<'_>, progress: Progress<'_>) -> miette::Result<Explored> {
     let (network, _) = what.model.load(what.project)?;
     let normalised = normalise(&network);
-    let points = what.folder.join("points");
-    std::fs::create_dir_all(&points).map_err(|source| Error::Unwritable {
-        path: points.clone(),
-        source,
-    })?;
-    let common = common_digest(what, &network)?;
-    let mut found: BTreeMap<(usize, usize, usize), Point> = BTreeMap::new();
-    let mut open = Vec::new();
-    for (t, target) in what.targets.iter().enumerate() {
-        for (b, &bits) in what.bits.iter().enumerate() {
-            for (l, &lanes) in what.lanes.iter().enumerate() {
-                let path = points.join(file_name(&target.name, bits, lanes, what.synthesise));
-                match read_kept(&path, &common) {
-                    Some(point) => {
-                        found.insert((t, b, l), point);
-                    }
-                    None => open.push(((t, b, l), path)),
-                }
-            }
+    // The folder of builds, too: what is not finished in it lies beside its place.
+    for name in ["points", "builds"] {
+        if name == "points" || what.synthesise {
+            let path = what.folder.join(name);
+            std::fs::create_dir_all(&path).map_err(|source| Error::Unwritable { path, source })?;
         }
     }
-    let total = what.targets.len() * what.bits.len() * what.lanes.len();
+    let common = common_digest(what, &network)?;
+    let all = grid(what);
+    let mut found: BTreeMap<usize, Point> = BTreeMap::new();
+    let mut open = Vec::new();
+    let mut others = Vec::new();
+    for (number, place) in all.iter().enumerate() {
+        match read_kept(&place.path, &common) {
+            Some(point) => {
+                found.insert(number, point);
+            }
+            None if what.part.is_none_or(|part| part.has(number)) => open.push((number, place)),
+            None => others.push((number, place)),
+        }
+    }
+    let total = found.len() + open.len();
     progress(found.len(), total);
     // A width is quantised and measured once, whatever it is placed on.
     let needed: Vec<usize> = (0..what.bits.len())
-        .filter(|b| open.iter().any(|((_, at, _), _)| at == b))
+        .filter(|b| open.iter().any(|(_, place)| place.bits == *b))
         .collect();
     let widths = in_parallel(&needed, what.jobs, |&b| {
         Ok((b, width(what, &normalised, what.bits[b])?))
     })?;
     let widths: BTreeMap<usize, Width> = widths.into_iter().collect();
     let done = AtomicUsize::new(found.len());
-    let made = in_parallel(&open, what.jobs, |((t, b, l), path)| {
-        let point = point(what, &what.targets[*t], &widths[b], what.lanes[*l])?;
+    let made = in_parallel(&open, what.jobs, |(number, place)| {
+        let target = &what.targets[place.target];
+        let point = point(what, target, &widths[&place.bits], what.lanes[place.lanes])?;
         let kept = Kept {
             key: common.clone(),
             point,
         };
         let json = serde_json::to_string_pretty(&kept).expect("a point has string keys only");
         let mut outputs = Outputs::new(true);
-        outputs.add(path, json.as_bytes())?;
+        outputs.add(&place.path, json.as_bytes())?;
         outputs.publish()?;
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-        Ok(((*t, *b, *l), kept.point))
+        Ok((*number, kept.point))
     })?;
     found.extend(made);
+    // Other parts may have come to their ends meanwhile.
+    for (number, place) in others {
+        found.extend(read_kept(&place.path, &common).map(|point| (number, point)));
+    }
+    let n_open = all.len() - found.len();
     let mut points: Vec<Point> = found.into_values().collect();
-    mark_pareto(&mut points);
-    Ok(points)
+    if n_open == 0 {
+        mark_pareto(&mut points);
+    }
+    Ok(Explored { points, n_open })
+}
+
+/// A point that is to be tried.
+struct Place {
+    target: usize,
+    bits: usize,
+    lanes: usize,
+    path: PathBuf,
+}
+
+/// All points in the order of targets, bits, lanes.
+fn grid(what: &Exploration<'_>) -> Vec<Place> {
+    let points = what.folder.join("points");
+    let mut all = Vec::new();
+    for (target, board) in what.targets.iter().enumerate() {
+        for (bits, &width) in what.bits.iter().enumerate() {
+            for (lanes, &most) in what.lanes.iter().enumerate() {
+                let name = file_name(&board.name, width, most, what.synthesise);
+                let path = points.join(name);
+                all.push(Place {
+                    target,
+                    bits,
+                    lanes,
+                    path,
+                });
+            }
+        }
+    }
+    all
+}
+
+/// The files of all points, in their order.
+pub fn point_paths(what: &Exploration<'_>) -> Vec<PathBuf> {
+    grid(what).into_iter().map(|place| place.path).collect()
 }
 
 fn file_name(target: &str, bits: u32, lanes: Option<u32>, synthesised: bool) -> String {

@@ -221,6 +221,11 @@ impl QuantizeArgs {
 }
 
 impl ModelArgs {
+    /// The model's file, or the project's.
+    pub fn path(&self) -> &Path {
+        &self.model
+    }
+
     /// Reads the files that are named here, in `flags` or in the project file.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! Many ways of compiling one model, side by side.
 
+use std::process::{Child, Command};
+
 use serde_json::Value;
-use spikeloom_tests::{keys, tools};
+use spikeloom_tests::{Workshop, keys, tools};
 
 use crate::{SMALL_FLAGS, samples, small_workshop};
 
@@ -61,10 +63,128 @@ fn finished_points_are_kept_and_the_front_is_marked() {
         ("--widths 1..3", "numbers from 2 to 16"),
         ("--lanes 0", "numbers from 1 to 64"),
         ("--targets up6k", "up5k"),
+        ("--part 5/4", "the last of 4 is 3/4"),
+        ("--part x", "such as `0/8`"),
+        ("--part 0/2", "cannot be used with"),
+        ("--parts 2", "cannot be used with"),
+        ("--write-jobs pbs", "slurm, snakemake"),
     ] {
         let output = workshop.line(&line(wrong));
         assert_ne!(output.code, Some(0));
         assert!(output.stderr.contains(message), "{}", output.stderr);
+    }
+}
+
+/// A script or a command of bash, as a scheduler starts it.
+fn job(workshop: &Workshop, arguments: &[&str], task: usize) -> Child {
+    Command::new("bash")
+        .args(arguments)
+        .env("SLURM_ARRAY_TASK_ID", task.to_string())
+        .current_dir(workshop.path(""))
+        .spawn()
+        .unwrap()
+}
+
+fn ends_well(mut job: Child) {
+    assert!(job.wait().unwrap().success());
+}
+
+/// Jobs of a scheduler make the files that one command makes, byte for byte.
+#[test]
+fn parts_come_to_the_same_as_one_run() {
+    let workshop = small_workshop().without_tools();
+    let data = "it's {the} data.npz";
+    workshop.write(data, samples(20));
+    let explore = |rest: &str| {
+        let flags = SMALL_FLAGS.replace("--bits 8", "");
+        // One board twice is one board.
+        let grid = "--widths 4,8 --lanes auto,1 --targets up5k,hx8k,icebreaker --jobs 1";
+        let line = format!("explore model.nir {flags} {grid} {rest} --data");
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        words.push(data);
+        let output = workshop.run(&words);
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        output
+    };
+    explore("-o one");
+    let wanted = workshop.files("one");
+    let same = |folder: &str, scripts: &[&str]| {
+        let mut found = workshop.files(folder);
+        found.retain(|name, _| !scripts.contains(&name.as_str()));
+        assert_eq!(
+            found.keys().collect::<Vec<_>>(),
+            wanted.keys().collect::<Vec<_>>()
+        );
+        assert!(found == wanted, "{folder}");
+    };
+
+    let start = explore("--write-jobs slurm --parts 3 -o slurm").stdout;
+    assert!(
+        start.contains("sbatch --parsable slurm/explore.sbatch"),
+        "{start}"
+    );
+    let array = workshop.text("slurm/explore.sbatch");
+    assert!(array.contains("\n#SBATCH --array=0-2\n"), "{array}");
+    let tasks: Vec<Child> = (0..2)
+        .map(|task| job(&workshop, &["slurm/explore.sbatch"], task))
+        .collect();
+    tasks.into_iter().for_each(ends_well);
+    assert!(!workshop.path("slurm/points.json").exists());
+    let part = explore("--part 1/3 -o slurm").stderr;
+    assert!(
+        part.contains("part 1/3 is done; 2 of all 8 points are open"),
+        "{part}"
+    );
+    ends_well(job(&workshop, &["slurm/explore.sbatch"], 2));
+    ends_well(job(&workshop, &["slurm/gather.sbatch"], 0));
+    same("slurm", &["explore.sbatch", "gather.sbatch"]);
+
+    explore("--write-jobs snakemake -o snake");
+    let text = workshop.text("snake/Snakefile");
+    let python = |line: &str| -> String {
+        let text: String = serde_json::from_str(line.trim().trim_end_matches(',')).unwrap();
+        text.replace("{{", "{").replace("}}", "}")
+    };
+    let rules: Vec<&str> = text.split("\nrule ").skip(2).collect();
+    assert_eq!(rules.len(), 9);
+    for rule in rules {
+        let lines: Vec<&str> = rule.lines().collect();
+        let outputs = lines
+            .iter()
+            .skip_while(|line| line.trim() != "output:")
+            .skip(1);
+        let outputs = outputs.take_while(|line| line.contains('"'));
+        ends_well(job(&workshop, &["-c", &python(lines[lines.len() - 1])], 0));
+        for output in outputs {
+            assert!(workshop.path(&python(output)).exists(), "{rule}");
+        }
+    }
+    same("snake", &["Snakefile"]);
+}
+
+/// What it tries unless told otherwise, a board of each family.
+#[test]
+fn every_family_is_estimated() {
+    let workshop = small_workshop().without_tools();
+    workshop.write("data.npz", samples(4));
+    let points = workshop.json(&line("--widths 8 --lanes 1"));
+    let points = points.as_array().unwrap();
+    let boards: Vec<&str> = points
+        .iter()
+        .map(|p| p["target"].as_str().unwrap())
+        .collect();
+    let wanted = [
+        "icebreaker",
+        "hx8k-breakout",
+        "ulx3s",
+        "tang-nano-9k",
+        "tang-nano-20k",
+    ];
+    assert_eq!(boards, wanted);
+    for point in points {
+        assert!(point["refused"].is_null(), "{point}");
+        assert!(point["logic_cells"].as_u64().unwrap() > 100, "{point}");
+        assert!(point["block_rams"].as_u64().unwrap() > 0, "{point}");
     }
 }
 
