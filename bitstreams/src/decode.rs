@@ -162,22 +162,68 @@ pub(crate) fn same_configuration(a: &str, b: &str) -> Result<bool, Error> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_text(text: &str, target: &Target, tools: &Toolchain) -> Result<Decoded, Error> {
-    if target.family == Family::Ecp5 {
-        return ecp5::decode(text, &tools.ecp5_database()?, target);
+    TextDecoder::new(target, tools)?.decode(text)
+}
+
+/// Decodes texts of bitstreams for one board; the database of its device is read once.
+#[derive(Debug)]
+pub struct TextDecoder {
+    target: Target,
+    known: Known,
+}
+
+/// What is known of a device.
+#[derive(Debug)]
+enum Known {
+    /// As icestorm writes it.
+    Ice40(String),
+    Ecp5(Box<ecp5::Database>),
+}
+
+impl TextDecoder {
+    /// For the pins of `target`.
+    ///
+    /// # Errors
+    /// If bitstreams of its family are not decoded, or the database cannot be read.
+    pub fn new(target: &Target, tools: &Toolchain) -> Result<Self, Error> {
+        target.check_decoded()?;
+        let known = match target.family {
+            Family::Ecp5 => Known::Ecp5(Box::new(ecp5::database(&tools.ecp5_database()?, target)?)),
+            Family::Ice40 | Family::Gowin => {
+                let size = die(&target.device);
+                let path = tools.ice40_database.path.join(format!("chipdb-{size}.txt"));
+                Known::Ice40(std::fs::read_to_string(&path).map_err(Error::io("read", &path))?)
+            }
+        };
+        Ok(Self {
+            target: target.clone(),
+            known,
+        })
     }
-    let configuration = configuration::Configuration::read(text)?;
-    // A bitstream says the die's size only, which is how the name of the device ends.
-    if !target.device.ends_with(&configuration.device) {
-        return Err(Error::OtherDevice {
-            found: configuration.device,
-            target: target.name.clone(),
-            wanted: target.device.clone(),
-        });
+
+    /// Decodes a text.
+    ///
+    /// # Errors
+    /// If it is none, of another device, or holds anything that is not understood.
+    pub fn decode(&self, text: &str) -> Result<Decoded, Error> {
+        let target = &self.target;
+        let database = match &self.known {
+            Known::Ecp5(database) => return ecp5::decode(text, database, target),
+            Known::Ice40(database) => database,
+        };
+        let configuration = configuration::Configuration::read(text)?;
+        if configuration.device != die(&target.device) {
+            return Err(Error::OtherDevice {
+                found: configuration.device,
+                target: target.name.clone(),
+                wanted: target.device.clone(),
+            });
+        }
+        ice40::decode(configuration, database, target)
     }
-    let path = tools
-        .ice40_database
-        .path
-        .join(format!("chipdb-{}.txt", configuration.device));
-    let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-    ice40::decode(configuration, &text, target)
+}
+
+/// The size of an iCE40's die, `5k` of `up5k`: a bitstream says no more.
+fn die(device: &str) -> &str {
+    device.trim_start_matches(|c: char| !c.is_ascii_digit())
 }

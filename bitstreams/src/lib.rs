@@ -25,7 +25,7 @@ mod targets;
 mod tools;
 
 pub use contents::{Bel, Contents, Image, ImageShape, Placement};
-pub use decode::{Decoded, decode, decode_text};
+pub use decode::{Decoded, TextDecoder, decode, decode_text};
 pub use error::Error;
 pub use flow::{Files, Flow, PathSegment, PnrReport, SynthReport, Utilisation};
 pub use gates::{

@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use configuration::{Configuration, Place, tile_name};
-use database::Database;
+pub(super) use database::Database;
 use routes::{Origin, Output, Routes};
 
 pub(crate) use same::same_configuration;
@@ -35,8 +35,17 @@ const DEVICES: &[(&str, &str)] = &[
     ("85k", "LFE5U-85F"),
 ];
 
-/// Decodes the text that `ecpunpack` made of a bitstream; `folder` is that of the database.
-pub(super) fn decode(text: &str, folder: &Path, target: &Target) -> Result<Decoded, Error> {
+/// What is known of a target's device; `folder` is that of the database.
+pub(super) fn database(folder: &Path, target: &Target) -> Result<Database, Error> {
+    let found = DEVICES.iter().find(|(device, _)| *device == target.device);
+    let (_, name) = found.ok_or_else(|| Error::NotDecoded {
+        target: target.name.clone(),
+    })?;
+    Database::read(&folder.join("ECP5"), name, &target.package)
+}
+
+/// Decodes the text that `ecpunpack` made of a bitstream.
+pub(super) fn decode(text: &str, database: &Database, target: &Target) -> Result<Decoded, Error> {
     let mut configuration = Configuration::read(text)?;
     let wanted = DEVICES.iter().find(|(device, _)| *device == target.device);
     if wanted.is_none_or(|(_, name)| *name != configuration.device) {
@@ -46,15 +55,14 @@ pub(super) fn decode(text: &str, folder: &Path, target: &Target) -> Result<Decod
             wanted: target.device.clone(),
         });
     }
-    let database = Database::read(&folder.join("ECP5"), &configuration.device, &target.package)?;
     configuration.find_hidden_modes(
         |kind| database.modes(kind),
         |kind, name, word| Some(database.choice(kind, name)?.options.get(word)?.as_slice()),
     );
     let mut decoder = Decoder {
         configuration: &configuration,
-        database: &database,
-        routes: Routes::new(&configuration, &database),
+        database,
+        routes: Routes::new(&configuration, database),
         gates: Gates {
             top: "top".to_owned(),
             ..Gates::default()

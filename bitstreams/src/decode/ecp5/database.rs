@@ -70,7 +70,7 @@ struct Connection {
 
 /// What is kept of the database.
 #[derive(Debug)]
-pub(super) struct Database {
+pub(in crate::decode) struct Database {
     kinds: HashMap<String, Kind>,
     kinds_at: HashMap<Place, BTreeSet<String>>,
     /// Tiles with [`ADAPTING_BITS`].

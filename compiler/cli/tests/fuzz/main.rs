@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bitstream;
 mod data;
 mod link;
 mod network;
