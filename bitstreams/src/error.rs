@@ -209,6 +209,19 @@ pub enum Error {
         output: String,
     },
 
+    /// A program ended well, and there is no room for what it wrote.
+    #[error("no room is left in `{}` behind `{command}`: what it wrote may be cut off", path.display())]
+    #[diagnostic(
+        code(spikeloom::bitstreams::disk_full),
+        help("make room, and try again")
+    )]
+    DiskFull {
+        /// The command line.
+        command: String,
+        /// Where it wrote.
+        path: PathBuf,
+    },
+
     /// A file operation failed.
     #[error("cannot {action} `{}`", path.display())]
     #[diagnostic(

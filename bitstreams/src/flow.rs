@@ -2,16 +2,20 @@
 //!
 //! All of it happens in one folder, which the caller fills with Verilog and memory images and
 //! which gets the results. A step writes its files under other names and renames them when the
-//! tool has ended well, so a file with its proper name is whole.
+//! tool has ended well, so a file with its proper name is whole. [`Flow::synthesise_once`] and
+//! [`Flow::place_and_route_once`] do nothing where an earlier run came so far.
 //!
 //! What a family of devices asks of its tools is in a module beside this one. The tools are given
 //! names relative to the folder, so their output does not depend on where it is.
 
 mod ecp5;
+mod finished;
 mod gowin;
 mod ice40;
 mod replacing;
 mod report;
+
+pub use finished::{Once, finished_files, forget_finished};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

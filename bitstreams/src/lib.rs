@@ -27,7 +27,10 @@ mod tools;
 pub use contents::{Bel, Contents, Image, ImageShape, Placement};
 pub use decode::{Decoded, TextDecoder, decode, decode_text};
 pub use error::Error;
-pub use flow::{Files, Flow, PathSegment, PnrReport, SynthReport, Utilisation};
+pub use flow::{
+    Files, Flow, Once, PathSegment, PnrReport, SynthReport, Utilisation, finished_files,
+    forget_finished,
+};
 pub use gates::{
     BlockRam, Carry, CellCounts, Edge, FlipFlop, Gates, LutRam, Net, Ram, RamPort, Reset, Signal,
     SinglePortRam, Table, WhileWriting,

@@ -127,7 +127,13 @@ impl<'a> Run<'a> {
             .map_err(Error::io("read", self.log.clone().unwrap_or_default()))?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         match status {
-            Some(status) if status.success() => Ok(text),
+            Some(status) if status.success() => match self.folder {
+                Some(folder) if is_full(folder) => Err(Error::DiskFull {
+                    command: line,
+                    path: folder.to_owned(),
+                }),
+                _ => Ok(text),
+            },
             Some(status) => Err(Error::ToolFailed {
                 command: line,
                 status: status.to_string(),
@@ -165,6 +171,14 @@ impl Program {
             environment: BTreeMap::new(),
         }
     }
+}
+
+/// Whether hardly anything can be written there: tools that find no room may end as if all were well.
+fn is_full(folder: &Path) -> bool {
+    const LEAST_BYTES: u64 = 1 << 20;
+    // Where that cannot be asked, whoever reads what was written finds out.
+    rustix::fs::statvfs(folder)
+        .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_BYTES)
 }
 
 fn last_lines(text: &str) -> String {

@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::targets::Family;
 
 /// How block RAMs are mapped, in the folder of the flow and here.
-const BLOCK_RAMS: &str = "synthesis-block-rams.v";
-const BLOCK_RAM_MAP: &str = include_str!("ice40_block_rams.v");
+pub(super) const BLOCK_RAMS: &str = "synthesis-block-rams.v";
+pub(super) const BLOCK_RAM_MAP: &str = include_str!("ice40_block_rams.v");
 
 pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
     flow.write(BLOCK_RAMS, BLOCK_RAM_MAP)?;

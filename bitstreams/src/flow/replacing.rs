@@ -11,8 +11,8 @@ use crate::targets::Family;
 const DESIGN: &str = "placed-design.json";
 
 /// How tables are mapped whose contents may be replaced.
-const TABLES: &str = "synthesis-replaceable.v";
-const TABLES_MAP: &str = include_str!("replaceable.v");
+pub(super) const TABLES: &str = "synthesis-replaceable.v";
+pub(super) const TABLES_MAP: &str = include_str!("replaceable.v");
 
 /// Yosys's command for these tables, whose map it writes into the folder.
 pub(super) fn tables(flow: &Flow<'_>) -> Result<String, Error> {

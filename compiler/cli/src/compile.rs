@@ -18,12 +18,12 @@ use spikeloom_passes::{
 use crate::build::{design_id, file, source_digest, write_weights};
 use crate::data::{DataSet, Samples};
 use crate::error::Error;
-use crate::interrupt::Unfinished;
 use crate::model::Model;
 use crate::parts::Parts;
 use crate::quantised::{self, Quantised, quantise};
 use crate::report::{Report, StopAt};
 use crate::steps::Steps;
+use crate::unfinished::{Workplace, existing_ancestor};
 
 /// A level of the compilation that can be printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -68,7 +68,9 @@ const DEFAULT_TARGET: &str = "up5k";
 
 /// Compiles a model into a build folder.
 ///
-/// The folder appears when everything succeeded; a failed compilation leaves nothing.
+/// The folder appears when everything succeeded. A compilation that fails, or is ended, leaves nothing,
+/// or, once synthesis is finished, a folder that is called as that one is with `.unfinished` behind it:
+/// the next one goes on there.
 ///
 /// # Errors
 /// Where the model, the settings, the target or a tool do not allow it.
@@ -141,17 +143,11 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         StopAt::Netlist | StopAt::Bitstream => Some(Toolchain::find(request.tools)?),
     };
 
-    // On the same file system as the output, and without making a folder that a failure would
-    // leave behind.
-    let existing = existing_ancestor(&request.output);
-    let staging = tempfile::Builder::new()
-        .prefix(".spikeloom-build-")
-        .tempdir_in(&existing)
-        .map_err(|source| Error::Unwritable {
-            path: existing,
-            source,
-        })?;
-    let _unfinished = Unfinished::new(staging.path());
+    // On the same file system as the output.
+    let staging = Workplace::open(&request.output)?;
+    if request.stop_at == StopAt::Verilog {
+        staging.clear()?;
+    }
     let write = |name: &str, bytes: &[u8]| {
         let path = staging.path().join(name);
         std::fs::write(&path, bytes).map_err(|source| Error::Unwritable { path, source })
@@ -265,9 +261,22 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             seed: request.project.seed.unwrap_or(1),
             ..flow(tools, &target, staging.path(), &device_cfg)
         };
-        report.synthesis = Some(steps.run("synthesise (yosys)", || flow.synthesise())?);
+        let going_on = |steps: &Steps, was_finished: bool| {
+            if was_finished {
+                steps.note(format!("finished before, in {}", staging.path().display()));
+            }
+        };
+        let synthesis = steps.run("synthesise (yosys)", || flow.synthesise_once())?;
+        going_on(&steps, synthesis.was_finished);
+        report.synthesis = Some(synthesis.report);
+        if request.stop_at == StopAt::Netlist {
+            flow.forget_placing()?;
+        }
         if request.stop_at == StopAt::Bitstream {
-            let placed = steps.run("place and route (nextpnr)", || flow.place_and_route())?;
+            let placed = steps.run("place and route (nextpnr)", || flow.place_and_route_once());
+            let placed = kept(&steps, &staging, placed)?;
+            going_on(&steps, placed.was_finished);
+            let placed = placed.report;
             note_placed(&steps, &placed);
             let parts = Parts::new(quantized, &mapped);
             // Nothing says so of the other families.
@@ -276,7 +285,8 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             }
             report.slowest_path = Some(parts.path(&placed.critical_path));
             report.place_and_route = Some(placed);
-            let path = steps.run("pack the bitstream", || flow.pack())?;
+            let path = steps.run("pack the bitstream", || flow.pack());
+            let path = kept(&steps, &staging, path)?;
             let size = std::fs::metadata(&path)
                 .map_err(|source| Error::Unreadable {
                     path: path.clone(),
@@ -291,8 +301,20 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     write(file::REPORT, json.as_bytes())?;
     let timings = serde_json::to_string_pretty(steps.timings()).expect("timings are plain");
     write(file::TIMINGS, timings.as_bytes())?;
-    publish(staging, &request.output)?;
+    staging.finish()?;
+    publish(staging.path(), &request.output)?;
     Ok(report)
+}
+
+/// Says where the finished steps are if another fails.
+fn kept<T, E>(steps: &Steps, staging: &Workplace, result: Result<T, E>) -> Result<T, E> {
+    if result.is_err() && staging.has_finished_steps() {
+        let folder = staging.path().display();
+        steps.note(format!(
+            "{folder} keeps the finished steps: the next compilation of the same circuit goes on there"
+        ));
+    }
+    result
 }
 
 /// Refuses to replace a folder that is not a build folder.
@@ -317,7 +339,7 @@ fn check_output(output: &Path) -> Result<(), Error> {
 
 /// Whether a folder holds a report of this program's. That of another version counts too: a file
 /// of the same name that somebody else wrote does not.
-fn is_build_folder(folder: &Path) -> bool {
+pub(crate) fn is_build_folder(folder: &Path) -> bool {
     std::fs::read_to_string(folder.join(file::REPORT))
         .ok()
         .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
@@ -326,33 +348,24 @@ fn is_build_folder(folder: &Path) -> bool {
         })
 }
 
-/// What is nearest to a path, on the way up, of all that is there.
-fn existing_ancestor(path: &Path) -> PathBuf {
-    path.ancestors()
-        .skip(1)
-        .find(|p| p.exists())
-        .unwrap_or(Path::new("."))
-        .to_owned()
-}
-
-/// Moves the finished folder to its place; an older build folder there is replaced.
-pub(crate) fn publish(staging: tempfile::TempDir, output: &Path) -> Result<(), Error> {
+/// Moves the finished folder at `path` to its place; an older build folder there is replaced.
+pub(crate) fn publish(path: &Path, output: &Path) -> Result<(), Error> {
     let unwritable = |source| Error::Unwritable {
         path: output.to_owned(),
         source,
     };
-    check_output(output)?;
-    if let Some(parent) = output.parent() {
-        std::fs::create_dir_all(parent).map_err(unwritable)?;
-    }
-    if output.exists() {
-        std::fs::remove_dir_all(output).map_err(unwritable)?;
-    }
-    let path = staging.keep();
-    let moved = std::fs::rename(&path, output).map_err(unwritable);
+    let moved = check_output(output).and_then(|()| {
+        if let Some(parent) = output.parent() {
+            std::fs::create_dir_all(parent).map_err(unwritable)?;
+        }
+        if output.exists() {
+            std::fs::remove_dir_all(output).map_err(unwritable)?;
+        }
+        std::fs::rename(path, output).map_err(unwritable)
+    });
     if moved.is_err() {
         // Nothing is to be left that looks like a result.
-        let _ = std::fs::remove_dir_all(&path);
+        let _ = std::fs::remove_dir_all(path);
     } else {
         use std::os::unix::fs::PermissionsExt;
         let _ = std::fs::set_permissions(output, std::fs::Permissions::from_mode(0o755));

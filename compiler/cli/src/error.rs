@@ -135,6 +135,18 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// Another compilation makes the same build folder.
+    #[error("another compilation into {} is running", path.display())]
+    #[diagnostic(
+        code(spikeloom::output_busy),
+        help(
+            "wait for its end, or give another folder with `-o`; of a command that was killed, a tool may still run"
+        )
+    )]
+    OutputBusy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A build folder is missing or incomplete.
     #[error("{} is not a complete build folder: {what}", path.display())]
     #[diagnostic(

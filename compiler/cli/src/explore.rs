@@ -32,6 +32,7 @@ use crate::model::Model;
 use crate::quantised::{self, Quantised, Referenced, quantise};
 use crate::report::StopAt;
 use crate::simulate::{Subject, Summary, simulate_golden};
+use crate::unfinished::discard_unfinished;
 
 /// What is to be tried.
 #[derive(Debug, Clone)]
@@ -398,7 +399,7 @@ fn point(
         model: what.model.clone(),
         project,
         calibration: what.calibration.cloned(),
-        output,
+        output: output.clone(),
         stop_at: StopAt::Bitstream,
         dump: None,
         tools: what.tools,
@@ -414,6 +415,8 @@ fn point(
             }
         }
         Err(error) if is_refusal(&error) => {
+            // That is the result: nothing will go on from there.
+            discard_unfinished(&output)?;
             let none = Point {
                 cycles: 0.0,
                 latency_us: 0.0,

@@ -3,7 +3,7 @@
 //!
 //! Whoever waits for a tool finds it ended, fails, and removes its own folders on the way out; that is
 //! waited for. Where nobody waits, because the command is computing, the folders that lie beside a
-//! user's files ([`Unfinished`]) are removed from here.
+//! user's files ([`Unfinished`]) are removed from here, but for those with which a compilation goes on.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,10 @@ impl Interrupt {
         }
         let folders = unfinished().clone();
         for folder in folders {
+            // Behind these steps the next command goes on.
+            if !spikeloom_bitstreams::finished_files(&folder).is_empty() {
+                continue;
+            }
             // Something may still be written into it.
             for _ in 0..ATTEMPTS {
                 match std::fs::remove_dir_all(&folder) {
@@ -83,7 +87,8 @@ impl Interrupt {
     }
 }
 
-/// Says that a folder is to be removed if a signal comes, for as long as this is kept.
+/// Says that a folder is to be removed if a signal comes, for as long as this is kept; with finished
+/// steps of a compilation in it, it stays.
 #[derive(Debug)]
 pub struct Unfinished(PathBuf);
 

@@ -35,6 +35,7 @@ pub mod simulate;
 mod simulator;
 mod steps;
 pub mod train;
+mod unfinished;
 mod verify;
 pub mod virtual_board;
 
@@ -46,4 +47,5 @@ pub use reference::Reference;
 pub use report::{Report, StopAt};
 pub use simulator::Simulator;
 pub use steps::{Steps, Timing};
+pub use unfinished::discard_unfinished;
 pub use verify::{Counts, Ladder, Line, Progress};

@@ -214,7 +214,7 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
     };
     let json = serde_json::to_string_pretty(&report).expect("a report has string keys only");
     write(file::REPORT, json.as_bytes())?;
-    publish(staging, request.output)?;
+    publish(&staging.keep(), request.output)?;
     Ok(Patched {
         from: build.report.design_id.clone(),
         to: report.design_id,

@@ -1,11 +1,13 @@
-//! Signals while a command works.
+//! Signals while a command works, and tools that fail.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use spikeloom_tests::tools;
+use spikeloom_bitstreams::{Program, Toolchain, cache_folder};
+use spikeloom_tests::{Workshop, tools};
 
+use crate::compile::assert_same;
 use crate::{SMALL_FLAGS, small_workshop};
 
 /// Far more than it takes.
@@ -100,4 +102,137 @@ fn a_signal_ends_the_tools_and_leaves_nothing() {
         assert!(!runs(tool), "{said}");
         assert_eq!(leftovers(&folder), Vec::<String>::new());
     }
+}
+
+/// Tools that count how often they are run, in `runs-NAME`, and do first what `break-NAME` says; in a
+/// cache of the workshop.
+fn breakable(workshop: &Workshop, tools: &Toolchain) {
+    let mut tools = tools.clone();
+    let wrap = |program: &mut Program, name: &str| {
+        let folder = workshop.path("");
+        let folder = folder.display();
+        let script = format!(
+            "#!/bin/sh\necho run >> '{folder}/runs-{name}'\n\
+             [ -e '{folder}/break-{name}' ] && . '{folder}/break-{name}'\n\
+             exec '{}' \"$@\"\n",
+            program.path.display()
+        );
+        let path = workshop.path(&format!("tools/{name}"));
+        workshop.write(&format!("tools/{name}"), script);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).unwrap();
+        program.path = path;
+    };
+    wrap(&mut tools.yosys, "yosys");
+    wrap(&mut tools.nextpnr_ice40, "nextpnr");
+    wrap(&mut tools.icepack, "icepack");
+    let record = serde_json::to_string(&tools).unwrap();
+    for entry in std::fs::read_dir(cache_folder().unwrap().join("tools")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_dir() {
+            let name = entry.file_name().into_string().unwrap();
+            workshop.write(&format!("cache/tools/{name}/tools.json"), &record);
+        }
+    }
+}
+
+/// Whatever ends a compilation: what is finished is not done again, what is not is never used, and
+/// what comes of it in the end is what one without an end would have made.
+#[test]
+fn a_compilation_that_was_ended_goes_on_and_comes_to_the_same() {
+    let Some(tools) = tools::toolchain() else {
+        return;
+    };
+    let workshop = small_workshop().without_tools();
+    breakable(&workshop, &tools);
+    let source = tools::source();
+    let compile = format!("compile model.nir {SMALL_FLAGS} --from {source}");
+    workshop.succeeds(&format!("{compile} -o whole"));
+    let folders = || {
+        let mut names = leftovers(&workshop.path(""));
+        names.retain(|name| name.starts_with("build"));
+        names
+    };
+    let runs = || {
+        let of = |tool: &str| workshop.text(&format!("runs-{tool}")).lines().count();
+        (of("yosys"), of("nextpnr"))
+    };
+    let breaks = |tool: &str, how: &str, more: &str| {
+        let path = format!("break-{tool}");
+        workshop.write(&path, how);
+        let line = match more {
+            "" => format!("{compile} -o build"),
+            more => format!("{} -o build", compile.replace("--bits 8", more)),
+        };
+        let output = workshop.line(&line);
+        std::fs::remove_file(workshop.path(&path)).unwrap();
+        assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
+        // Lines of the message may be broken anywhere.
+        let said: Vec<&str> = output
+            .stderr
+            .split_whitespace()
+            .filter(|w| *w != "│")
+            .collect();
+        (output.code, said.join(" "))
+    };
+
+    // Nothing is finished.
+    let (code, said) = breaks("yosys", "echo the last words; kill -SEGV $$", "");
+    assert_eq!(code, Some(1), "{said}");
+    for part in [
+        "`yosys -s synthesis.ys` failed (signal: 11",
+        "the last words",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!(folders(), Vec::<String>::new());
+    // Of another circuit.
+    let (code, said) = breaks("nextpnr", "echo no way; exit 7", "--bits 6");
+    assert_eq!(code, Some(1), "{said}");
+    for part in [
+        "nextpnr-ice40 --up5k",
+        "exit status: 7",
+        "no way",
+        "build.unfinished keeps",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!(folders(), ["build.unfinished"]);
+    let refused = workshop.line("report build.unfinished");
+    assert!(
+        refused.stderr.contains("not a complete build folder"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(runs(), (3, 2));
+    // The command itself is killed in the middle of placing.
+    let (code, said) = breaks(
+        "nextpnr",
+        "echo half > partial-placed.asc; kill -KILL $PPID; exit 1",
+        "",
+    );
+    assert_eq!(code, None, "{said}");
+    assert_eq!(folders(), ["build.unfinished"]);
+    assert_eq!(runs(), (4, 3));
+    // Placed, and not packed.
+    let (code, said) = breaks("icepack", "kill -KILL $$", "");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("failed (signal: 9"), "{said}");
+    assert!(
+        said.contains("finished before, in build.unfinished"),
+        "{said}"
+    );
+    assert_eq!(runs(), (4, 4));
+    let (_, said) = breaks("icepack", "exit 1", "");
+    assert_eq!(said.matches("finished before").count(), 2, "{said}");
+    assert_eq!(runs(), (4, 4));
+    // What was changed is not used, though it is of the same circuit.
+    let placed = workshop.text("build.unfinished/placed.asc");
+    workshop.write("build.unfinished/placed.asc", &placed[..placed.len() / 2]);
+    let output = workshop.line(&format!("{compile} -o build"));
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert_eq!(output.stderr.matches("finished before").count(), 1);
+    assert_eq!(runs(), (4, 5));
+    assert_eq!(folders(), ["build"]);
+    assert_same(&workshop, "whole", "build");
 }
