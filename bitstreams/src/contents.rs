@@ -95,6 +95,9 @@ pub struct CellPlace {
 /// In place of an input of a table: it is 0 whatever happens, and routing gave it no pin.
 const LOW: u8 = 4;
 
+/// A cell of an image of a shape, and what it is to hold.
+type Filled<'a> = (&'a ImageShape, &'a ContentCell, Vec<u16>);
+
 /// What holds a part of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -438,10 +441,7 @@ impl Contents {
     }
 
     /// Every cell with the shape of its image and what it is to hold.
-    fn cells<'a>(
-        &'a self,
-        images: &[Image],
-    ) -> Result<Vec<(&'a ImageShape, &'a ContentCell, Vec<u16>)>, Error> {
+    fn cells<'a>(&'a self, images: &[Image]) -> Result<Vec<Filled<'a>>, Error> {
         let mut all = Vec::new();
         for of in &self.images {
             let image = self.image(of, images)?;
