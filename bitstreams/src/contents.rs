@@ -85,18 +85,16 @@ pub struct ContentCell {
 pub struct CellPlace {
     /// Its place.
     pub bel: Bel,
-    /// For each input of a table the one that routing put it on, or [`LOW`].
+    /// For each input of a table the one that routing put it on; 4 where it got none, for it
+    /// is 0 whatever happens.
     pub inputs: [u8; 4],
     /// Number of an ECP5's block RAM, by which the placed design and the bitstream name its contents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u16>,
 }
 
-/// In place of an input of a table: it is 0 whatever happens, and routing gave it no pin.
+/// Where an input of a table is that routing gave no pin.
 const LOW: u8 = 4;
-
-/// A cell of an image of a shape, and what it is to hold.
-type Filled<'a> = (&'a ImageShape, &'a ContentCell, Vec<u16>);
 
 /// What holds a part of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -420,6 +418,9 @@ fn position(bit: usize) -> usize {
     (0..4).fold(0, |all, k| all | (bit >> k & 1) << (3 - k))
 }
 
+/// A cell with the shape of its image and what it is to hold.
+type Held<'a> = (&'a ImageShape, &'a ContentCell, Vec<u16>);
+
 impl Contents {
     /// The image of a cell's memory among `images`.
     fn image<'i>(&self, of: &ImageCells, images: &'i [Image]) -> Result<&'i Image, Error> {
@@ -441,7 +442,7 @@ impl Contents {
     }
 
     /// Every cell with the shape of its image and what it is to hold.
-    fn cells<'a>(&'a self, images: &[Image]) -> Result<Vec<Filled<'a>>, Error> {
+    fn cells<'a>(&'a self, images: &[Image]) -> Result<Vec<Held<'a>>, Error> {
         let mut all = Vec::new();
         for of in &self.images {
             let image = self.image(of, images)?;

@@ -189,6 +189,7 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
             .as_secs_f64()
     };
     let (mut replace_seconds, mut check_seconds) = (0.0, 0.0);
+    let mut bitstream_bytes = None;
     if let Some(tools) = &tools {
         let flow = flow(tools, &target, staging.path(), &device);
         flow.replace_contents()?;
@@ -196,6 +197,12 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
         if build.report.stopped_at == StopAt::Bitstream {
             flow.read_back()?;
             check_seconds = lap();
+            // An ECP5's is compressed, so its size depends on what it holds.
+            let path = flow.path(target.family.bitstream_file());
+            let size = std::fs::metadata(&path)
+                .map_err(|source| Error::Unreadable { path, source })?
+                .len();
+            bitstream_bytes = Some(size);
         }
     }
     let files: Vec<Vec<u8>> = model.into_iter().map(|(_, bytes)| bytes).collect();
@@ -210,6 +217,7 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
         remarks: remarks.iter().map(ToString::to_string).collect(),
         quantize: fitting.report,
         calibration: fitting.calibration,
+        bitstream_bytes,
         ..build.report.clone()
     };
     let json = serde_json::to_string_pretty(&report).expect("a report has string keys only");
