@@ -35,7 +35,7 @@ fn contents(seed: u64) -> Design {
         .replaceable("three.hex", 3, 5, seed + 2)
         .replaceable("five.hex", 5, 3, seed + 3)
         .replaceable("sixteen.hex", 16, 3, seed + 4)
-        .replaceable("forty.hex", 40, 4, seed + 5)
+        .replaceable("hundred.hex", 100, 4, seed + 5)
 }
 
 /// Places what was synthesised, and decodes the bitstream of it.

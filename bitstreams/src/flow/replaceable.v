@@ -37,7 +37,7 @@ input WR_EN;
 input [ABITS-1:0] WR_ADDR;
 input [WIDTH-1:0] WR_DATA;
 
-wire _TECHMAP_FAIL_ = RD_PORTS != 1 || WR_PORTS != 0 || OFFSET != 0 || SIZE > 64;
+wire _TECHMAP_FAIL_ = RD_PORTS != 1 || WR_PORTS != 0 || OFFSET != 0;
 
 // What is in rows that the memory has not: with it the inputs of a table of few rows can be told apart
 // after routing, which swaps them.
@@ -47,7 +47,7 @@ localparam [SIZE*WIDTH-1:0] CONTENTS = INIT;
 // Inputs of a table that an address within the memory can change.
 localparam INPUTS = SIZE > 8 ? 4 : SIZE > 4 ? 3 : SIZE > 2 ? 2 : 1;
 
-wire [7:0] address = RD_ADDR;
+wire [ABITS+3:0] address = RD_ADDR;
 wire [WIDTH-1:0] data;
 
 genvar b, k;
@@ -101,7 +101,7 @@ generate
         if (BLOCKS == 1)
             assign data[b] = rows[0];
         else
-            assign data[b] = rows[address[7:4]];
+            assign data[b] = rows[address[ABITS+3:4]];
     end
     if (RD_CLK_ENABLE)
         \$dffe #(.WIDTH(WIDTH), .CLK_POLARITY(RD_CLK_POLARITY), .EN_POLARITY(1'b1))

@@ -42,7 +42,7 @@ module top (
   wire first = age == 2'd0;
   wire known = age == 2'd2 || age == 2'd3;
 
-  // Addresses within the memories: from 0 to 1299, 1, 2, 15, 4 and 39.
+  // Addresses within the memories: from 0 to 1299, 1, 2, 4, 15 and 99.
   wire [10:0] bank_address = word[10:0] > 11'd1299 ? {1'b0, word[9:0]} : word[10:0];
   wire [29:0] banks;
   rows_in_blocks rows_in_blocks (
@@ -59,13 +59,14 @@ module top (
   wire [2:0] sixteen;
   rows_in_tables #(.ADDRESS(4), .DEPTH(16), .WIDTH(3), .IMAGE("sixteen.hex")) rows_16 (
       .clock(clock), .read(first | word[19]), .address(word[23:20]), .data(sixteen));
-  wire [3:0] forty;
-  rows_in_tables #(.ADDRESS(6), .DEPTH(40), .WIDTH(4), .IMAGE("forty.hex")) rows_40 (
-      .clock(clock), .read(1'b1), .address(word[29] ? {3'b100, word[26:24]} : {1'b0, word[28:24]}),
-      .data(forty));
+  wire [3:0] hundred;
+  rows_in_tables #(.ADDRESS(7), .DEPTH(100), .WIDTH(4), .IMAGE("hundred.hex")) rows_100 (
+      .clock(clock), .read(1'b1),
+      .address(word[30:29] == 2'd3 ? {5'b11000, word[25:24]} : {word[30:29], word[28:24]}),
+      .data(hundred));
 
   signature #(.WIDTH(49)) signature (
       .clock(clock),
-      .data({banks, two, three, five, sixteen, forty} & {49{known}}),
+      .data({banks, two, three, five, sixteen, hundred} & {49{known}}),
       .bit_out(uart_tx));
 endmodule
