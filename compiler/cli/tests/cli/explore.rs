@@ -1,8 +1,11 @@
 //! Many ways of compiling one model, side by side.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use serde_json::Value;
+use spikeloom::explore::jobs::{Jobs, Part, Scheduler, command_line};
 use spikeloom_tests::{Workshop, keys, tools};
 
 use crate::{SMALL_FLAGS, samples, small_workshop};
@@ -222,4 +225,61 @@ fn synthesised_points_have_the_figures_of_their_bitstreams() {
         (counted - guess).abs() < 0.25 * counted,
         "{counted} cycles, estimated {guess}"
     );
+}
+
+#[test]
+fn each_point_is_in_one_part() {
+    for point in 0..20 {
+        assert_eq!(Part::all(7).filter(|part| part.has(point)).count(), 1);
+    }
+    assert_eq!("2/3".parse::<Part>().unwrap(), Part::all(3).nth(2).unwrap());
+    for (wrong, why) in [
+        ("5/4", "the last of 4 is 3/4"),
+        ("4/4", "the last of 4 is 3/4"),
+        ("0/0", "0 parts"),
+        ("x", "such as `0/8`"),
+        ("1/", "such as `0/8`"),
+        ("-1/2", "such as `0/8`"),
+        ("1/99999999999", "such as `0/8`"),
+    ] {
+        let error = wrong.parse::<Part>().unwrap_err();
+        assert!(error.contains(why), "{wrong}: {error}");
+    }
+}
+
+#[test]
+fn options_of_this_call_are_left_out() {
+    let line = "spikeloom explore --jobs 2 --parts=3 m.nir --write-jobs slurm -o a -- --jobs";
+    let words = line.split(' ').map(OsString::from);
+    let kept = command_line(words).unwrap();
+    assert_eq!(kept.join(" "), "spikeloom explore m.nir -o a -- --jobs");
+}
+
+#[test]
+fn names_of_any_kind_are_quoted() {
+    let command = ["spikeloom", "explore", "it's {a} \"b\" \\ $x.nir"].map(str::to_owned);
+    let jobs = Jobs {
+        command: &command,
+        folder: Path::new("out {1}"),
+        model: Path::new(&command[2]),
+        points: &[PathBuf::from("out {1}/p.json")],
+        parts: None,
+        processors: 2,
+    };
+    let slurm = jobs.files(Scheduler::Slurm).unwrap();
+    let line = slurm.files[0].1.lines().last().unwrap();
+    let words = shlex::split(line).unwrap();
+    assert_eq!(words[..3], ["exec", "spikeloom", "explore"]);
+    assert_eq!(words.last(), Some(&command[2]));
+    assert!(
+        slurm.start.contains("'out {1}/gather.sbatch'"),
+        "{}",
+        slurm.start
+    );
+    let snakefile = &jobs.files(Scheduler::Snakemake).unwrap().files[0].1;
+    assert!(snakefile.contains("\"out {{1}}/p.json\""), "{snakefile}");
+    let line = snakefile.lines().last().unwrap().trim();
+    let text: String = serde_json::from_str(line).unwrap();
+    let text = text.replace("{{", "{").replace("}}", "}");
+    assert_eq!(shlex::split(&text).unwrap().last(), Some(&command[2]));
 }
