@@ -152,28 +152,6 @@ impl Flow<'_> {
         })
     }
 
-    /// Removes what was placed, for a flow that is to end before that.
-    ///
-    /// # Errors
-    /// If something cannot be removed.
-    pub fn forget_placing(&self) -> Result<(), Error> {
-        let mut record = Record::read(&self.folder);
-        if let Some(step) = record.placing.take() {
-            let written = record.synthesis.as_ref().map(|step| &step.files);
-            let own = step.files.keys().map(String::as_str);
-            // What both wrote is as placing left it.
-            if own
-                .clone()
-                .any(|name| written.is_some_and(|files| files.contains_key(name)))
-            {
-                record.synthesis = None;
-            }
-            self.forget(&own.collect::<Vec<_>>())?;
-            record.write(self)?;
-        }
-        Ok(())
-    }
-
     /// Everything that the netlist depends on.
     fn synthesis_inputs(&self) -> Result<String, Error> {
         let mut hash = Sha256::new();

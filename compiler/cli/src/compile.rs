@@ -145,7 +145,13 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
 
     // On the same file system as the output.
     let staging = Workplace::open(&request.output)?;
-    if request.stop_at == StopAt::Verilog {
+    // What was finished beyond the last step belongs to no such folder.
+    let is_beyond = match request.stop_at {
+        StopAt::Verilog => true,
+        StopAt::Netlist => staging.has_finished(target.family.placed_file()),
+        StopAt::Bitstream => false,
+    };
+    if is_beyond {
         staging.clear()?;
     }
     let write = |name: &str, bytes: &[u8]| {
@@ -269,9 +275,6 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         let synthesis = steps.run("synthesise (yosys)", || flow.synthesise_once())?;
         going_on(&steps, synthesis.was_finished);
         report.synthesis = Some(synthesis.report);
-        if request.stop_at == StopAt::Netlist {
-            flow.forget_placing()?;
-        }
         if request.stop_at == StopAt::Bitstream {
             let placed = steps.run("place and route (nextpnr)", || flow.place_and_route_once());
             let placed = kept(&steps, &staging, placed)?;

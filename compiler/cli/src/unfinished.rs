@@ -110,6 +110,11 @@ impl Workplace {
         !finished_files(&self.path).is_empty()
     }
 
+    /// Whether a file is there of a finished step.
+    pub(crate) fn has_finished(&self, file: &str) -> bool {
+        finished_files(&self.path).contains(file)
+    }
+
     /// Forgets the finished steps.
     pub(crate) fn clear(&self) -> Result<(), Error> {
         self.remove_all_but(&Default::default())
@@ -185,35 +190,4 @@ fn lock(path: &Path, output: &Path) -> Result<File, Error> {
     Err(Error::OutputBusy {
         path: output.to_owned(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_works_in_it_and_nothing_of_others_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let output = folder.path().join("deep/er");
-        let path = folder.path().join("deep-er.unfinished");
-        let place = Workplace::open(&output).unwrap();
-        assert_eq!(place.path(), path);
-        std::fs::write(path.join("netlist.json"), "half").unwrap();
-        let second = Workplace::open(&output);
-        assert!(matches!(second, Err(Error::OutputBusy { .. })));
-        assert!(path.join("netlist.json").exists());
-        // Without a finished step it is gone again.
-        drop(place);
-        assert!(!path.exists());
-
-        // What a kill leaves is made use of as far as it is whole.
-        std::fs::create_dir(&path).unwrap();
-        let place = Workplace::open(&output).unwrap();
-        drop(place);
-        std::fs::create_dir(&path).unwrap();
-        std::fs::write(path.join("mine"), "").unwrap();
-        let refused = Workplace::open(&output);
-        assert!(matches!(refused, Err(Error::OutputInUse { path: p }) if p == path));
-        assert!(path.join("mine").exists());
-    }
 }

@@ -236,3 +236,32 @@ fn a_compilation_that_was_ended_goes_on_and_comes_to_the_same() {
     assert_eq!(folders(), ["build"]);
     assert_same(&workshop, "whole", "build");
 }
+
+/// Where a compilation works, nobody else does, and nothing of others is removed.
+#[test]
+fn one_works_in_a_folder_at_a_time() {
+    let workshop = small_workshop().without_tools();
+    let line = format!("compile model.nir {SMALL_FLAGS} --stop-at verilog -o deep/er");
+    let folder = workshop.path("deep-er.unfinished");
+    std::fs::create_dir(&folder).unwrap();
+    let lock = std::fs::File::open(&folder).unwrap();
+    lock.lock().unwrap();
+    let said = workshop.line(&line).stderr;
+    assert!(
+        said.contains("another compilation into deep/er is running"),
+        "{said}"
+    );
+    drop(lock);
+    workshop.write("deep-er.unfinished/mine", "kept");
+    let said = workshop.line(&line).stderr;
+    assert!(
+        said.contains("deep-er.unfinished exists and is not a build folder"),
+        "{said}"
+    );
+    assert_eq!(workshop.text("deep-er.unfinished/mine"), "kept");
+    assert!(!workshop.path("deep").exists());
+    std::fs::remove_file(folder.join("mine")).unwrap();
+    workshop.succeeds(&line);
+    assert!(!folder.exists());
+    assert!(workshop.path("deep/er/report.json").exists());
+}
