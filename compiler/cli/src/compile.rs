@@ -377,7 +377,7 @@ pub(crate) fn publish(path: &Path, output: &Path) -> Result<(), Error> {
 }
 
 /// What the settings say of placing.
-pub(crate) fn map_config(project: &ProjectFile) -> MapConfig {
+pub fn map_config(project: &ProjectFile) -> MapConfig {
     MapConfig {
         lanes: project.lanes.map(|l| l as usize),
         compress: match project.compress {

@@ -10,6 +10,8 @@ use spikeloom_ir::Network;
 use thiserror::Error;
 
 use crate::build::file;
+use crate::data::aer::Sensor;
+use crate::data::{self, DataSet, Taken};
 use crate::error::Error as CommandError;
 use crate::files;
 
@@ -97,6 +99,31 @@ impl Given {
             .into());
         }
         Ok(Self { model, project })
+    }
+
+    /// The samples that the settings name, on which scales are chosen.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn calibration(&self) -> miette::Result<Option<DataSet>> {
+        let calibration = self.project.calibration.as_ref();
+        let Some(path) = calibration.and_then(|c| c.data.as_deref()) else {
+            return Ok(None);
+        };
+        let path = Path::new(path);
+        Ok(Some(match self.model.load(&self.project) {
+            Ok((network, _)) => {
+                let mut data = data::read_for(&network, path, None, &Sensor::default())?;
+                let own = network.input.of_samples();
+                // What does not fit is told later, as it is.
+                if data.samples.check(&own, network.ticks, path).is_ok() {
+                    data.samples.silence_teacher(&network.input);
+                }
+                data
+            }
+            // A model that cannot be read is told later, as such.
+            Err(_) => data::read(path, None, &Taken::default())?,
+        }))
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use spikeloom::data::aer::Sensor;
-use spikeloom::data::{self, DataSet, Taken};
+use spikeloom::data::DataSet;
 use spikeloom::{Given, Model};
 use spikeloom_frontend::{
     Bits, Calibration, Choice, Coding, DecoderChoice, Encoding, LowerLimit, ProjectFile,
@@ -241,26 +240,9 @@ impl ModelOptions {
     /// # Errors
     /// As there.
     pub fn load(&self, path: &Path, flags: ProjectFile) -> miette::Result<Loaded> {
-        let Given { model, project } = Given::read(path, self.project(flags))?;
-        let calibration = match project.calibration.as_ref().and_then(|c| c.data.as_deref()) {
-            Some(path) => {
-                let path = Path::new(path);
-                Some(match model.load(&project) {
-                    Ok((network, _)) => {
-                        let mut data = data::read_for(&network, path, None, &Sensor::default())?;
-                        let own = network.input.of_samples();
-                        // What does not fit is told later, as it is.
-                        if data.samples.check(&own, network.ticks, path).is_ok() {
-                            data.samples.silence_teacher(&network.input);
-                        }
-                        data
-                    }
-                    // A model that cannot be read is told later, as such.
-                    Err(_) => data::read(path, None, &Taken::default())?,
-                })
-            }
-            None => None,
-        };
+        let given = Given::read(path, self.project(flags))?;
+        let calibration = given.calibration()?;
+        let Given { model, project } = given;
         Ok(Loaded {
             project,
             model,
