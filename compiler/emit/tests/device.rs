@@ -318,7 +318,7 @@ impl Design {
                 core.n_logic_weight_rows = seed as usize % n_rows;
             }
         }
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             mapped.link_memory = MemoryKind::Logic;
         }
         let cfg = DeviceConfig::new(&network, &mapped, DESIGN_ID).unwrap();
