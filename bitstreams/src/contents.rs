@@ -517,7 +517,7 @@ mod tests {
         for width in [1, 2, 4, 8, 9, 16, 18, 32, 36] {
             let kind = CellKind::GowinRam { width };
             let (rows, bits) = kind.shape();
-            let unit_bits = if width % 9 == 0 { 9 } else { 8 };
+            let unit_bits = if width.is_multiple_of(9) { 9 } else { 8 };
             assert_eq!((rows * bits, bits), (2048 * unit_bits, usize::from(width)));
             let cell = ContentCell {
                 name: String::new(),
