@@ -271,15 +271,21 @@ impl Image {
         image
     }
 
-    /// Whether a bit of 16 rows, were it in a table, tells the table's inputs apart, also if those that no
-    /// address changes are left out.
+    /// Whether a bit of 16 rows, were it in a table, takes all of the table's inputs and tells them apart,
+    /// also if those that no address changes are left out.
     fn is_telling(&self, block: usize, bit: usize) -> bool {
         let rows = self.shape.rows;
         let changes = (1..rows.min(16)).any(|row| self.bit(row, bit) != self.bit(0, bit));
         let n_inputs = self.shape.table_inputs();
         let table = self.table(16 * block, bit);
         let few = reordered(table, first_inputs(n_inputs));
+        // Of a table that does without an input, synthesis makes a smaller one.
+        let is_used = |input: usize| {
+            let mut entries = 0..1 << n_inputs;
+            entries.any(|entry: usize| (table >> entry ^ table >> (entry ^ 1 << input)) & 1 == 1)
+        };
         (changes || block > 0)
+            && (0..n_inputs).all(is_used)
             && orders(table, table, 4).len() == 1
             && orders(table, few, n_inputs).len() == 1
     }
@@ -487,6 +493,23 @@ mod tests {
         }
         let [a, b] = [0, 1].map(|n| Image::placeholder(&shape(20, 20), n).bits);
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn tables_of_a_placeholder_take_all_their_inputs() {
+        for (rows, n_inputs) in [(2, 1), (4, 2), (7, 3), (128, 4)] {
+            let image = Image::placeholder(&shape(rows, 128), 5);
+            for (block, bit) in (0..rows.div_ceil(16)).flat_map(|k| (0..128).map(move |b| (k, b))) {
+                let table = image.table(16 * block, bit);
+                for input in 0..n_inputs {
+                    let other = (0..1 << n_inputs).fold(0u16, |all, entry: usize| {
+                        all | (table >> (entry ^ 1 << input) & 1) << entry
+                    });
+                    let mask = u16::MAX >> (16 - (1 << n_inputs));
+                    assert_ne!(table & mask, other, "{rows} rows, bit {bit}, input {input}");
+                }
+            }
+        }
     }
 
     #[test]
