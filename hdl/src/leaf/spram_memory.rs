@@ -206,15 +206,16 @@ impl Logic for SpramMemory {
             true => String::new(),
             false => format!("if (!({})) ", enables.join(" || ")),
         };
-        let (last, row) = match &self._last {
+        let (last, row, address) = match &self._last {
             Some(last) => (
                 last_rows(last, rows.depth(), self.address.width()),
                 "joined_row",
+                format!("address[{}:0]", rows.address_width() - 1),
             ),
-            None => (String::new(), "row"),
+            None => (String::new(), "row", "address".to_owned()),
         };
         text.push_str(&format!(
-            "always @(posedge clock) {reads}row <= rows[address];\n{last}{}",
+            "always @(posedge clock) {reads}row <= rows[{address}];\n{last}{}",
             rows.split(row, "read_data"),
         ));
         Verilog::Custom(text)
