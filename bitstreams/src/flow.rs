@@ -406,15 +406,7 @@ impl Flow<'_> {
 
     /// Removes results that a step is about to replace: they would outlive its failure.
     fn forget(&self, files: &[&str]) -> Result<(), Error> {
-        for file in files {
-            match std::fs::remove_file(self.path(file)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", self.path(file))(error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        forget_in(&self.folder, files)
     }
 
     /// Writes a file at once or not at all.
@@ -464,6 +456,20 @@ pub(crate) fn run_in<'r>(
         .folder(folder)
         .log(logs.join(format!("{}.log", program.name)))
         .limit(limit))
+}
+
+/// Removes files of a folder, as far as they are there.
+fn forget_in(folder: &Path, files: &[&str]) -> Result<(), Error> {
+    for file in files {
+        let path = folder.join(file);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The name of a file that is not whole yet.

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Files, Flow, PnrReport, SCRIPT, SynthReport, ice40, replacing};
+use super::{Files, Flow, PnrReport, SCRIPT, SynthReport, forget_in, ice40, replacing};
 use crate::error::Error;
 use crate::process::Program;
 use crate::targets::Family;
@@ -62,13 +62,7 @@ pub fn finished_files(folder: &Path) -> BTreeSet<String> {
 /// # Errors
 /// If it cannot be removed.
 pub fn forget_finished(folder: &Path) -> Result<(), Error> {
-    let path = folder.join(RECORD);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
+    forget_in(folder, &[RECORD])
 }
 
 impl Record {

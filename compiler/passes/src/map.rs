@@ -1,7 +1,7 @@
 //! Quantized to Mapped: chooses lanes and memories for a target, or says what does not fit.
 
 use spikeloom_ir::Quantized;
-use spikeloom_ir::mapped::{Limits, Mapped};
+use spikeloom_ir::mapped::{BlockRules, Limits, Mapped};
 
 use crate::Error;
 
@@ -65,7 +65,7 @@ pub fn fold_obstacles(network: &Quantized, cfg: &MapConfig) -> Vec<String> {
         spared: 0,
         single_port_states: false,
         spill: Spill::Nothing,
-        spared_by_weights: 0,
+        missing: 0,
     };
     fold::obstacles(network, &trial)
 }
@@ -107,10 +107,13 @@ pub fn map(network: &Quantized, limits: &Limits, cfg: &MapConfig) -> Result<Mapp
     // Of all that do not fit the last is the smallest: as few lanes as can be, cores shared. Fewer
     // lanes are better than memories in logic, which fill a device until it cannot be routed.
     let mut smallest = None;
-    let choices = folds
+    let squeezes: &[bool] = match limits.block_rules {
+        BlockRules::Bits => &[false],
+        BlockRules::Units => &[false, true],
+    };
+    let choices = squeezes
         .iter()
-        .map(|&folds| (folds, false))
-        .chain(folds.iter().map(|&folds| (folds, true)));
+        .flat_map(|&squeezes| folds.iter().map(move |&folds| (folds, squeezes)));
     for (folds, squeezes) in choices {
         for &most_lanes in &tried {
             let choice = Choice {

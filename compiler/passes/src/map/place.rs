@@ -89,17 +89,14 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
                 spared,
                 single_port_states,
                 spill,
-                spared_by_weights: missing,
+                missing,
             };
             let mapped = place_with(subject, limits, trial);
             if overflow(&mapped).is_none() {
                 return mapped;
             }
-            missing = match spill {
-                Spill::Large => mapped.estimate.block_rams.saturating_sub(limits.block_rams),
-                _ => 0,
-            };
             let blocks = mapped.estimate.block_rams;
+            missing = blocks.saturating_sub(limits.block_rams);
             if least
                 .as_ref()
                 .is_none_or(|least| blocks <= least.estimate.block_rams)
@@ -146,8 +143,8 @@ pub(super) struct Trial {
     pub(super) single_port_states: bool,
     /// Which memories go to logic.
     pub(super) spill: Spill,
-    /// Blocks that rows of weights have to spare by going to logic.
-    pub(super) spared_by_weights: u64,
+    /// Blocks that the trial before needed beyond those that there are.
+    pub(super) missing: u64,
 }
 
 /// Which memories go to logic, because block RAM is short.
@@ -230,6 +227,10 @@ impl<'a> Part<'a> {
         projections.filter(|(_, p)| p.plasticity.is_some())
     }
 
+    fn learns(&self) -> bool {
+        self.plastic().next().is_some()
+    }
+
     fn layout(&self) -> SumLayout {
         SumLayout {
             lanes: self.shape.lanes,
@@ -287,7 +288,10 @@ fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
         },
         memories: Vec::new(),
         single_port_left: limits.single_port_rams,
-        to_spare: trial.spared_by_weights,
+        to_spare: match trial.spill {
+            Spill::Weights => trial.missing,
+            _ => 0,
+        },
     };
     let groups = groups(network, &trial);
     let mut cores: Vec<Core> = groups
@@ -369,7 +373,7 @@ impl Placer<'_> {
 
         let (weights, is_spaced) = self.weights(name("weights"), &parts, lanes * weight_bits);
         let weight_memory = weights.kind;
-        let (weights, in_logic_too) = match parts.iter().any(|part| part.plastic().count() > 0) {
+        let (weights, in_logic_too) = match parts.iter().any(Part::learns) {
             true => (weights, None),
             false => self.cut(weights, name("last weights")),
         };
@@ -449,7 +453,7 @@ impl Placer<'_> {
     /// The memory of the weights, and whether each event's rows begin at a multiple of a power of
     /// two.
     fn weights(&mut self, name: String, parts: &[Part], row_bits: usize) -> (Memory, bool) {
-        let learns = parts.iter().any(|part| part.plastic().count() > 0);
+        let learns = parts.iter().any(Part::learns);
         let weights = |stride: &dyn Fn(usize) -> usize| {
             let rows = parts.iter().map(|part| {
                 let stride = stride(part.shape.n_groups);
