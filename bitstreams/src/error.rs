@@ -327,6 +327,36 @@ pub enum Error {
         path: Vec<PathSegment>,
     },
 
+    /// The board cannot make a clock.
+    #[error("{target} has no clock of {wanted_mhz} MHz: {reason}")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::no_clock),
+        help(
+            "leave `clock_mhz` out for the board's own clock of {board_mhz} MHz, or take another frequency"
+        )
+    )]
+    NoClock {
+        /// Board.
+        target: String,
+        /// What was asked for, in MHz.
+        wanted_mhz: String,
+        /// What the board has, in MHz.
+        board_mhz: String,
+        /// What stands in the way.
+        reason: String,
+    },
+
+    /// A design's clock does not reach it as it has to.
+    #[error("the design's clock is not as it has to be: {what}")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::bad_clock),
+        help("the netlist or bitstream is not the one of this build: compile again")
+    )]
+    BadClock {
+        /// What is wrong with it.
+        what: String,
+    },
+
     /// A cell that this crate has no model of.
     #[error("{place} uses {what}, which is not supported")]
     #[diagnostic(

@@ -6,6 +6,7 @@
 //! bitstream. Both are simulated in the same two forms (see [`crate::simulation`]), so that a
 //! difference between them is a difference of circuits.
 
+mod clock;
 mod ecp5;
 mod gowin;
 mod ice40;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::targets::Family;
 
+pub use clock::ClockGenerator;
 pub(crate) use ecp5::{EcpRam, EcpSide, UNITS as ECP5_UNITS};
 pub(crate) use netlist::{cells_by_type, module};
 
@@ -59,6 +61,8 @@ pub struct Gates {
     pub rams: Vec<Ram>,
     /// RAMs made of look-up tables, of ECP5 and Gowin.
     pub lut_rams: Vec<LutRam>,
+    /// Cells that make a clock.
+    pub generators: Vec<ClockGenerator>,
 }
 
 /// A four-input look-up table.
@@ -465,6 +469,9 @@ impl Gates {
             all(&mut port.address);
             all(&mut port.data_in);
         }
+        for generator in &mut self.generators {
+            all(std::slice::from_mut(&mut generator.input));
+        }
         for ram in &mut self.lut_rams {
             all(std::slice::from_mut(&mut ram.edge.clock));
             all(std::slice::from_mut(&mut ram.write));
@@ -488,6 +495,8 @@ impl Gates {
             .lut_rams
             .iter()
             .flat_map(|r| r.data_out.iter().flatten());
+        let generators = self.generators.iter();
+        let clocks = generators.flat_map(|g| std::iter::once(&g.output).chain(&g.lock));
         inputs
             .chain(tables)
             .chain(carries)
@@ -496,6 +505,7 @@ impl Gates {
             .chain(single)
             .chain(rams)
             .chain(lut_rams)
+            .chain(clocks)
             .copied()
     }
 

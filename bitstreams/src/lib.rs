@@ -18,6 +18,7 @@ mod error;
 mod flow;
 pub mod formal;
 mod gates;
+mod pll;
 mod process;
 mod programming;
 mod simulation;
@@ -35,6 +36,7 @@ pub use gates::{
     BlockRam, Carry, CellCounts, Edge, FlipFlop, Gates, LutRam, Net, Ram, RamPort, Reset, Signal,
     SinglePortRam, Table, WhileWriting,
 };
+pub use pll::{Generated, Pll, PllCell, PllSetting};
 pub use process::{Program, Run};
 pub use programming::{Memory, Programmer, Programming};
 pub use simulation::{VerilogSources, fast_sources, netlist_sources, reference_sources};

@@ -40,12 +40,14 @@ pub struct VerilogSources {
 /// The fast form of a netlist.
 ///
 /// # Errors
-/// If the netlist is not clocked by the rising edge of one input port alone, or has a
-/// combinational loop.
+/// If the netlist is not clocked by the rising edge of one input port alone, or by a clock that is
+/// made of it ([`Gates::without_generator`]), or has a combinational loop.
 pub fn fast_sources(gates: &Gates) -> Result<VerilogSources, Error> {
+    let gates = gates.without_generator()?.folded();
+    let text = Fast::new(&gates)?.write();
     Ok(VerilogSources {
         top: gates.top.clone(),
-        files: vec![("gates.v".to_owned(), Fast::new(&gates.folded())?.write())],
+        files: vec![("gates.v".to_owned(), text)],
         defines: BTreeMap::new(),
     })
 }
@@ -58,7 +60,7 @@ pub fn reference_sources(gates: &Gates, tools: &Toolchain) -> Result<VerilogSour
     with_models(
         &gates.top,
         "cells.v",
-        reference(gates),
+        reference(&gates.without_generator()?),
         Family::Ice40,
         tools,
     )

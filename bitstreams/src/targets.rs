@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::gates::Gates;
+use crate::pll::{Generated, Pll};
 
 /// The boards, in the order in which they are listed. Adding a board means a folder and a line.
 const BOARDS: &[&str] = &[
@@ -37,14 +39,20 @@ pub struct Target {
     /// The whole name of the part, for tools that want it.
     #[serde(default)]
     pub part: Option<String>,
-    /// Frequency at the clock pin.
+    /// The design's clock: the board's, unless another one is made of it ([`Target::clocked`]).
     pub clock_hz: u64,
+    /// The clock that is made, if one is.
+    #[serde(skip)]
+    pub generated: Option<Generated>,
     /// Bits a second on the serial port; divides the clock.
     pub baud: u64,
     /// Where the ports of the top module are.
     pub pins: Pins,
     /// What the device has.
     pub limits: Limits,
+    /// What makes other clocks of the board's.
+    #[serde(default)]
+    pub pll: Option<Pll>,
 }
 
 /// Tool flows, each for one family of devices.
@@ -109,6 +117,21 @@ impl Target {
             Family::Ice40 | Family::Ecp5 => Ok(()),
             Family::Gowin => Err(Error::NotDecoded {
                 target: self.name.clone(),
+            }),
+        }
+    }
+
+    /// Fails if a design's clock is not made as this target's has to be.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check_clock(&self, gates: &Gates) -> Result<(), Error> {
+        let found = gates.generators.first().map(|generator| generator.setting);
+        let wanted = self.generated.map(|generated| generated.setting);
+        match found == wanted {
+            true => Ok(()),
+            false => Err(Error::BadClock {
+                what: format!("its generator is set to {found:?}, and not to {wanted:?}"),
             }),
         }
     }

@@ -48,6 +48,9 @@ const ENDS: &[&str] = &[
     "clk",
     "slf_op_",
     "mult/",
+    // What a clock generator says of itself comes from the corner.
+    "neigh_op_tnl_1",
+    "neigh_op_bnl_1",
 ];
 
 enum Section {

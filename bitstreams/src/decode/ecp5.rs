@@ -10,6 +10,7 @@ mod clocks;
 mod configuration;
 mod database;
 mod pads;
+mod pll;
 mod routes;
 mod same;
 mod slices;
@@ -190,6 +191,7 @@ impl Decoder<'_> {
                 Output::OfTables(slice) => self.of_tables(place, slice, net)?,
                 Output::OfMultiplexers(slice) => self.of_multiplexers(place, slice, net)?,
                 Output::Carry(slice) => self.adder(place, slice)?,
+                Output::Clock | Output::Lock => self.pll(place)?,
                 Output::Ram(..) | Output::Pad(_) => {
                     return Err(Error::UnsupportedCell {
                         place: format!("the tile of row {} and column {}", place.0, place.1),

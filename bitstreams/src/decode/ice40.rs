@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Decoded;
 use super::configuration::{Configuration, Place};
-use super::database::Database;
+use super::database::{Database, ExtraCell};
 use crate::error::Error;
 use crate::gates::{
-    BlockRam, Carry, Edge, FlipFlop, Gates, Net, Reset, Signal, SinglePortRam, Table, known,
+    BlockRam, Carry, ClockGenerator, Edge, FlipFlop, Gates, Net, Reset, Signal, SinglePortRam,
+    Table, known,
 };
+use crate::pll::PllSetting;
 use crate::targets::Target;
 
 /// Functions that are electrical, or that repeat what the connections say.
@@ -61,11 +63,13 @@ pub(super) fn decode(
         },
         sources: BTreeMap::new(),
         global_pads: pads,
+        clock_pads: BTreeMap::new(),
     };
     let logic = decoder.logic_cells(&mut database)?;
     let rams = decoder.block_rams(&database)?;
     let passages = decoder.passages()?;
     let single_port_rams = decoder.single_port_rams(&database, &passages)?;
+    let plls = decoder.plls(&database, target)?;
     let outputs = decoder.pads(&database, target)?;
     decoder.unknown_sources(&database)?;
     decoder.functions.all_understood()?;
@@ -91,6 +95,11 @@ pub(super) fn decode(
         let cell = &database.extra_cells[ram.cell];
         let connected = ram.connect(&wires, &cell.pins, index, &constants)?;
         gates.single_port_rams.push(connected);
+    }
+    for pll in plls {
+        let cell = &database.extra_cells[pll.cell];
+        let generator = pll.connect(&wires, cell, gates, &constants)?;
+        gates.generators.push(generator);
     }
     for (port, place, pad) in outputs {
         let signal = wires.read(place, &format!("io_{pad}/D_OUT_0"), Signal::Low)?;
@@ -241,6 +250,8 @@ struct Decoder<'d> {
     sources: BTreeMap<u32, Source>,
     /// Pads that drive global networks, and which.
     global_pads: BTreeMap<Pad, Vec<u8>>,
+    /// Pads whose way in is that of a made clock.
+    clock_pads: BTreeMap<Pad, Net>,
 }
 
 /// A logic cell that is used.
@@ -269,6 +280,17 @@ struct SinglePort {
     /// Index among the extra cells.
     cell: usize,
     data_out: Vec<Net>,
+}
+
+/// A clock generator that is on.
+struct Pll {
+    /// Index among the extra cells.
+    cell: usize,
+    /// Whether its input is the pin of the pad whose way in its output takes.
+    takes_pad: bool,
+    output: Net,
+    lock: Net,
+    setting: PllSetting,
 }
 
 impl Decoder<'_> {
@@ -532,6 +554,110 @@ impl Decoder<'_> {
         Ok(found)
     }
 
+    /// Clock generators, of which everything but delays, which do nothing here, has to be as it is
+    /// known.
+    fn plls(&mut self, database: &Database, target: &Target) -> Result<Vec<Pll>, Error> {
+        let mut found = Vec::new();
+        for (cell, extra) in database.extra_cells.iter().enumerate() {
+            if !extra.pins.contains_key("PLLTYPE_0") {
+                continue;
+            }
+            let mut number = |name: &str, width: usize| -> Result<u64, Error> {
+                let mut value = 0;
+                for bit in 0..width {
+                    let pin_name = match width {
+                        1 => name.to_owned(),
+                        _ => format!("{name}_{bit}"),
+                    };
+                    let (place, bit_name) = pin(&extra.pins, &pin_name)?;
+                    let function = format!("PLL.{bit_name}");
+                    value |= u64::from(self.functions.take_flag(place, &function)) << bit;
+                }
+                Ok(value)
+            };
+            let kind = number("PLLTYPE", 3)?;
+            if kind == 0 {
+                continue;
+            }
+            let setting = PllSetting {
+                divide: number("DIVR", 4)? + 1,
+                multiply: number("DIVF", 7)? + 1,
+                post: 1 << number("DIVQ", 3)?,
+            };
+            let filter = number("FILTER_RANGE", 3)?;
+            let generated = target.generated;
+            let facts = [
+                (
+                    "PLLTYPE",
+                    kind,
+                    if kind == OF_PAD { OF_PAD } else { OF_FABRIC },
+                ),
+                (
+                    "FEEDBACK_PATH",
+                    number("FEEDBACK_PATH", 3)?,
+                    SIMPLE_FEEDBACK,
+                ),
+                ("PLLOUT_SELECT_A", number("PLLOUT_SELECT_A", 2)?, 0),
+                (
+                    "ENABLE_ICEGATE_PORTA",
+                    number("ENABLE_ICEGATE_PORTA", 1)?,
+                    0,
+                ),
+                ("TEST_MODE", number("TEST_MODE", 1)?, 0),
+                (
+                    "FILTER_RANGE",
+                    filter,
+                    generated.map_or(filter, |g| g.filter_range()),
+                ),
+            ];
+            for (what, value, wanted) in facts {
+                if value != wanted {
+                    return Err(Error::UnsupportedCell {
+                        place: extra.name.clone(),
+                        what: format!("`{what}` of {value}"),
+                    });
+                }
+            }
+            // Of delays and shifts, and of the second output, which nobody has.
+            let idle = [
+                "DELAY_ADJMODE_",
+                "FDA_",
+                "SHIFTREG_",
+                "PLLOUT_SELECT_B",
+                "ENABLE_ICEGATE_PORTB",
+            ];
+            let idle = |name: &str| idle.iter().any(|prefix| name.starts_with(prefix));
+            for (place, bit) in extra.pins.iter().filter(|(n, _)| idle(n)).map(|(_, at)| at) {
+                self.functions.take(*place, &format!("PLL.{bit}"));
+            }
+            let (place, half) = pin(&extra.pins, "PLLOUT_A")?;
+            let half = half
+                .parse()
+                .map_err(|_| Error::malformed("chipdb", "no half of a pad"))?;
+            let pad = (place.0, place.1, half);
+            let output = self.new_net(extra.name.clone());
+            let lock = self.new_net(format!("{} lock", extra.name));
+            let (place, wire) = pin(&extra.pins, "LOCK")?;
+            self.drive(database, place, wire, Source::Net(lock))?;
+            let is_of_clock = database.pins.get(&target.pins.clock) == Some(&pad);
+            if kind == OF_PAD && !is_of_clock {
+                return Err(Error::UnsupportedCell {
+                    place: extra.name.clone(),
+                    what: "another pin than the clock's".to_owned(),
+                });
+            }
+            self.clock_pads.insert(pad, output);
+            found.push(Pll {
+                cell,
+                takes_pad: kind == OF_PAD,
+                output,
+                lock,
+                setting,
+            });
+        }
+        Ok(found)
+    }
+
     /// Looks at every pad; returns the output ports with their pads.
     fn pads(
         &mut self,
@@ -618,6 +744,8 @@ impl Decoder<'_> {
         }
         let net = self.new_net(port.clone());
         self.gates.inputs.push((port, vec![net]));
+        // The way in of a pin that a clock is made of is that of the made clock.
+        let net = self.clock_pads.get(&pad).copied().unwrap_or(net);
         let wire = format!("io_{}/D_IN_0", pad.2);
         self.drive(database, place, &wire, Source::Net(net))?;
         let second = format!("io_{}/D_IN_1", pad.2);
@@ -637,6 +765,13 @@ impl Decoder<'_> {
             .collect();
         let globals = self.global_pads.remove(&pad).unwrap_or_default();
         wires.extend(globals.iter().map(|global| format!("glb_netwk_{global}")));
+        if let Some(made) = self.clock_pads.get(&pad).copied() {
+            let second = wires.remove(1);
+            for wire in wires {
+                self.drive(database, place, &wire, Source::Net(made))?;
+            }
+            wires = vec![second];
+        }
         for wire in wires {
             let unknown = Source::Unknown(format!("the input of {described}, which is no port"));
             self.drive(database, place, &wire, unknown)?;
@@ -667,6 +802,13 @@ impl Decoder<'_> {
         Ok(())
     }
 }
+
+/// A generator whose input is a pin of its own.
+const OF_PAD: u64 = 2;
+/// One whose input comes from the fabric.
+const OF_FABRIC: u64 = 3;
+/// Its own output is what it compares.
+const SIMPLE_FEEDBACK: u64 = 1;
 
 /// The pad's value, not registered.
 const SIMPLE_INPUT: u8 = 0b00_0001;
@@ -791,6 +933,44 @@ impl SinglePort {
             address: all("ADDRESS", 14)?,
             data_in: all("DATAIN", 16)?,
             data_out: self.data_out,
+        })
+    }
+}
+
+impl Pll {
+    fn connect(
+        self,
+        wires: &Wires<'_>,
+        cell: &ExtraCell,
+        gates: &Gates,
+        constants: &[Option<bool>],
+    ) -> Result<ClockGenerator, Error> {
+        let one = |name: &str, open| {
+            let (place, wire) = pin(&cell.pins, name)?;
+            wires.read(place, wire, open)
+        };
+        for (pin, wanted) in [("RESETB", Signal::High), ("BYPASS", Signal::Low)] {
+            if known(one(pin, Signal::Low)?, constants) != wanted {
+                return Err(Error::UnsupportedCell {
+                    place: cell.name.clone(),
+                    what: format!("the pin `{pin}` of a PLL"),
+                });
+            }
+        }
+        let input = match self.takes_pad {
+            false => one("REFERENCECLK", Signal::Low)?,
+            // The port is not on the pad's own wire, which is the output's.
+            true => {
+                let port = gates.inputs.iter().find(|(name, _)| name == "clock");
+                port.map_or(Signal::Low, |(_, bits)| Signal::Net(bits[0]))
+            }
+        };
+        Ok(ClockGenerator {
+            name: cell.name.clone(),
+            input,
+            output: self.output,
+            lock: Some(self.lock),
+            setting: self.setting,
         })
     }
 }

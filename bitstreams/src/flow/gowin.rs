@@ -59,5 +59,5 @@ pub(super) fn packing(flow: &Flow<'_>) -> Vec<String> {
 pub(super) fn read_back(flow: &Flow<'_>) -> Result<bool, Error> {
     let (placed, bitstream) = (Family::Gowin.placed_file(), Family::Gowin.bitstream_file());
     let (placed, bitstream) = (flow.read(placed)?, flow.read(bitstream)?);
-    same_gowin_contents(&bitstream, &placed, &flow.top, flow.target)
+    same_gowin_contents(&bitstream, &placed, replacing::PLACED, flow.target)
 }

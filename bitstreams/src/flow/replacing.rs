@@ -10,6 +10,9 @@ use crate::targets::Family;
 /// The design as nextpnr placed it; read, and then gone.
 const DESIGN: &str = "placed-design.json";
 
+/// What nextpnr calls a design that it placed, whatever its module is called.
+pub(super) const PLACED: &str = "top";
+
 /// How tables are mapped whose contents may be replaced.
 pub(super) const TABLES: &str = "synthesis-replaceable.v";
 pub(super) const TABLES_MAP: &str = include_str!("replaceable.v");
@@ -112,18 +115,17 @@ pub(super) fn place_and_route(flow: &Flow<'_>) -> Result<PnrReport, Error> {
     let report = report?;
     let (json, text) = (flow.read(&design)?, flow.read(&partial(placed))?);
     flow.forget(&written)?;
-    let top = &flow.top;
-    let contents = contents.placed(family, &json, top, &text, &placeholders)?;
+    let contents = contents.placed(family, &json, PLACED, &text, &placeholders)?;
     write_contents(flow, &contents)?;
     if family == Family::Ice40 {
-        let placement = Placement::read(&json, top)?;
+        let placement = Placement::read(&json, PLACED)?;
         let text = serde_json::to_string_pretty(&placement)
             .map_err(|error| Error::malformed(Files::PLACEMENT, error))?;
         flow.write(Files::PLACEMENT, &(text + "\n"))?;
     }
     flow.write(
         placed,
-        &contents.in_placed(family, &text, top, &flow.images()?)?,
+        &contents.in_placed(family, &text, PLACED, &flow.images()?)?,
     )?;
     Ok(report)
 }
@@ -141,7 +143,7 @@ pub(super) fn replace(flow: &Flow<'_>) -> Result<(), Error> {
     if !flow.path(placed).exists() {
         return Ok(());
     }
-    let text = contents.in_placed(family, &flow.read(placed)?, &flow.top, &images)?;
+    let text = contents.in_placed(family, &flow.read(placed)?, PLACED, &images)?;
     flow.write(placed, &text)?;
     flow.pack().map(drop)
 }

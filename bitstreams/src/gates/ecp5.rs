@@ -5,9 +5,11 @@
 
 use super::netlist::{Cell, FILE, Reader, unsupported};
 use super::{
-    Edge, FlipFlop, HalfAdder, LutRam, Net, Ram, RamPort, Reset, Signal, Table, WhileWriting,
+    ClockGenerator, Edge, FlipFlop, HalfAdder, LutRam, Net, Ram, RamPort, Reset, Signal, Table,
+    WhileWriting,
 };
 use crate::error::Error;
+use crate::pll::PllSetting;
 
 /// Units of nine bits in a DP16KD.
 pub(crate) const UNITS: usize = 2048;
@@ -37,6 +39,7 @@ pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), E
         "TRELLIS_FF" => flip_flop(reader, name, cell),
         "TRELLIS_DPR16X4" => lut_ram(reader, name, cell),
         "DP16KD" => block_ram(reader, name, cell),
+        "EHXPLLL" => pll(reader, name, cell),
         other => Err(unsupported(name, format!("`{other}`"))),
     }
 }
@@ -64,6 +67,40 @@ fn carry(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
         reader.gates.half_adder(name, &adder, sum, out);
         carry = out.map_or(Signal::Low, Signal::Net);
     }
+    Ok(())
+}
+
+fn pll(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    let output = reader.output(name, cell, "CLKOP")?;
+    let feedback = reader.input(name, cell, "CLKFB")?;
+    let path = reader.text(name, cell, "FEEDBK_PATH", "CLKOP")?;
+    if path != "CLKOP" || feedback != Signal::Net(output) {
+        return Err(unsupported(name, "another feedback than its own output"));
+    }
+    for pin in ["RST", "STDBY", "ENCLKOP"] {
+        if reader.optional_input(name, cell, pin)? != Signal::Low {
+            return Err(unsupported(name, format!("the pin `{pin}` of a PLL")));
+        }
+    }
+    let number = |parameter| reader.parameter(name, cell, parameter, 32);
+    let [divide, multiply, post] = [
+        number("CLKI_DIV")?[0],
+        number("CLKFB_DIV")?[0],
+        number("CLKOP_DIV")?[0],
+    ]
+    .map(u64::from);
+    let generator = ClockGenerator {
+        name: name.to_owned(),
+        input: reader.input(name, cell, "CLKI")?,
+        output,
+        lock: reader.optional_output(cell, "LOCK"),
+        setting: PllSetting {
+            divide,
+            multiply,
+            post,
+        },
+    };
+    reader.gates.generators.push(generator);
     Ok(())
 }
 

@@ -1,8 +1,11 @@
 //! Gowin's cells as Yosys names them.
 
 use super::netlist::{Cell, Reader, unsupported};
-use super::{Edge, FlipFlop, LutRam, Net, Ram, RamPort, Signal, Table, WhileWriting};
+use super::{
+    ClockGenerator, Edge, FlipFlop, LutRam, Net, Ram, RamPort, Signal, Table, WhileWriting,
+};
 use crate::error::Error;
+use crate::pll::PllSetting;
 
 /// Units of eight or nine bits in a block RAM.
 const UNITS: usize = 2048;
@@ -23,8 +26,9 @@ pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), E
             reader.choice(name, cell, ["I0", "I1", "S0"], "O")
         }
         "ALU" => alu(reader, name, cell),
+        "rPLL" => pll(reader, name, cell),
         "SDPB" | "SDPX9B" | "SP" | "SPX9" | "DPB" | "DPX9B" => block_ram(reader, name, cell),
-        "OBUF" | "INV" => {
+        "OBUF" | "BUFG" | "INV" => {
             let input = reader.input(name, cell, "I")?;
             let output = reader.output(name, cell, "O")?;
             let contents = if kind == "INV" { 0b01 } else { 0b10 };
@@ -98,6 +102,46 @@ fn alu(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
         let out = Table::of(&[generated, carry, half_sum], MUX, out);
         reader.gates.tables.push(out);
     }
+    Ok(())
+}
+
+fn pll(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    for (parameter, wanted) in [
+        ("DYN_IDIV_SEL", "false"),
+        ("DYN_FBDIV_SEL", "false"),
+        ("DYN_ODIV_SEL", "false"),
+        ("CLKFB_SEL", "internal"),
+        ("CLKOUT_BYPASS", "false"),
+    ] {
+        let value = reader.text(name, cell, parameter, wanted)?;
+        if value != wanted {
+            return Err(unsupported(name, format!("`{parameter}` of `{value}`")));
+        }
+    }
+    for pin in ["RESET", "RESET_P"] {
+        if reader.optional_input(name, cell, pin)? != Signal::Low {
+            return Err(unsupported(name, format!("the pin `{pin}` of a PLL")));
+        }
+    }
+    let number = |parameter| reader.parameter(name, cell, parameter, 32);
+    let [divide, multiply, post] = [
+        number("IDIV_SEL")?[0],
+        number("FBDIV_SEL")?[0],
+        number("ODIV_SEL")?[0],
+    ]
+    .map(u64::from);
+    let generator = ClockGenerator {
+        name: name.to_owned(),
+        input: reader.input(name, cell, "CLKIN")?,
+        output: reader.output(name, cell, "CLKOUT")?,
+        lock: reader.optional_output(cell, "LOCK"),
+        setting: PllSetting {
+            divide: divide + 1,
+            multiply: multiply + 1,
+            post,
+        },
+    };
+    reader.gates.generators.push(generator);
     Ok(())
 }
 

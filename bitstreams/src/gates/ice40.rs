@@ -1,8 +1,9 @@
 //! iCE40's cells as Yosys names them.
 
 use super::netlist::{Cell, FILE, Reader, unsupported};
-use super::{BlockRam, Carry, Edge, FlipFlop, Signal, SinglePortRam, Table};
+use super::{BlockRam, Carry, ClockGenerator, Edge, FlipFlop, Signal, SinglePortRam, Table};
 use crate::error::Error;
+use crate::pll::PllSetting;
 
 pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
     let kind = cell.kind.as_str();
@@ -33,6 +34,8 @@ pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), E
             Ok(())
         }
         "SB_SPRAM256KA" => single_port_ram(reader, name, cell),
+        "SB_PLL40_PAD" => pll(reader, name, cell, "PACKAGEPIN"),
+        "SB_PLL40_CORE" => pll(reader, name, cell, "REFERENCECLK"),
         other => Err(unsupported(name, format!("`{other}`"))),
     }
 }
@@ -114,6 +117,35 @@ fn block_ram(reader: &mut Reader, name: &str, cell: &Cell, variant: &str) -> Res
         write_data: reader.inputs(name, cell, "WDATA", 16)?,
     };
     reader.gates.block_rams.push(ram);
+    Ok(())
+}
+
+fn pll(reader: &mut Reader, name: &str, cell: &Cell, input: &str) -> Result<(), Error> {
+    for (parameter, wanted) in [("FEEDBACK_PATH", "SIMPLE"), ("PLLOUT_SELECT", "GENCLK")] {
+        let value = reader.text(name, cell, parameter, "")?;
+        if value != wanted {
+            return Err(unsupported(name, format!("`{parameter}` of `{value}`")));
+        }
+    }
+    for (pin, wanted) in [("RESETB", Signal::High), ("BYPASS", Signal::Low)] {
+        if reader.input(name, cell, pin)? != wanted {
+            return Err(unsupported(name, format!("the pin `{pin}` of a PLL")));
+        }
+    }
+    let number = |parameter| reader.parameter(name, cell, parameter, 32);
+    let [divr, divf, divq] = [number("DIVR")?, number("DIVF")?, number("DIVQ")?];
+    let generator = ClockGenerator {
+        name: name.to_owned(),
+        input: reader.input(name, cell, input)?,
+        output: reader.output(name, cell, "PLLOUTCORE")?,
+        lock: reader.optional_output(cell, "LOCK"),
+        setting: PllSetting {
+            divide: u64::from(divr[0]) + 1,
+            multiply: u64::from(divf[0]) + 1,
+            post: 1 << divq[0].min(15),
+        },
+    };
+    reader.gates.generators.push(generator);
     Ok(())
 }
 

@@ -15,7 +15,9 @@ use sha2::{Digest, Sha256};
 use spikeloom::files::Outputs;
 use spikeloom::interrupt::Interrupt;
 use spikeloom::quantised::{self, quantise};
-use spikeloom::{Error, Given, Request, StopAt, compile, discard_unfinished, limits, map_config};
+use spikeloom::{
+    Error, Given, Request, StopAt, compile, discard_unfinished, is_refusal, limits, map_config,
+};
 use spikeloom_bitstreams::{Target, ToolSource, Toolchain, target, targets};
 use spikeloom_frontend::{ProjectFile, native};
 use spikeloom_ir::Quantized;
@@ -350,12 +352,10 @@ fn outcome(example: &Example, board: &Target, folder: &Path) -> miette::Result<O
 
 /// Whether a tool or the machine is why there is no bitstream, and not the network or the device.
 fn is_of_the_machine(error: &miette::Report) -> bool {
-    use spikeloom_bitstreams::Error::{DoesNotFit, NoPlacement, TooSlow};
-    match error.downcast_ref() {
-        Some(DoesNotFit { .. } | NoPlacement { .. } | TooSlow { .. }) => false,
-        Some(_) => true,
-        None => error.downcast_ref::<Error>().is_some(),
-    }
+    let is_of_a_tool = error
+        .downcast_ref::<spikeloom_bitstreams::Error>()
+        .is_some();
+    !is_refusal(error) && (is_of_a_tool || error.downcast_ref::<Error>().is_some())
 }
 
 /// What an error says, in a line.

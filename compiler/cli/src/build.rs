@@ -16,6 +16,7 @@
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use spikeloom_bitstreams::{Target, target};
 use spikeloom_boards::Layout;
 use spikeloom_frontend::ProjectFile;
 use spikeloom_frontend::arrays::{self, Archive, ArchiveFormat, Budget, NumberArray};
@@ -47,6 +48,8 @@ pub mod file {
     pub const DEVICE: &str = "device.v";
     /// The design on its pins.
     pub const TOP: &str = "top.v";
+    /// What makes its clock, around it.
+    pub const BOARD: &str = "board.v";
     /// Figures.
     pub const REPORT: &str = "report.json";
     /// Seconds of each step.
@@ -181,6 +184,18 @@ impl Build {
     pub fn design_id(&self) -> u64 {
         u64::from_str_radix(&self.report.design_id, 16)
             .expect("reading the folder compared it with a number")
+    }
+
+    /// The board, with the clock that was made for the design.
+    ///
+    /// # Errors
+    /// If there is no such board.
+    pub fn target(&self) -> Result<Target, spikeloom_bitstreams::Error> {
+        let board = target(&self.report.target)?;
+        Ok(match self.report.pll {
+            Some(setting) => board.with_setting(setting),
+            None => board,
+        })
     }
 
     /// Bits a second on the serial line of its board.

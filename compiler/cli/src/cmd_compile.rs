@@ -18,6 +18,9 @@ pub struct Compile {
     /// Device or board, see `spikeloom targets` [default: up5k].
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
+    /// The design's clock, which the device then makes of the board's [default: the board's].
+    #[arg(long, value_name = "MHZ", value_parser = mhz)]
+    clock_mhz: Option<f64>,
     /// Synapses computed in one clock cycle; the mapper chooses by default.
     #[arg(long, value_name = "N")]
     lanes: Option<u32>,
@@ -48,6 +51,13 @@ pub struct Compile {
     tools: ToolArgs,
 }
 
+fn mhz(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(mhz) if mhz.is_finite() && mhz > 0.0 => Ok(mhz),
+        _ => Err("write a number of MHz, such as `24`".to_owned()),
+    }
+}
+
 impl Compile {
     pub fn run(&self) -> miette::Result<()> {
         let Loaded {
@@ -56,6 +66,7 @@ impl Compile {
             calibration,
         } = self.model.load(ProjectFile {
             target: self.target.clone(),
+            clock_mhz: self.clock_mhz,
             lanes: self.lanes,
             compress: self.compress,
             fold: self.fold,

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use spikeloom::Error;
 use spikeloom::explore::jobs::{JobFiles, Jobs, Part, Scheduler, command_line};
 use spikeloom::explore::{Exploration, Explored, Point, explore, plot, point_paths, result_paths};
 use spikeloom::files::Outputs;
+use spikeloom::{Error, clocked};
 use spikeloom_bitstreams::target;
 use spikeloom_passes::normalise;
 
@@ -112,7 +112,8 @@ impl Explore {
             tell(&remarks);
         }
         let data = self.data.read(&normalise(&network))?.ok_or(Error::NoData)?;
-        let targets = self.targets.iter().map(|name| target(name));
+        let targets = self.targets.iter();
+        let targets = targets.map(|name| clocked(target(name)?, &project));
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let what = Exploration {
             model: &model,

@@ -53,6 +53,10 @@ fn show(t: &Target) {
     line("board", t.title.clone());
     line("device, package", format!("{}, {}", t.device, t.package));
     line("clock", format!("{} MHz", t.clock_hz as f64 / 1e6));
+    if let Some(pll) = &t.pll {
+        let (least, most) = pll.output_mhz;
+        line("other clocks", format!("{least} to {most} MHz"));
+    }
     line("serial line", format!("{} baud", t.baud));
     line("logic cells", t.limits.logic_cells.to_string());
     line(

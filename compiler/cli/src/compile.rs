@@ -63,6 +63,8 @@ pub struct Request {
 
 /// How long one tool may take.
 const TOOL_LIMIT: Duration = Duration::from_secs(1800);
+/// The design's module on its pins.
+pub(crate) const TOP: &str = "top";
 /// The target unless the settings say otherwise.
 const DEFAULT_TARGET: &str = "up5k";
 
@@ -75,8 +77,8 @@ const DEFAULT_TARGET: &str = "up5k";
 /// # Errors
 /// Where the model, the settings, the target or a tool do not allow it.
 pub fn compile(request: &Request) -> miette::Result<Report> {
-    let target =
-        spikeloom_bitstreams::target(request.project.target.as_deref().unwrap_or(DEFAULT_TARGET))?;
+    let name = request.project.target.as_deref().unwrap_or(DEFAULT_TARGET);
+    let target = clocked(spikeloom_bitstreams::target(name)?, &request.project)?;
     check_output(&request.output)?;
     let total = match request.stop_at {
         StopAt::Verilog => 5,
@@ -202,6 +204,9 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         write(file::LAYOUT, layout_yaml.as_bytes())?;
         write(file::DEVICE, device.verilog.as_bytes())?;
         write(file::TOP, top.verilog.as_bytes())?;
+        if let Some(board) = target.board_verilog(TOP) {
+            write(file::BOARD, board.as_bytes())?;
+        }
         for image in device_cfg.images() {
             write(image.name(), image.to_hex().as_bytes())?;
         }
@@ -228,6 +233,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         source_digest: source,
         stopped_at: request.stop_at,
         clock_hz: target.clock_hz,
+        pll: target.generated.map(|generated| generated.setting),
         cycles_per_bit,
         ticks: quantized.ticks,
         weight_bits: widest(quantize_report),
@@ -277,11 +283,12 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         report.synthesis = Some(synthesis.report);
         if request.stop_at == StopAt::Bitstream {
             let placed = steps.run("place and route (nextpnr)", || flow.place_and_route_once());
-            let placed = kept(&steps, &staging, placed)?;
+            let parts = Parts::new(quantized, &mapped);
+            let placed = kept(&steps, &staging, placed);
+            let placed = placed.map_err(|error| in_terms_of(&parts, error))?;
             going_on(&steps, placed.was_finished);
             let placed = placed.report;
             note_placed(&steps, &placed);
-            let parts = Parts::new(quantized, &mapped);
             // Nothing says so of the other families.
             if target.family == Family::Ice40 {
                 report.usage = Some(parts.usage(&flow.placement()?));
@@ -309,6 +316,22 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     Ok(report)
 }
 
+/// A board with the clock that the settings ask for.
+///
+/// # Errors
+/// If it cannot make it.
+pub fn clocked(
+    board: Target,
+    project: &ProjectFile,
+) -> Result<Target, spikeloom_bitstreams::Error> {
+    match project.clock_mhz {
+        // Above any clock that a number of Hz counts, and refused as such.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some(mhz) => board.clocked((mhz * 1e6).round() as u64),
+        None => Ok(board),
+    }
+}
+
 /// Says where the finished steps are if another fails.
 fn kept<T, E>(steps: &Steps, staging: &Workplace, result: Result<T, E>) -> Result<T, E> {
     if result.is_err() && staging.has_finished_steps() {
@@ -318,6 +341,33 @@ fn kept<T, E>(steps: &Steps, staging: &Workplace, result: Result<T, E>) -> Resul
         ));
     }
     result
+}
+
+/// An error of the tools in the network's own terms, if it speaks of cells.
+fn in_terms_of(parts: &Parts, error: spikeloom_bitstreams::Error) -> miette::Report {
+    match error {
+        spikeloom_bitstreams::Error::TooSlow {
+            achieved_mhz,
+            wanted_mhz,
+            path,
+        } => Error::TooSlow {
+            achieved_mhz,
+            wanted_mhz,
+            path: parts.path(&path),
+        }
+        .into(),
+        other => other.into(),
+    }
+}
+
+/// Whether the device, and not the machine, is why there is no bitstream.
+pub fn is_refusal(error: &miette::Report) -> bool {
+    use spikeloom_bitstreams::Error::{DoesNotFit, NoPlacement};
+    matches!(error.downcast_ref(), Some(Error::TooSlow { .. }))
+        || matches!(
+            error.downcast_ref(),
+            Some(DoesNotFit { .. } | NoPlacement { .. })
+        )
 }
 
 /// Refuses to replace a folder that is not a build folder.
@@ -416,8 +466,11 @@ pub fn flow<'a>(
         tools,
         target,
         folder: folder.to_owned(),
-        top: "top".into(),
-        verilog: vec![file::TOP.into()],
+        top: target.top(TOP).into(),
+        verilog: match target.generated {
+            Some(_) => vec![file::TOP.into(), file::BOARD.into()],
+            None => vec![file::TOP.into()],
+        },
         replaceable: replaceable(device),
         seed: 1,
         limit: TOOL_LIMIT,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::parts::PathPiece;
+
 /// Why a command stopped.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[non_exhaustive]
@@ -18,6 +20,25 @@ pub enum Error {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// The circuit is slower than its clock.
+    #[error(
+        "the circuit reaches {achieved_mhz:.2} MHz of the {wanted_mhz:.2} MHz wanted; its slowest path goes through\n{}",
+        path_in_words(path)
+    )]
+    #[diagnostic(
+        code(spikeloom::too_slow),
+        help(
+            "use fewer lanes or narrower states, another `--seed`, or a slower clock (`--clock-mhz`)"
+        )
+    )]
+    TooSlow {
+        /// What was reached, in MHz.
+        achieved_mhz: f64,
+        /// What was asked for, in MHz.
+        wanted_mhz: f64,
+        /// The slowest path, from part to part.
+        path: Vec<PathPiece>,
     },
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
@@ -460,4 +481,14 @@ pub enum Error {
         /// Their names.
         missing: Vec<String>,
     },
+}
+
+fn path_in_words(path: &[PathPiece]) -> String {
+    let lines = path.iter().map(|piece| {
+        format!(
+            "  {:6.2} ns logic, {:6.2} ns routing  {}",
+            piece.logic_ns, piece.routing_ns, piece.part
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -23,7 +23,7 @@ use spikeloom_ir::{Mapped, Network, Quantized};
 use spikeloom_passes::{map, normalise};
 
 use crate::build::hexadecimal;
-use crate::compile::{Request, compile, limits, map_config};
+use crate::compile::{Request, compile, is_refusal, limits, map_config};
 use crate::data::DataSet;
 use crate::error::Error;
 use crate::explore::jobs::Part;
@@ -433,15 +433,6 @@ fn point(
         Err(error) => return Err(error),
     }
     Ok(point)
-}
-
-/// Whether the device, and not the machine, is why there is no bitstream.
-fn is_refusal(error: &miette::Report) -> bool {
-    use spikeloom_bitstreams::Error::{DoesNotFit, NoPlacement, TooSlow};
-    matches!(
-        error.downcast_ref(),
-        Some(DoesNotFit { .. } | NoPlacement { .. } | TooSlow { .. })
-    )
 }
 
 /// Clock cycles of a sample of mean activity: what comes before the ticks, and then the slowest core

@@ -40,7 +40,7 @@ mod verify;
 pub mod virtual_board;
 
 pub use build::Build;
-pub use compile::{Level, Request, compile, limits, map_config, run_float};
+pub use compile::{Level, Request, clocked, compile, is_refusal, limits, map_config, run_float};
 pub use error::Error;
 pub use model::{Given, Model, ModelIsProject};
 pub use reference::Reference;

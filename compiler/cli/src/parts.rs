@@ -88,7 +88,15 @@ impl Parts {
             population: None,
             what: what.to_owned(),
         };
+        // The design is inside what makes its clock, if it is not the board's.
+        let cell = cell.strip_prefix("top.").unwrap_or(cell);
         let Some(inside) = cell.strip_prefix("device.") else {
+            let is_clock = ["pll", "made", "lock", "settled", "gated", "run"]
+                .iter()
+                .any(|p| cell.starts_with(p));
+            if is_clock {
+                return shared("clock");
+            }
             let is_ours = ["receiver", "transmitter", "uart"]
                 .iter()
                 .any(|p| cell.starts_with(p));
@@ -250,6 +258,9 @@ mod tests {
             ("device.scores.memory.rows.0.0_RADDR", "decoder"),
             ("device.encoder$0$event_out_index_SB_DFF_Q_3", "encoder"),
             ("receiver.state$q", "host link"),
+            ("top.receiver.state$q", "host link"),
+            ("top.device.ports$3.fifo.memory.rows.0.0", "b: queues"),
+            ("settled_SB_DFFNSR_Q_1", "clock"),
             ("$nextpnr_ICESTORM_LC_57", "added by the tools"),
         ] {
             assert_eq!(parts().of(cell).to_string(), part, "{cell}");

@@ -132,7 +132,7 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
     let device = DeviceConfig::new(quantized, mapped, id)?;
     check_circuit(&build, &device)?;
 
-    let target = spikeloom_bitstreams::target(&build.report.target)?;
+    let target = build.target()?;
     let tools = match build.report.stopped_at {
         StopAt::Verilog => None,
         StopAt::Netlist | StopAt::Bitstream => Some(Toolchain::find(request.tools)?),

@@ -1,7 +1,7 @@
 //! The report of a compilation: figures under stable names, the same on every run.
 
 use serde::{Deserialize, Serialize};
-use spikeloom_bitstreams::{PnrReport, SynthReport};
+use spikeloom_bitstreams::{PllSetting, PnrReport, SynthReport};
 use spikeloom_calibrate::{BudgetReport, CalibrationReport, NeuronReport};
 use spikeloom_ir::mapped::{Estimate, Memory};
 use spikeloom_passes::QuantizeReport;
@@ -50,6 +50,9 @@ pub struct Report {
     pub stopped_at: StopAt,
     /// Clock of the design in hertz.
     pub clock_hz: u64,
+    /// How the board's clock is made into it; `None` where it is the board's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pll: Option<PllSetting>,
     /// Clock cycles of a bit on the serial line.
     pub cycles_per_bit: u32,
     /// Ticks of a sample.

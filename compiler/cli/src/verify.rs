@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
-use spikeloom_bitstreams::{Files, Gates, ToolSource, Toolchain, decode, target};
+use spikeloom_bitstreams::{Files, Gates, ToolSource, Toolchain, decode};
 use spikeloom_boards::Layout;
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::DeviceConfig;
@@ -17,6 +17,7 @@ use spikeloom_ladder::{
 };
 
 use crate::build::Build;
+use crate::compile::TOP;
 use crate::data::{DataSet, Samples};
 use crate::error::Error;
 use crate::fault::{self, Fault};
@@ -225,7 +226,7 @@ impl<'a> Ladder<'a> {
             .into());
         }
         if to == Rung::Bitstream {
-            target(&self.build.report.target)?.check_decoded()?;
+            self.build.target()?.check_decoded()?;
         }
         Ok(())
     }
@@ -247,7 +248,7 @@ impl<'a> Ladder<'a> {
         match self.build.report.stopped_at {
             StopAt::Verilog => Rung::Verilator,
             StopAt::Netlist => Rung::Netlist,
-            StopAt::Bitstream => match target(&self.build.report.target) {
+            StopAt::Bitstream => match self.build.target() {
                 Ok(target) if target.check_decoded().is_err() => Rung::Netlist,
                 _ => Rung::Bitstream,
             },
@@ -554,13 +555,16 @@ impl<'a> Ladder<'a> {
 
     /// The netlist after synthesis, or decoded from the bitstream.
     fn gates(&self, rung: Rung) -> miette::Result<Gates> {
-        let target = target(&self.build.report.target)?;
+        let target = self.build.target()?;
         if rung == Rung::Netlist {
             let json = self.build.text(Files::NETLIST_JSON)?;
-            return Ok(Gates::from_netlist(&json, "top", target.family)?);
+            let gates = Gates::from_netlist(&json, target.top(TOP), target.family)?;
+            target.check_clock(&gates)?;
+            return Ok(gates);
         }
         let path = self.build.folder.join(target.family.bitstream_file());
         let decoded = decode(&path, &target, self.tools())?;
+        target.check_clock(&decoded.gates)?;
         if let Some(placed) = &self.build.report.place_and_route {
             decoded.check(&self.gates(Rung::Netlist)?, placed)?;
         }

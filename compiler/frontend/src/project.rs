@@ -49,6 +49,7 @@ pub const KEYS: &[&str] = &[
     "weight_budget",
     "state_bits",
     "target",
+    "clock_mhz",
     "lanes",
     "compress",
     "fold",
@@ -114,6 +115,8 @@ pub struct ProjectFile {
     pub state_bits: Option<u32>,
     /// Name of the device or board.
     pub target: Option<String>,
+    /// The design's clock in MHz, if it is not to be the board's.
+    pub clock_mhz: Option<f64>,
     /// Synapses computed in one clock cycle.
     pub lanes: Option<u32>,
     /// Which projections become compressed rows.
@@ -193,6 +196,7 @@ impl ProjectFile {
             weight_budget: flags.weight_budget.or(self.weight_budget),
             state_bits: flags.state_bits.or(self.state_bits),
             target: flags.target.or(self.target),
+            clock_mhz: flags.clock_mhz.or(self.clock_mhz),
             lanes: flags.lanes.or(self.lanes),
             compress: flags.compress.or(self.compress),
             fold: flags.fold.or(self.fold),
@@ -276,6 +280,7 @@ impl ProjectFile {
         line("weight_budget", self.weight_budget.map(|v| v.to_string()));
         line("state_bits", self.state_bits.map(|v| v.to_string()));
         line("target", word(&self.target));
+        line("clock_mhz", self.clock_mhz.map(|v| v.to_string()));
         line("lanes", self.lanes.map(|v| v.to_string()));
         line("compress", self.compress.map(|v| v.name().to_owned()));
         line("fold", self.fold.map(|v| v.name().to_owned()));
@@ -351,6 +356,7 @@ impl Reader {
                 "weight_budget" => project.weight_budget = self.size(entry),
                 "state_bits" => project.state_bits = self.count(entry),
                 "target" => project.target = self.word(entry),
+                "clock_mhz" => project.clock_mhz = self.positive(entry),
                 "lanes" => project.lanes = self.count(entry),
                 "compress" => project.compress = self.choice(entry),
                 "fold" => project.fold = self.choice(entry),
@@ -469,7 +475,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let text = "model: \"a \\\"b\\\".nir\"\nsemantics: snntorch\nreset: subtract\nencoding: direct\n\
-                    ticks: 25\nbits: 4\ntarget: \"up5k\"\ndt: 0.0001\nreset_delay: true\n\
+                    ticks: 25\nbits: 4\ntarget: \"up5k\"\nclock_mhz: 22.5\ndt: 0.0001\nreset_delay: true\n\
                     resets: {1.lif: zero, 3: subtract}\nspikes_of: {1: multi}\nv_min: threshold\n\
                     v_min_of: {1: -0.5, x: none}\nnorm_input: true\nnorm_input_of: {1: false}\n\
                     delay_shift: true\noutput_node: \"7\"\nlatency: linear\nlatency_tau: 5.5\n\

@@ -26,6 +26,10 @@ pub(super) enum Output {
     Ram(char, usize),
     /// What comes from a pad, by its letter.
     Pad(String),
+    /// The clock that a generator makes.
+    Clock,
+    /// Whether it keeps step with the one it is given.
+    Lock,
 }
 
 /// Where a way begins.
@@ -82,6 +86,11 @@ impl Output {
                 .next()
                 .filter(|port| matches!(port, 'A' | 'B'))?;
             return Some(Self::Ram(port, pin[1..].parse().ok()?));
+        }
+        match name {
+            "JCLKOP_PLL" => return Some(Self::Clock),
+            "JLOCK_PLL" => return Some(Self::Lock),
+            _ => {}
         }
         let pad = name.strip_suffix("_PIO")?.strip_prefix("JPADDI")?;
         Some(Self::Pad(pad.to_owned()))
@@ -247,6 +256,8 @@ mod tests {
             ("FCO_SLICE", Output::Carry(3)),
             ("JDOB17_EBR", Output::Ram('B', 17)),
             ("JPADDIC_PIO", Output::Pad("C".to_owned())),
+            ("JCLKOP_PLL", Output::Clock),
+            ("JLOCK_PLL", Output::Lock),
         ] {
             assert_eq!(Output::read(name), Some(output), "{name}");
         }
@@ -258,6 +269,7 @@ mod tests {
             "F3",
             "JADA3_EBR",
             "JP8_MULT18",
+            "JCLKOS_PLL",
         ] {
             assert_eq!(Output::read(name), None, "{name}");
         }

@@ -37,7 +37,7 @@ fn compiled(target: &str) -> Workshop {
     workshop
 }
 
-/// Bitstreams for ECP5 are decoded. Those for Gowin are not, so the ladder ends with what was placed.
+/// Bitstreams for ECP5 are decoded, and this one's clock is not the board's. Those for Gowin are not, so the ladder ends with what was placed.
 /// What climbs it here has got its weights after it was finished.
 #[test]
 fn boards_of_other_families_are_verified_as_far_as_they_are_decoded() {
@@ -45,7 +45,7 @@ fn boards_of_other_families_are_verified_as_far_as_they_are_decoded() {
         return;
     }
     for (board, bitstream, rungs) in [
-        ("colorlight-i5", "bitstream.bit", 6),
+        ("colorlight-i5 --clock-mhz 50", "bitstream.bit", 6),
         ("tang-nano-20k", "bitstream.fs", 5),
     ] {
         let workshop = compiled(board);
@@ -187,9 +187,29 @@ fn a_bitstream_for_hx8k_computes_the_network() {
     if tools::toolchain().is_none() {
         return;
     }
-    let workshop = compiled("hx8k");
+    let workshop = compiled("hx8k --clock-mhz 24");
+    let report: Value = serde_json::from_str(&workshop.text("build/report.json")).unwrap();
+    assert_eq!(report["clock_hz"], 24_000_000);
+    assert_eq!(report["cycles_per_bit"], 16);
+    assert_eq!(report["place_and_route"]["wanted_mhz"], 24.0);
     let lines = workshop.json("verify build --data data.npz --samples 4 --json");
     assert_equal(&lines, &RUNGS);
+
+    // A clock that the circuit does not reach: the path is told in the network's terms.
+    let slow = workshop.line(&format!(
+        "compile model.nir {SMALL_FLAGS} --target hx8k --clock-mhz 150 -o slow"
+    ));
+    assert_eq!(slow.code, Some(1));
+    let told = slow.messages();
+    assert!(told.contains("MHz of the 150.00 MHz wanted"), "{told}");
+    let path = told.split("slowest path").nth(1).unwrap();
+    assert!(path.contains("ns routing"), "{told}");
+    assert!(!path.contains("device."), "{told}");
+    assert!(!workshop.path("slow").exists());
+    let none = workshop.line(&format!(
+        "compile model.nir {SMALL_FLAGS} --target hx8k --clock-mhz 1 -o slow"
+    ));
+    insta::assert_snapshot!("no_such_clock", none.messages());
 
     // A bitstream of another device is not taken for a damaged one.
     workshop.replace(
