@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::targets::Target;
 
 /// Name of the module around the design where a clock is made.
-const BOARD: &str = "board";
+const CLOCKED: &str = "clocked";
 
 /// Periods of the made clock between the PLL's lock and the design's first edge, two more for the
 /// lock's way to it.
@@ -235,14 +235,14 @@ impl Target {
     /// The module that is synthesised: `design`, or what is around it where a clock is made.
     pub fn top<'n>(&self, design: &'n str) -> &'n str {
         match self.generated {
-            Some(_) => BOARD,
+            Some(_) => CLOCKED,
             None => design,
         }
     }
 
     /// Verilog of the module around `design`: the generator, the gate, the design's own ports. `None`
     /// where the board's clock is the design's.
-    pub fn board_verilog(&self, design: &str) -> Option<String> {
+    pub fn clocked_verilog(&self, design: &str) -> Option<String> {
         let generated = self.generated?;
         let cell = generated.instance();
         let last = SETTLING.ilog2();
@@ -254,7 +254,7 @@ impl Target {
         };
         Some(format!(
             "// The board's clock made into the design's.\n\
-             module {BOARD} (input wire clock, input wire uart_rx, output wire uart_tx);\n\
+             module {CLOCKED} (input wire clock, input wire uart_rx, output wire uart_tx);\n\
              \x20   wire made;\n\
              \x20   wire locked;\n\
              \x20   {cell}\n\
@@ -302,7 +302,7 @@ impl Generated {
         1 + bounds.iter().filter(|bound| hz >= **bound).count() as u64
     }
 
-    /// The cell in [`BOARD`].
+    /// The cell in [`CLOCKED`].
     fn instance(&self) -> Instance {
         let Self {
             board_hz,

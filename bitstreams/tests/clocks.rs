@@ -27,9 +27,9 @@ fn flow<'a>(
     change: impl Fn(String) -> String,
 ) -> Flow<'a> {
     let mut flow = design.flow(tools, target, folder);
-    let board = change(target.board_verilog("top").unwrap());
-    std::fs::write(folder.join("board.v"), board).unwrap();
-    flow.verilog.push("board.v".to_owned());
+    let text = change(target.clocked_verilog("top").unwrap());
+    std::fs::write(folder.join("clocked.v"), text).unwrap();
+    flow.verilog.push("clocked.v".to_owned());
     flow.top = target.top("top").to_owned();
     flow
 }
@@ -44,7 +44,7 @@ fn netlist(flow: &Flow<'_>) -> Gates {
 fn form(gates: &Gates) -> VerilogSources {
     let mut sources = fast_sources(gates).unwrap();
     for (_, text) in &mut sources.files {
-        *text = text.replace("module board", "module top");
+        *text = text.replace("module clocked", "module top");
     }
     sources
 }

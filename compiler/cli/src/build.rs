@@ -49,7 +49,7 @@ pub mod file {
     /// The design on its pins.
     pub const TOP: &str = "top.v";
     /// What makes its clock, around it.
-    pub const BOARD: &str = "board.v";
+    pub const CLOCKED: &str = "clocked.v";
     /// Figures.
     pub const REPORT: &str = "report.json";
     /// Seconds of each step.

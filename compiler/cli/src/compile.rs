@@ -204,8 +204,8 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         write(file::LAYOUT, layout_yaml.as_bytes())?;
         write(file::DEVICE, device.verilog.as_bytes())?;
         write(file::TOP, top.verilog.as_bytes())?;
-        if let Some(board) = target.board_verilog(TOP) {
-            write(file::BOARD, board.as_bytes())?;
+        if let Some(clocked) = target.clocked_verilog(TOP) {
+            write(file::CLOCKED, clocked.as_bytes())?;
         }
         for image in device_cfg.images() {
             write(image.name(), image.to_hex().as_bytes())?;
@@ -468,7 +468,7 @@ pub fn flow<'a>(
         folder: folder.to_owned(),
         top: target.top(TOP).into(),
         verilog: match target.generated {
-            Some(_) => vec![file::TOP.into(), file::BOARD.into()],
+            Some(_) => vec![file::TOP.into(), file::CLOCKED.into()],
             None => vec![file::TOP.into()],
         },
         replaceable: replaceable(device),
