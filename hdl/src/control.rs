@@ -28,9 +28,11 @@ const RUN_REGISTER: u64 = 0x12;
 const LEARN_REGISTER: u64 = 0x14;
 /// Address of the sample's label, 2 bytes.
 const LABEL_REGISTER: u64 = 0x16;
-/// Bytes of the control registers, of those of a design that learns, and of the results.
+/// Bytes of the control registers, of those of a design that learns or has weights in a flash, and of
+/// the results.
 const N_REGISTERS: usize = 20;
 const N_LEARN_REGISTERS: usize = 24;
+const N_FLASH_REGISTERS: usize = 28;
 const N_RESULTS: usize = 8;
 
 /// Control registers and results.
@@ -51,13 +53,15 @@ const N_RESULTS: usize = 8;
 /// | `learn_ticks` | out | in a design that learns: ticks of all phases |
 /// | `reward` | out, signed | in a design that learns: 1 where the class is the label, -1 where it
 ///   is not, 0 without a label |
+/// | `flash_loading`, `flash_checksum` | in | in a design with weights in a flash: as the loader's |
 ///
 /// Space 0: bytes 0 to 7 the design's identity, 8 the protocol version, 0x10 and 0x11 the number
 /// of ticks, 0x12 starts a sample when anything but 0 is written, 0x13 bit 0 is `busy`. In a design
 /// that learns 0x14 bit 0 says that samples are learnt from, bit 1 that 0x16 and 0x17 are their
 /// label, bit 2 that a sample is a further phase of the one before. While samples are learnt from,
 /// 0x12 starts one only when another number is written than the last one, which is read there: a
-/// command that comes twice is learnt from once.
+/// command that comes twice is learnt from once. In a design with weights in a flash 0x13 bit 1 says
+/// that the host has written no others since, and 0x18 to 0x1B are the checksum of what was read.
 /// Space 1: bytes 0 and 1 the class, 4 to 7 the cycles from start to done.
 #[derive(LogicBlock)]
 pub struct Control {
@@ -97,6 +101,13 @@ pub struct Control {
     pub learn_ticks: Vec<DSignal<Out>>,
     /// The reward.
     pub reward: Vec<DSignal<Out>>,
+    /// The loader reads the flash; this and the next are empty where there is no flash.
+    pub flash_loading: Vec<Signal<In, Bit>>,
+    /// Checksum of what it read.
+    pub flash_checksum: Vec<DSignal<In>>,
+    /// The host has written weights.
+    overwritten: Vec<BitRegister>,
+    from_flash: Vec<DConst>,
     /// The number that started the last run.
     last_run: Vec<Register>,
     /// The class of the first phase.
@@ -140,6 +151,9 @@ pub struct Control {
     eight: DConst,
     _n_learning: usize,
     _n_phased: usize,
+    _n_flashes: usize,
+    /// Whether the registers of a design that learns are there and mean nothing.
+    _n_unused: usize,
 }
 
 /// The first registers of a design: its identity and the protocol's version. They are a memory's
@@ -189,6 +203,12 @@ impl Control {
                 .into_iter()
                 .collect(),
             _n_phased: n_phased,
+            flash_loading: vec![],
+            flash_checksum: vec![],
+            overwritten: vec![],
+            from_flash: vec![],
+            _n_flashes: 0,
+            _n_unused: 0,
             learn_flags: registers(),
             label_low: registers(),
             label_high: registers(),
@@ -248,6 +268,20 @@ impl Control {
             register_limit: DConst::new(32, 24),
             zero_byte: DConst::new(0, 8),
             eight: DConst::new(8, 4),
+        }
+    }
+
+    /// The same in a design with weights in a flash.
+    pub fn loaded_from_flash(self) -> Self {
+        Self {
+            flash_loading: vec![Signal::default()],
+            flash_checksum: vec![DSignal::new(32)],
+            overwritten: vec![BitRegister::default()],
+            from_flash: vec![DConst::new(2, 8)],
+            registers: LaneSelect::new(SignalType::unsigned(8), N_FLASH_REGISTERS),
+            _n_flashes: 1,
+            _n_unused: 1 - self._n_learning,
+            ..self
         }
     }
 }
@@ -374,6 +408,30 @@ impl Logic for Control {
             self.registers.lanes[i + 21].next = self.zero_byte.val();
             self.registers.lanes[i + 22].next = self.label_low[i].q.val();
             self.registers.lanes[i + 23].next = self.label_high[i].q.val();
+        }
+
+        // Weights are those of the flash until the host writes some.
+        for _i in 0..self._n_unused {
+            self.registers.lanes[20].next = self.zero_byte.val();
+            self.registers.lanes[21].next = self.zero_byte.val();
+            self.registers.lanes[22].next = self.zero_byte.val();
+            self.registers.lanes[23].next = self.zero_byte.val();
+        }
+        for i in 0..self._n_flashes {
+            self.overwritten[i].clock.next = self.clock.val();
+            self.overwritten[i].d.next = self.overwritten[i].q.val()
+                | (self.bus_write.val()
+                    & self.bus_space.val().get_bits::<4>(4).any()
+                    & !self.flash_loading[i].val());
+            self.registers.lanes[i + 19].next = bit_cast(self.busy.val(), 8);
+            if !self.overwritten[i].q.val() {
+                self.registers.lanes[i + 19].next =
+                    bit_cast(self.busy.val(), 8) | self.from_flash[i].val();
+            }
+            self.registers.lanes[i + 24].next = self.flash_checksum[i].val().get_bits::<8>(0);
+            self.registers.lanes[i + 25].next = self.flash_checksum[i].val().get_bits::<8>(8);
+            self.registers.lanes[i + 26].next = self.flash_checksum[i].val().get_bits::<8>(16);
+            self.registers.lanes[i + 27].next = self.flash_checksum[i].val().get_bits::<8>(24);
         }
 
         // Counters hold still while they count: the space is the executor's while it still reads

@@ -19,9 +19,11 @@ use crate::tick_count::TickCount;
 use crate::width::{DConst, DSignal, SignalType, bit_cast, signed_cast, unsigned_cast};
 
 mod config;
+mod flash_top;
 mod net;
 
 pub use config::{DeviceConfig, Seat};
+pub use flash_top::FlashTop;
 use net::{Net, encoder_bits};
 
 /// The design behind a byte stream.
@@ -34,6 +36,7 @@ use net::{Net, encoder_bits};
 /// | `tx_valid`, `tx_data` | out | a byte to the host |
 /// | `tx_ready` | in | it is taken |
 /// | `trace_*` | out, per population | a neuron's new state, for simulation only |
+/// | `flash_loading`, `flash_checksum` | in | of a [`Device::loaded_from_flash`]: as the loader's |
 ///
 /// See [`crate::link`] for the frames and [`Control`] for the register map.
 #[derive(LogicBlock)]
@@ -60,6 +63,10 @@ pub struct Device {
     pub trace_spikes: Vec<DSignal<Out>>,
     /// Its states, packed.
     pub trace_word: Vec<DSignal<Out>>,
+    /// The loader reads the flash; this and the next are empty where there is none.
+    pub flash_loading: Vec<Signal<In, Bit>>,
+    /// Checksum of what it read.
+    pub flash_checksum: Vec<DSignal<In>>,
 
     link: HostLink,
     control: Control,
@@ -158,9 +165,25 @@ pub struct Device {
     _first_holding_end: usize,
     _input_bits: usize,
     _score_index_bits: usize,
+    _n_flashes: usize,
 }
 
 impl Device {
+    /// Builds the design with what tells the host of a loader in front of it.
+    ///
+    /// # Errors
+    /// If a width is out of range.
+    pub fn loaded_from_flash(cfg: &DeviceConfig) -> Result<Self, Error> {
+        let device = Self::new(cfg)?;
+        Ok(Self {
+            control: device.control.loaded_from_flash(),
+            flash_loading: vec![Signal::default()],
+            flash_checksum: vec![DSignal::new(32)],
+            _n_flashes: 1,
+            ..device
+        })
+    }
+
     /// Builds the design.
     ///
     /// # Errors
@@ -229,6 +252,9 @@ impl Device {
             tx_valid: Signal::default(),
             tx_ready: Signal::default(),
             tx_data: DSignal::new(8),
+            flash_loading: vec![],
+            flash_checksum: vec![],
+            _n_flashes: 0,
             trace_valid: cfg.seats.iter().map(|_| Signal::default()).collect(),
             trace_index: outputs(&net.trace_index),
             trace_spikes: outputs(&net.trace_spikes),
@@ -353,6 +379,10 @@ impl Logic for Device {
         self.control.bus_address.next = self.link.bus_address.val();
         self.control.bus_write.next = self.link.bus_write.val();
         self.control.bus_write_data.next = self.link.bus_write_data.val();
+        for i in 0..self._n_flashes {
+            self.control.flash_loading[i].next = self.flash_loading[i].val();
+            self.control.flash_checksum[i].next = self.flash_checksum[i].val();
+        }
         self.input_hit.next = self.link.bus_space.val() == self.input_space.val();
         self.score_hit.next = self.link.bus_space.val() == self.score_space.val();
         self.encoder_write.next = self.link.bus_write.val() & self.input_hit.val();

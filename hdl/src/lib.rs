@@ -56,7 +56,7 @@ pub use datapath::{
 };
 pub use decoder::{ScoreRule, ScoreSource, Scores};
 pub use delay_line::{Carried, DelayLine, DelayState, delay_image};
-pub use device::{Device, DeviceConfig, Seat, Top};
+pub use device::{Device, DeviceConfig, FlashTop, Seat, Top};
 pub use device_simulation::{DeviceSimulation, TraceRecord};
 pub use encoder::{EncoderConfig, SampleEncoder, SeriesEncoder};
 pub use error::Error;

@@ -3,7 +3,8 @@
 //! Bytes come from a [`UartReceiver`], from a simulator's byte stream or from anything else with
 //! valid and ready; [`HostLink`] turns the frames among them into reads and writes on a bus of
 //! spaces and addresses, and answers each. [`UartHostLink`] is the three put together. The protocol
-//! is specified in `docs/link.md`; `spikeloom-boards` is the other end.
+//! is specified in `docs/link.md`; `spikeloom-boards` is the other end. [`FlashLoader`] gives the link
+//! the frames that a flash holds, before a host does.
 //!
 //! What is deliberately absent: state between commands. Every command carries its full address and
 //! may be sent again, so a lost byte costs the host a resend and never a wrong value.
@@ -14,6 +15,7 @@
 mod answer_sender;
 mod command_executor;
 mod crc_step;
+mod flash_loader;
 mod frame_receiver;
 mod host_link;
 mod uart_host_link;
@@ -23,6 +25,7 @@ mod uart_transmitter;
 pub use answer_sender::AnswerSender;
 pub use command_executor::{CommandExecutor, READ_LATENCY};
 pub use crc_step::CrcStep;
+pub use flash_loader::{FlashConfig, FlashLoader};
 pub use frame_receiver::FrameReceiver;
 pub use host_link::{DEFAULT_SILENCE_BITS, HostLink};
 pub use uart_host_link::UartHostLink;

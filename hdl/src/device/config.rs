@@ -12,6 +12,7 @@ use crate::encoder::EncoderConfig;
 use crate::error::Error;
 use crate::image::MemoryImage;
 use crate::learn::{LearningConfig, OtherConfig};
+use crate::link::FlashConfig;
 use crate::port::PortConfig;
 use crate::way::WayPlan;
 use crate::width::SignalType;
@@ -44,6 +45,8 @@ pub struct DeviceConfig {
     pub phases: u32,
     /// Tells the host which design this is.
     pub identity: MemoryImage,
+    /// What the design on its pins reads from the board's flash, where it does.
+    pub flash: Option<FlashConfig>,
 }
 
 /// Where a population is computed.
@@ -117,6 +120,7 @@ impl DeviceConfig {
             n_ticks: network.ticks.try_into().unwrap_or(u16::MAX),
             phases: network.phases,
             identity: identity_image(design_id)?,
+            flash: None,
         })
     }
 
