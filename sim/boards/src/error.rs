@@ -224,6 +224,23 @@ pub enum Error {
     )]
     WasReset,
 
+    /// The device has read something else from its flash than its weights.
+    #[error(
+        "the device has read bytes from its flash that are not its weights: their checksum is {found:08x}, not {expected:08x}"
+    )]
+    #[diagnostic(
+        code(spikeloom::boards::wrong_flash),
+        help(
+            "write the whole image to the flash, `flash.bin` in the build folder: `spikeloom program` does"
+        )
+    )]
+    WrongFlash {
+        /// The checksum of the right bytes.
+        expected: u32,
+        /// That of what was read.
+        found: u32,
+    },
+
     /// A run did not end in time.
     #[error("the design is still running after {waited:?}")]
     #[diagnostic(

@@ -23,13 +23,17 @@ pub mod register {
     pub const TICKS: u32 = 0x10;
     /// One byte: anything but 0 starts a run.
     pub const RUN: u32 = 0x12;
-    /// One byte: [`BUSY`] is set while the design runs.
+    /// One byte: [`BUSY`] is set while the design runs, and [`FROM_FLASH`] in one that loads its weights
+    /// from a flash.
     pub const STATUS: u32 = 0x13;
 
     /// One byte: [`LEARNS`] and [`LABELLED`], in a design that learns.
     pub const LEARN: u32 = 0x14;
     /// Two bytes: the sample's label, little endian.
     pub const LABEL: u32 = 0x16;
+
+    /// Four bytes, in a design that loads its weights from a flash: the checksum of what it read there.
+    pub const FLASH_CHECKSUM: u32 = 0x18;
 
     /// The bit of [`LEARN`] that says that samples are learnt from.
     pub const LEARNS: u8 = 1;
@@ -39,6 +43,8 @@ pub mod register {
     pub const GOES_ON: u8 = 4;
     /// The bit of [`STATUS`] that says that the design runs.
     pub const BUSY: u8 = 1;
+    /// The bit of [`STATUS`] that says that the host has written no weights since the loader was done.
+    pub const FROM_FLASH: u8 = 2;
 }
 
 /// A part of a device with addresses of its own.
@@ -271,6 +277,18 @@ impl<T: Transport> Client<T> {
     /// If the device does not answer.
     pub fn is_busy(&mut self) -> Result<bool, Error> {
         Ok(self.read_control_byte(register::STATUS)? & register::BUSY != 0)
+    }
+
+    /// The checksum of what a design has read from its flash, which loads its weights from there; `None`
+    /// where the host has written weights since.
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    pub fn loaded_from_flash(&mut self) -> Result<Option<u32>, Error> {
+        let status = self.read_control_byte(register::STATUS)?;
+        let bytes = self.read(Space::CONTROL, register::FLASH_CHECKSUM, 4)?;
+        let found = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        Ok((status & register::FROM_FLASH != 0).then_some(found))
     }
 
     /// Asks until the design does not run any more.

@@ -10,6 +10,7 @@ use spikeloom_ir::{Quantized, QuantizedError};
 
 use crate::client::{Client, ClientConfig, LinkStatistics};
 use crate::error::Error;
+use crate::flash::FromFlash;
 use crate::learning::LearningLayout;
 use crate::map::Space;
 use crate::transport::Transport;
@@ -41,6 +42,8 @@ pub struct Layout {
     pub output: usize,
     /// Width of a score, sign included.
     pub score_bits: usize,
+    /// Of a design that loads its weights from the board's flash.
+    pub flash: Option<FromFlash>,
 }
 
 /// What the host has to know of one population's core.
@@ -107,6 +110,7 @@ impl Layout {
             cores,
             output: network.output.0,
             score_bits: mapped.score_bits,
+            flash: None,
         })
     }
 }
@@ -247,15 +251,45 @@ impl<T: Transport> Session<T> {
         Ok(cycles.iter().any(|&byte| byte != 0))
     }
 
+    /// Whether the device has its weights: from its flash, or from a client.
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    pub fn has_weights(&mut self) -> Result<bool, Error> {
+        let Some(flash) = self.layout.flash else {
+            return self.has_run();
+        };
+        match self.client.loaded_from_flash()? {
+            Some(found) => Ok(found == flash.checksum),
+            None => self.has_run(),
+        }
+    }
+
+    /// Fails unless a device that loads its weights from its flash has them from there.
+    ///
+    /// # Errors
+    /// Then, or if the device does not answer.
+    pub fn check_flash(&mut self) -> Result<(), Error> {
+        let found = self.client.loaded_from_flash()?;
+        match (self.layout.flash, found) {
+            (Some(flash), Some(found)) if flash.checksum != found => Err(Error::WrongFlash {
+                expected: flash.checksum,
+                found,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes a device ready that another client may have used, or none: loads the weights where
-    /// it has run no sample yet, or if `reload` says so, and sets ticks and learning as they are
-    /// at power-up. How many bytes of weights were loaded.
+    /// it has none yet, neither from its flash nor from a client that has run a sample, or if `reload`
+    /// says so, and sets ticks and learning as they are at power-up. How many bytes of weights were
+    /// loaded.
     ///
     /// # Errors
     /// If the device does not answer.
     pub fn make_ready(&mut self, reload: bool) -> Result<usize, Error> {
-        let has_run = self.has_run()?;
-        let loaded = match reload || !has_run {
+        let has_weights = self.has_weights()?;
+        let loaded = match reload || !has_weights {
             true => self.load_weights()?,
             false => 0,
         };

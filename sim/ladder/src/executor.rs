@@ -68,6 +68,14 @@ impl Simulated {
         })
     }
 
+    /// Lets the design run, with nothing to say to it; what it says is lost.
+    ///
+    /// # Errors
+    /// If the simulation fails.
+    pub fn run_for(&mut self, time: Duration) -> Result<(), TransportError> {
+        self.read(&mut Vec::new(), usize::MAX, time).map(drop)
+    }
+
     /// The simulation itself, for probes and waves.
     pub fn instance_mut(&mut self) -> &mut Instance {
         &mut self.instance
@@ -128,7 +136,8 @@ impl Device for Simulated {
 /// Longest time that one sample may take, in the design's own time.
 const RUN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Starts a design, checks its identity and loads its weights.
+/// Starts a design, checks its identity and loads its weights; on its pins, one that loads them from the
+/// board's flash has to have them from there.
 ///
 /// `seed` sets what memories and registers without a power-up value hold. `traced` records the
 /// device's trace ports.
@@ -164,8 +173,22 @@ pub fn open(
             .collect();
         simulated.instance.set_probes(&probes)?;
     }
+    let flash = match access {
+        Access::Stream => None,
+        Access::Uart { .. } => case.layout.flash,
+    };
+    if let Some(flash) = flash {
+        simulated
+            .run_for(flash.load_time)
+            .map_err(spikeloom_boards::Error::from)?;
+    }
     let mut session = Session::open(simulated, cfg, case.layout.clone(), RUN_TIMEOUT)?;
-    session.load_weights()?;
+    match flash {
+        Some(_) => session.check_flash()?,
+        None => {
+            session.load_weights()?;
+        }
+    }
     Ok(session)
 }
 
