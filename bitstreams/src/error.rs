@@ -25,6 +25,40 @@ pub enum Error {
         known: String,
     },
 
+    /// The board has no flash that a circuit can read.
+    #[error("a circuit on {target} has no way to a flash")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::no_flash),
+        help(
+            "leave out `--weights-from flash`: the host then loads what does not come with the bitstream, over the serial line; boards with a way to their flash are: {known}"
+        )
+    )]
+    NoFlash {
+        /// The board.
+        target: String,
+        /// The boards that have one, joined by commas.
+        known: String,
+    },
+
+    /// Something has no room in a board's flash.
+    #[error("{what} takes {n_bytes} bytes of {target}'s flash, and there is room for {room}")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::flash_full),
+        help(
+            "leave out `--weights-from flash`: the host then loads what does not come with the bitstream, over the serial line"
+        )
+    )]
+    FlashFull {
+        /// The board.
+        target: String,
+        /// What it is.
+        what: &'static str,
+        /// Its size.
+        n_bytes: u64,
+        /// The most there is room for.
+        room: u64,
+    },
+
     /// There is no folder to keep the tools in.
     #[error("the user has no cache folder")]
     #[diagnostic(

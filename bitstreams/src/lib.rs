@@ -4,6 +4,7 @@
 //! * `tools`: the external tools, pinned and kept in the user's cache.
 //! * `flow`: synthesis, place and route, packing, in one folder.
 //! * `contents`: where a finished design holds its memory images, and others in their place.
+//! * `flash`: images for a board's flash, and a model of one.
 //! * [`formal`]: proofs about Verilog.
 //! * `gates`: a netlist of the device's cells, from synthesis or from a bitstream.
 //! * `decode`: reads a bitstream; refuses what it cannot explain to the last bit.
@@ -15,6 +16,7 @@
 mod contents;
 mod decode;
 mod error;
+mod flash;
 mod flow;
 pub mod formal;
 mod gates;
@@ -28,6 +30,7 @@ mod tools;
 pub use contents::{Bel, Contents, Image, ImageShape, Placement};
 pub use decode::{Decoded, TextDecoder, decode, decode_text};
 pub use error::Error;
+pub use flash::{BOARD, BOARD_IMAGE, board_around};
 pub use flow::{
     Files, Flow, Once, PathSegment, PnrReport, SynthReport, Utilisation, finished_files,
     forget_finished,
@@ -40,7 +43,7 @@ pub use pll::{Generated, Pll, PllCell, PllSetting};
 pub use process::{Program, Run};
 pub use programming::{Memory, Programmer, Programming};
 pub use simulation::{VerilogSources, fast_sources, netlist_sources, reference_sources};
-pub use targets::{Family, Limits, Pins, Target, target, target_names, targets};
+pub use targets::{Family, Flash, FlashPins, Limits, Pins, Target, target, target_names, targets};
 pub use tools::{
     CACHE_VARIABLE, Resource, ToolSource, ToolStatus, Toolchain, cache_folder, doctor, doctor_in,
 };

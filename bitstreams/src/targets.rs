@@ -53,6 +53,12 @@ pub struct Target {
     /// What makes other clocks of the board's.
     #[serde(default)]
     pub pll: Option<Pll>,
+    /// The flash that the device is configured from, where its circuit reaches it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flash: Option<Flash>,
+    /// Whether the top module has ports for it.
+    #[serde(skip)]
+    pub has_flash_ports: bool,
 }
 
 /// Tool flows, each for one family of devices.
@@ -78,6 +84,32 @@ pub struct Pins {
     pub uart_rx: String,
     /// `uart_tx`: from the device to the computer.
     pub uart_tx: String,
+}
+
+/// A SPI flash that holds the bitstream, and can hold more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flash {
+    /// Its size.
+    pub bytes: u64,
+    /// Where weights begin, behind every bitstream of the device: at the start of an erase sector.
+    pub weights_at: u64,
+    /// Package pins of the top module's ports, which the configuration uses too.
+    pub pins: FlashPins,
+}
+
+/// Package pins of a flash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlashPins {
+    /// `flash_ss`: selects it, active low.
+    pub ss: String,
+    /// `flash_sck`: its clock.
+    pub sck: String,
+    /// `flash_mosi`: to the flash.
+    pub mosi: String,
+    /// `flash_miso`: from the flash.
+    pub miso: String,
 }
 
 /// What a device has.
@@ -137,12 +169,16 @@ impl Target {
     }
 
     /// The ports of the top module with their pins.
-    pub fn port_pins(&self) -> [(&'static str, &str); 3] {
-        [
+    pub fn port_pins(&self) -> Vec<(&'static str, &str)> {
+        let mut pins: Vec<(&'static str, &str)> = vec![
             ("clock", &self.pins.clock),
             ("uart_rx", &self.pins.uart_rx),
             ("uart_tx", &self.pins.uart_tx),
-        ]
+        ];
+        if let (true, Some(flash)) = (self.has_flash_ports, &self.flash) {
+            pins.extend(flash.port_pins());
+        }
+        pins
     }
 
     /// The constraint file: which port is on which pin.
@@ -159,6 +195,18 @@ impl Target {
             }
         });
         lines.collect()
+    }
+}
+
+impl Flash {
+    /// The ports for it with their pins.
+    pub fn port_pins(&self) -> [(&'static str, &str); 4] {
+        [
+            ("flash_ss", &self.pins.ss),
+            ("flash_sck", &self.pins.sck),
+            ("flash_mosi", &self.pins.mosi),
+            ("flash_miso", &self.pins.miso),
+        ]
     }
 }
 
@@ -268,8 +316,12 @@ mod tests {
                     board.name
                 );
             }
-            let pins: BTreeSet<_> = board.port_pins().iter().map(|(_, pin)| *pin).collect();
-            assert_eq!(pins.len(), 3, "{}", board.name);
+            let board = board.with_flash_ports();
+            let n_ports = if board.flash.is_some() { 7 } else { 3 };
+            let ports = board.port_pins();
+            assert_eq!(ports.len(), n_ports, "{}", board.name);
+            let pins: BTreeSet<_> = ports.iter().map(|(_, pin)| *pin).collect();
+            assert_eq!(pins.len(), n_ports, "{}", board.name);
         }
         let names = target_names();
         let unique: BTreeSet<_> = names.iter().collect();
@@ -355,6 +407,16 @@ mod tests {
         assert_eq!(
             text,
             "set_io clock J3\nset_io uart_rx B10\nset_io uart_tx B12\n"
+        );
+        let board = target("icebreaker").unwrap();
+        assert_eq!(board.constraints().lines().count(), 3);
+        let text = board.with_flash_ports().constraints();
+        assert!(
+            text.ends_with(
+                "set_io flash_ss 16\nset_io flash_sck 15\nset_io flash_mosi 14\n\
+                 set_io flash_miso 17\n"
+            ),
+            "{text}"
         );
     }
 }
