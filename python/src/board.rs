@@ -73,7 +73,7 @@ impl Board {
                     (board.path().to_owned(), told, Some(board.in_thread()))
                 }
             };
-            let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
+            let layout = build.layout()?;
             let mut session = open_serial(&layout, &path, baud.unwrap_or(build.baud()))?;
             session.make_ready(true)?;
             Ok::<_, miette::Report>((session, told, thread))

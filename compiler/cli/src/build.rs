@@ -7,8 +7,9 @@
 //! | `network.yaml`, `network.npz` | the integer network and its weights |
 //! | `layout.yaml` | cores and memories |
 //! | `device.v`, `top.v`, `*.hex` | the design behind a byte stream and on its pins, memory images |
-//! | `core*_weights.bin` | weights that the host loads |
+//! | `core*_weights.bin` | weights that the host loads, where they do not come from the board's flash |
 //! | `netlist.json`, `netlist.v`; iCE40: `pins.pcf`, `placed.asc`, `bitstream.bin`; ECP5: `pins.lpf`, `placed.config`, `bitstream.bit`; Gowin: `pins.cst`, `placed.json`, `bitstream.fs` | tools' output |
+//! | `flash.bin` | where weights come from the board's flash: all that it is to hold |
 //! | `contents.json`; iCE40: `placement.json` | where memory images and cells are in them |
 //! | `logs/` | what the tools printed, times among it |
 //! | `report.json`, `timings.json` | figures; the first is the same on every run |
@@ -50,6 +51,8 @@ pub mod file {
     pub const TOP: &str = "top.v";
     /// What makes its clock, around it.
     pub const CLOCKED: &str = "clocked.v";
+    /// All that the board's flash is to hold, where weights are in it.
+    pub const FLASH: &str = "flash.bin";
     /// Figures.
     pub const REPORT: &str = "report.json";
     /// Seconds of each step.
@@ -186,16 +189,19 @@ impl Build {
             .expect("reading the folder compared it with a number")
     }
 
-    /// The board, with the clock that was made for the design.
+    /// The board, with the clock that was made for the design, and ports for its flash if it has them.
     ///
     /// # Errors
     /// If there is no such board.
     pub fn target(&self) -> Result<Target, spikeloom_bitstreams::Error> {
-        let board = target(&self.report.target)?;
-        Ok(match self.report.pll {
-            Some(setting) => board.with_setting(setting),
-            None => board,
-        })
+        let mut board = target(&self.report.target)?;
+        if let Some(setting) = self.report.pll {
+            board = board.with_setting(setting);
+        }
+        if self.report.flash.is_some() {
+            board = board.with_flash_ports();
+        }
+        Ok(board)
     }
 
     /// Bits a second on the serial line of its board.

@@ -6,7 +6,6 @@ use spikeloom::check::{CheckConfig, CheckReport, check, failed_case, state_path}
 use spikeloom::junit::{self, TestCase};
 use spikeloom::virtual_board::VirtualBoard;
 use spikeloom::{Build, Error, Reference, board};
-use spikeloom_boards::Layout;
 
 use crate::args::{DataArgs, FaultArgs, ToolArgs};
 use crate::show::{bar, grouped, percent};
@@ -103,7 +102,7 @@ impl Check {
         if self.faulty.are_given() && !self.in_verilator {
             return Err(Error::FaultsOfBoard.into());
         }
-        let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
+        let layout = build.layout()?;
         let data = match self.data.read(&build.network)? {
             Some(data) => data,
             None => {

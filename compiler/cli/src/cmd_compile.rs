@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use spikeloom::{Level, Request, StopAt, compile};
-use spikeloom_frontend::{Compression, ProjectFile, Sharing};
+use spikeloom_frontend::{Compression, ProjectFile, Sharing, WeightSource};
 
 use crate::args::{ToolArgs, choice};
 use crate::model_args::{Loaded, ModelArgs, QuantizeArgs, text};
@@ -35,6 +35,10 @@ pub struct Compile {
     /// Leave out the learning engine: the weights stay what they are.
     #[arg(long)]
     frozen: bool,
+    /// From where the circuit gets weights that do not come with the bitstream, those in single-port RAM
+    /// [default: link].
+    #[arg(long, value_name = "NAME", value_parser = choice::<WeightSource>())]
+    weights_from: Option<WeightSource>,
     /// The build folder [default: build].
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -71,6 +75,7 @@ impl Compile {
             compress: self.compress,
             fold: self.fold,
             frozen: self.frozen.then_some(true),
+            weights_from: self.weights_from,
             output: self.output.as_deref().map(text),
             ..self.quantize.project()
         })?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use spikeloom::build::file;
 use spikeloom::{Build, Error, StopAt};
 use spikeloom_bitstreams::{Memory, Programmer, Programming, target};
 
@@ -11,7 +12,8 @@ use crate::cmd_board::offer;
 /// Writes a build folder's bitstream to a board.
 ///
 /// Uses iceprog or openFPGALoader, whichever is installed and knows the board. Weights that do not
-/// come with the bitstream are loaded over the serial line by whoever uses the board.
+/// come with the bitstream are loaded over the serial line by whoever uses the board, unless the
+/// model was compiled with `--weights-from flash`: then the flash holds them too.
 #[derive(Debug, clap::Args)]
 pub struct Program {
     /// The build folder.
@@ -78,8 +80,12 @@ impl Program {
             true => Memory::Device,
             false => Memory::Flash,
         };
-        let bitstream = self.build.join(board.family.bitstream_file());
-        let programming = Programming::new(&board, &bitstream, memory, self.with)?;
+        let holds_weights = build.report.flash.is_some() && memory == Memory::Flash;
+        let written = self.build.join(match holds_weights {
+            true => file::FLASH,
+            false => board.family.bitstream_file(),
+        });
+        let programming = Programming::new(&board, &written, memory, self.with)?;
         if self.dry_run {
             println!("{}", programming.command_line());
             return Ok(());
@@ -88,7 +94,9 @@ impl Program {
         let output = programming.run(&board.name)?;
         eprint!("{output}");
         println!("design {} is on the {}", build.report.design_id, board.name);
-        if !build.report.loaded.is_empty() {
+        if holds_weights {
+            println!("its weights are in the flash");
+        } else if !build.report.loaded.is_empty() {
             println!(
                 "still to be loaded over the serial line: {}",
                 build.report.loaded.join(", ")

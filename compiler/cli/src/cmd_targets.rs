@@ -83,4 +83,10 @@ fn show(t: &Target) {
     for (port, pin) in t.port_pins() {
         line(&format!("pin of {port}"), pin.to_owned());
     }
+    if let Some(flash) = &t.flash {
+        line("flash", format!("{} bytes", grouped(flash.bytes)));
+        for (port, pin) in flash.port_pins() {
+            line(&format!("pin of {port}"), pin.to_owned());
+        }
+    }
 }

@@ -18,6 +18,7 @@ use spikeloom_passes::{
 use crate::build::{design_id, file, source_digest, write_weights};
 use crate::data::{DataSet, Samples};
 use crate::error::Error;
+use crate::flash::FlashReport;
 use crate::model::Model;
 use crate::parts::Parts;
 use crate::quantised::{self, Quantised, quantise};
@@ -138,6 +139,16 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     note_folds(&steps, quantized, &mapped, &map_cfg);
     dump(request, Level::Mapped, || mapped.to_string());
 
+    let network_yaml = yaml(quantized)?;
+    let layout_yaml = yaml(&mapped)?;
+    let id = design_id(&network_yaml, quantized, &layout_yaml);
+    let layout = Layout::new(quantized, &mapped, id)?;
+    let mut flash = FlashReport::planned(&request.project, &target, &layout, &name)?;
+    let target = match flash {
+        Some(_) => target.with_flash_ports(),
+        None => target,
+    };
+
     // Asked for as soon as the model is known to be good and to fit: what is wrong with it is told
     // where no tool is installed too, and a missing tool is told before the long work starts.
     let tools = match request.stop_at {
@@ -161,11 +172,11 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         std::fs::write(&path, bytes).map_err(|source| Error::Unwritable { path, source })
     };
 
-    let network_yaml = yaml(quantized)?;
-    let layout_yaml = yaml(&mapped)?;
-    let id = design_id(&network_yaml, quantized, &layout_yaml);
     let cycles_per_bit = u32::try_from(target.cycles_per_bit()).unwrap_or(u32::MAX);
-    let device_cfg = DeviceConfig::new(quantized, &mapped, id)?;
+    let device_cfg = DeviceConfig {
+        flash: flash.as_ref().map(|flash| flash.config(target.clock_hz)),
+        ..DeviceConfig::new(quantized, &mapped, id)?
+    };
     let (device, top) = steps.run("write the Verilog", || {
         let device = spikeloom_emit::emit_device(&device_cfg)?;
         Ok::<_, spikeloom_emit::Error>((
@@ -175,7 +186,6 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
     })?;
     dump(request, Level::Circuit, || top.verilog.clone());
 
-    let layout = Layout::new(quantized, &mapped, id)?;
     let mut loaded = Vec::new();
     let mut source = String::new();
     steps.run("write the memory images", || {
@@ -256,6 +266,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             .map(|i| i.name().to_owned())
             .collect(),
         loaded,
+        flash: None,
         tools: Vec::new(),
         synthesis: None,
         place_and_route: None,
@@ -305,8 +316,22 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
                 .len();
             report.bitstream_bytes = Some(size);
             steps.note(format!("{}: {size} bytes", target.family.bitstream_file()));
+            if let Some(flash) = &mut flash {
+                let bitstream =
+                    std::fs::read(&path).map_err(|source| Error::Unreadable { path, source })?;
+                let image = target.flash_image(&bitstream, &layout.flash_frames()?)?;
+                write(file::FLASH, &image)?;
+                flash.image_bytes = Some(image.len() as u64);
+                steps.note(format!(
+                    "{}: {} bytes, with weights from {:#x} on",
+                    file::FLASH,
+                    image.len(),
+                    flash.weights_at
+                ));
+            }
         }
     }
+    report.flash = flash;
     let json = serde_json::to_string_pretty(&report).expect("a report has string keys only");
     write(file::REPORT, json.as_bytes())?;
     let timings = serde_json::to_string_pretty(steps.timings()).expect("timings are plain");

@@ -89,6 +89,20 @@ pub enum Error {
         /// Its last step.
         stopped_at: &'static str,
     },
+    /// Nothing is to be loaded from a flash.
+    #[error(
+        "all weights of {network} come with the bitstream: there are none to load from the flash"
+    )]
+    #[diagnostic(
+        code(spikeloom::nothing_from_flash),
+        help(
+            "leave out `--weights-from flash`: the board starts by itself without it; only single-port RAMs are loaded, where weights go that need more than a quarter of the block RAMs"
+        )
+    )]
+    NothingFromFlash {
+        /// The network.
+        network: String,
+    },
     /// A bitstream for the pins of another board.
     #[error("{} was compiled for {target}, not for {board}", path.display())]
     #[diagnostic(

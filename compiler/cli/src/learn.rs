@@ -117,7 +117,7 @@ impl<'a> Chip<'a> {
             }
             .into());
         }
-        let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
+        let layout = build.layout()?;
         let session = connect(&layout)?;
         Ok(Self {
             build,

@@ -100,8 +100,11 @@ impl Parts {
             let is_ours = ["receiver", "transmitter", "uart"]
                 .iter()
                 .any(|p| cell.starts_with(p));
+            let is_loader = ["loader", "flash"].iter().any(|p| cell.starts_with(p));
             return shared(if is_ours {
                 "host link"
+            } else if is_loader {
+                "flash loader"
             } else {
                 "added by the tools"
             });

@@ -58,7 +58,7 @@ pub struct Patched {
     pub to: String,
     /// Memory images that changed.
     pub images: Vec<String>,
-    /// Files that the host loads and that changed.
+    /// Files that the host loads or the flash holds, and that changed.
     pub loaded: Vec<String>,
     /// How each population's scales were chosen, since those of a fresh compilation may need wider
     /// sums.
@@ -129,7 +129,10 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
     let network_yaml = yaml(quantized)?;
     let layout_yaml = yaml(mapped)?;
     let id = design_id(&network_yaml, quantized, &layout_yaml);
-    let device = DeviceConfig::new(quantized, mapped, id)?;
+    let device = DeviceConfig {
+        flash: build.flash_config(),
+        ..DeviceConfig::new(quantized, mapped, id)?
+    };
     check_circuit(&build, &device)?;
 
     let target = build.target()?;
@@ -156,7 +159,8 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
             write(image.name(), text.as_bytes())?;
         }
     }
-    for core in &Layout::new(quantized, mapped, id)?.cores {
+    let layout = Layout::new(quantized, mapped, id)?;
+    for core in &layout.cores {
         if let Some(weights) = &core.weights {
             let name = format!("core{}_weights.bin", core.core);
             if changed(&name, weights) {
@@ -189,6 +193,10 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
             .as_secs_f64()
     };
     let (mut replace_seconds, mut check_seconds) = (0.0, 0.0);
+    let mut flash = build.report.flash.clone();
+    if let Some(report) = flash.take() {
+        flash = Some(report.with_frames(&layout.flash_frames()?));
+    }
     let mut bitstream_bytes = None;
     if let Some(tools) = &tools {
         let flow = flow(tools, &target, staging.path(), &device);
@@ -199,10 +207,17 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
             check_seconds = lap();
             // An ECP5's is compressed, so its size depends on what it holds.
             let path = flow.path(target.family.bitstream_file());
-            let size = std::fs::metadata(&path)
-                .map_err(|source| Error::Unreadable { path, source })?
-                .len();
-            bitstream_bytes = Some(size);
+            let bitstream =
+                std::fs::read(&path).map_err(|source| Error::Unreadable { path, source })?;
+            bitstream_bytes = Some(bitstream.len() as u64);
+            if let Some(flash) = &mut flash {
+                let image = target.flash_image(&bitstream, &layout.flash_frames()?)?;
+                flash.image_bytes = Some(image.len() as u64);
+                if changed(file::FLASH, &image) {
+                    write(file::FLASH, &image)?;
+                    loaded.push(file::FLASH.to_owned());
+                }
+            }
         }
     }
     let files: Vec<Vec<u8>> = model.into_iter().map(|(_, bytes)| bytes).collect();
@@ -218,6 +233,7 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
         quantize: fitting.report,
         calibration: fitting.calibration,
         bitstream_bytes,
+        flash,
         ..build.report.clone()
     };
     let json = serde_json::to_string_pretty(&report).expect("a report has string keys only");
@@ -306,6 +322,7 @@ fn of_native(project: &ProjectFile, network: &Network) -> ProjectFile {
         compress: project.compress,
         fold: project.fold,
         frozen: project.frozen,
+        weights_from: project.weights_from,
         ..ProjectFile::default()
     }
 }

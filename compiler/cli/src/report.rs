@@ -6,6 +6,7 @@ use spikeloom_calibrate::{BudgetReport, CalibrationReport, NeuronReport};
 use spikeloom_ir::mapped::{Estimate, Memory};
 use spikeloom_passes::QuantizeReport;
 
+use crate::flash::FlashReport;
 use crate::parts::{PathPiece, Usage};
 
 /// The last step of a compilation.
@@ -82,6 +83,9 @@ pub struct Report {
     pub images: Vec<String>,
     /// Files of weights that the host loads.
     pub loaded: Vec<String>,
+    /// What the board's flash holds besides the bitstream; `None` where it holds nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flash: Option<FlashReport>,
     /// Versions of the external tools.
     pub tools: Vec<(String, String)>,
     /// What synthesis made.

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use spikeloom_bitstreams::{Gates, Toolchain, cache_folder, fast_sources};
+use spikeloom_bitstreams::{
+    BOARD, BOARD_IMAGE, Gates, Toolchain, board_around, cache_folder, fast_sources,
+};
 use spikeloom_cosim::{Model, Source, Verilator, build};
 use spikeloom_emit::Emitted;
 use spikeloom_hdl::DeviceConfig;
@@ -46,7 +48,8 @@ impl Simulator {
     /// # Errors
     /// If the folder cannot be read or the model cannot be built.
     pub fn device(&self, folder: &Build, trace: bool) -> miette::Result<Model> {
-        self.rtl(folder, "device", file::DEVICE, trace)
+        let source = Self::source(folder, "device", file::DEVICE, trace)?;
+        Ok(build(&self.verilator, &self.cache, &source)?)
     }
 
     /// The design on its pins.
@@ -54,15 +57,32 @@ impl Simulator {
     /// # Errors
     /// As [`Simulator::device`].
     pub fn top(&self, folder: &Build) -> miette::Result<Model> {
-        self.rtl(folder, "top", file::TOP, false)
+        let source = Self::source(folder, "top", file::TOP, false)?;
+        self.on_board(source, folder, folder.flash_image()?)
     }
 
-    fn rtl(&self, folder: &Build, top: &str, name: &str, trace: bool) -> miette::Result<Model> {
+    /// Builds a design on its pins with the board's flash, where it reads one.
+    fn on_board(
+        &self,
+        mut source: Source,
+        folder: &Build,
+        flash: Option<Vec<u8>>,
+    ) -> miette::Result<Model> {
+        if let Some(image) = flash {
+            let (board, rows) = board_around(&source.top, &image, folder.report.clock_hz);
+            source.top = BOARD.to_owned();
+            source.verilog.push((format!("{BOARD}.v"), board));
+            source.images.push((BOARD_IMAGE.to_owned(), rows.into()));
+        }
+        Ok(build(&self.verilator, &self.cache, &source)?)
+    }
+
+    fn source(folder: &Build, top: &str, name: &str, trace: bool) -> miette::Result<Source> {
         let mut source = Source::new(top);
         source.verilog = vec![(name.to_owned(), folder.text(name)?)];
         source.images = folder.images()?;
         source.trace = trace;
-        Ok(build(&self.verilator, &self.cache, &source)?)
+        Ok(source)
     }
 
     /// A design that was just emitted, with the images of the circuit it was made from.
@@ -80,15 +100,33 @@ impl Simulator {
         Ok(build(&self.verilator, &self.cache, &source)?)
     }
 
-    /// A netlist.
+    /// A design on its pins that was just emitted for the board of a build folder, whose flash, where it
+    /// reads one, is erased.
+    ///
+    /// # Errors
+    /// If the model cannot be built.
+    pub fn emitted_top(
+        &self,
+        emitted: &Emitted,
+        images: Vec<(String, Vec<u8>)>,
+        folder: &Build,
+    ) -> miette::Result<Model> {
+        let mut source = Source::new(emitted.top.clone());
+        source.verilog = vec![(format!("{}.v", emitted.top), emitted.verilog.clone())];
+        source.images = images;
+        let flash = folder.report.flash.as_ref().map(|_| Vec::new());
+        self.on_board(source, folder, flash)
+    }
+
+    /// A netlist, on the board of its build folder.
     ///
     /// # Errors
     /// If it cannot be written as Verilog or built.
-    pub fn gates(&self, gates: &Gates) -> miette::Result<Model> {
+    pub fn gates(&self, gates: &Gates, folder: &Build) -> miette::Result<Model> {
         let verilog = fast_sources(gates)?;
         let mut source = Source::new(verilog.top);
         source.verilog = verilog.files;
         source.defines = verilog.defines;
-        Ok(build(&self.verilator, &self.cache, &source)?)
+        self.on_board(source, folder, folder.flash_image()?)
     }
 }

@@ -158,7 +158,7 @@ impl<'a> Ladder<'a> {
             samples: samples.to_bytes(&build.quantized).into(),
             reference,
             counts,
-            layout: Layout::new(&build.quantized, &build.mapped, id)?,
+            layout: build.layout()?,
             cfg: DeviceConfig::new(&build.quantized, &build.mapped, id)?,
             expected: None,
             tools: None,
@@ -586,8 +586,17 @@ impl<'a> Ladder<'a> {
         if let Some(fault) = fault {
             fault.in_gates(&mut gates);
         }
+        if let (Rung::Bitstream, Some(message)) = (rung, self.build.wrong_flash_image()?) {
+            return Ok(Report {
+                rung,
+                samples: 0,
+                learnt: 0,
+                values: 0,
+                verdict: Verdict::Failed { message },
+            });
+        }
         let simulator = Simulator::new(self.tools())?;
-        let model = simulator.gates(&gates)?;
+        let model = simulator.gates(&gates, self.build)?;
         self.expected()?;
         let samples = first(&self.samples, n);
         let total = samples.len() as u64;

@@ -58,17 +58,28 @@ impl VirtualBoard {
     pub fn new(build: &Build, cfg: &VirtualConfig) -> miette::Result<Self> {
         let simulator = Simulator::new(&Toolchain::find(cfg.tools)?)?;
         let cycles_per_bit = build.report.cycles_per_bit;
+        let layout = build.layout()?;
         let power_up = |model: &Model| {
             let access = Access::Uart { cycles_per_bit };
-            Simulated::new(model, build.report.clock_hz, access, cfg.serve.seed)
+            let mut device = Simulated::new(model, build.report.clock_hz, access, cfg.serve.seed)?;
+            if let Some(flash) = layout.flash {
+                device
+                    .run_for(flash.load_time)
+                    .map_err(spikeloom_boards::Error::from)?;
+            }
+            Ok::<_, spikeloom_ladder::Error>(device)
         };
         let (device, remark): (Box<dyn Device + Send>, _) = match &cfg.chip {
             None => (Box::new(power_up(&simulator.top(build)?)?), None),
             Some(file) => {
                 let mut chip = draw(file, &build.quantized, &build.mapped)?;
-                let cfg = DeviceConfig::new(&chip.die.network, &build.mapped, build.design_id())?;
+                let cfg = DeviceConfig {
+                    flash: build.flash_config(),
+                    ..DeviceConfig::new(&chip.die.network, &build.mapped, build.design_id())?
+                };
                 let top = spikeloom_emit::emit_top(&cfg, cycles_per_bit)?;
-                let device = power_up(&simulator.emitted(&top, images(&cfg))?)?;
+                // Its flash is erased, so that the host loads the weights, through what is wrong.
+                let device = power_up(&simulator.emitted_top(&top, images(&cfg), build)?)?;
                 let remark = chip.die.to_string();
                 let device = Imperfect::new(device, move |frame| chip.take(frame));
                 (Box::new(device), Some(remark))

@@ -236,6 +236,30 @@ impl Choice for Sharing {
     ];
 }
 
+/// From where a circuit gets the weights that do not come with its bitstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightSource {
+    /// The host's serial line.
+    Link,
+    /// The board's flash.
+    Flash,
+}
+
+impl Choice for WeightSource {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            WeightSource::Link,
+            "link",
+            "the host loads them over the serial line",
+        ),
+        (
+            WeightSource::Flash,
+            "flash",
+            "the circuit reads them from the board's flash after power-up, where they are behind the bitstream",
+        ),
+    ];
+}
+
 /// How far down the membrane of a neuron that fires can go.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LowerLimit {

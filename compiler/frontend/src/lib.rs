@@ -41,6 +41,7 @@ mod yaml;
 pub use bits::{Bits, parse_bytes};
 pub use choice::{
     Choice, Compression, DecoderChoice, Encoding, LowerLimit, ResetChoice, Sharing, SpikesPerTick,
+    WeightSource,
 };
 pub use coding::Coding;
 pub use error::{Error, Limit};

@@ -10,6 +10,7 @@ use spikeloom_ir::network::{MAX_TICKS, Semantics};
 use crate::bits::{ALL, Bits, parse_bytes};
 use crate::choice::{
     Choice, Compression, DecoderChoice, Encoding, LowerLimit, ResetChoice, Sharing, SpikesPerTick,
+    WeightSource,
 };
 use crate::coding::Coding;
 use crate::error::Error;
@@ -54,6 +55,7 @@ pub const KEYS: &[&str] = &[
     "compress",
     "fold",
     "frozen",
+    "weights_from",
     "calibration",
     "output",
 ];
@@ -125,6 +127,8 @@ pub struct ProjectFile {
     pub fold: Option<Sharing>,
     /// The circuit's weights do not learn.
     pub frozen: Option<bool>,
+    /// From where weights come that are not in the bitstream.
+    pub weights_from: Option<WeightSource>,
     /// Samples from which scales are chosen.
     pub calibration: Option<Calibration>,
     /// Path of the build folder.
@@ -201,6 +205,7 @@ impl ProjectFile {
             compress: flags.compress.or(self.compress),
             fold: flags.fold.or(self.fold),
             frozen: flags.frozen.or(self.frozen),
+            weights_from: flags.weights_from.or(self.weights_from),
             calibration,
             output: flags.output.or(self.output),
             trial: flags.trial,
@@ -285,6 +290,10 @@ impl ProjectFile {
         line("compress", self.compress.map(|v| v.name().to_owned()));
         line("fold", self.fold.map(|v| v.name().to_owned()));
         line("frozen", self.frozen.map(|v| v.to_string()));
+        line(
+            "weights_from",
+            self.weights_from.map(|v| v.name().to_owned()),
+        );
         text
     }
 }
@@ -361,6 +370,7 @@ impl Reader {
                 "compress" => project.compress = self.choice(entry),
                 "fold" => project.fold = self.choice(entry),
                 "frozen" => project.frozen = self.flag(entry),
+                "weights_from" => project.weights_from = self.choice(entry),
                 "calibration" => project.calibration = self.calibration(entry),
                 "output" => project.output = self.word(entry),
                 _ => self.unknown(&entry.0, KEYS),
@@ -479,7 +489,8 @@ mod tests {
                     resets: {1.lif: zero, 3: subtract}\nspikes_of: {1: multi}\nv_min: threshold\n\
                     v_min_of: {1: -0.5, x: none}\nnorm_input: true\nnorm_input_of: {1: false}\n\
                     delay_shift: true\noutput_node: \"7\"\nlatency: linear\nlatency_tau: 5.5\n\
-                    encoder_threshold: 0.02\nlatency_clip: true\ndelta_off: true\ndelta_padding: false\n";
+                    encoder_threshold: 0.02\nlatency_clip: true\ndelta_off: true\ndelta_padding: false\n\
+                    weights_from: flash\n";
         let project = ProjectFile::parse(text, "a.yaml").unwrap();
         assert_eq!(
             ProjectFile::parse(&project.to_yaml(), "b.yaml").unwrap(),

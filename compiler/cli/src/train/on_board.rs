@@ -70,7 +70,7 @@ impl<'a> OnBoard<'a> {
             return Err(NoTraining::DrawnOnBoard { network: name() }.into());
         }
         let reloadable = Reloadable::of(build)?;
-        let layout = Layout::new(&build.quantized, &build.mapped, build.design_id())?;
+        let layout = build.layout()?;
         let mut session = connect(&layout)?;
         session.make_ready(true)?;
         Ok(Self {

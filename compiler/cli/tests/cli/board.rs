@@ -63,7 +63,7 @@ impl Board {
     }
 
     /// Ends it as Ctrl-C does; its exit code, and what it said.
-    fn interrupt(mut self) -> (Option<i32>, String) {
+    pub fn interrupt(mut self) -> (Option<i32>, String) {
         let id = self.process.id().to_string();
         assert!(
             Command::new("kill")

@@ -9,7 +9,7 @@ use spikeloom_tests::Workshop;
 
 /// More weights than the block RAMs of an UP5K hold, so that the host loads those of the first
 /// layer.
-const LARGE: &str = "\
+pub const LARGE: &str = "\
 format: spikeloom-network/1
 name: large
 ticks: 4

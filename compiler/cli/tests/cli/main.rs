@@ -11,6 +11,7 @@ mod compile;
 mod errors;
 mod explore;
 mod fit;
+mod flash;
 mod fold;
 mod interrupt;
 mod ladder;
