@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use spikeloom_boards::frame::{CommandFrame, command};
+use spikeloom_boards::frame::{AnswerFrame, CommandFrame, command};
 use spikeloom_boards::map::{Space, register};
-use spikeloom_boards::{ClientConfig, CycleRun, CycleTransport, Layout, Session, unpack_states};
+use spikeloom_boards::{
+    ClientConfig, CycleRun, CycleTransport, Layout, Session, flash_checksum, unpack_states,
+};
 use spikeloom_cosim::{
     Initial, Instance, Model, Probe, Setup, Source, StreamPorts, Transport, UartPorts, Warnings,
     build,
@@ -19,7 +21,8 @@ use spikeloom_cosim::{
 use spikeloom_emit::{Emitted, VERILATOR_WAIVERS, emit_device, emit_top};
 use spikeloom_frontend::{ProjectFile, native};
 use spikeloom_golden::{Golden, Sample};
-use spikeloom_hdl::{Device, DeviceConfig, Top};
+use spikeloom_hdl::link::FlashConfig;
+use spikeloom_hdl::{Device, DeviceConfig, FlashTop, Top};
 use spikeloom_ir::coding::{Delta, Latency, LatencyForm};
 use spikeloom_ir::mapped::{Limits, MemoryKind};
 use spikeloom_ir::network::{
@@ -483,6 +486,100 @@ fn a_top_and_its_verilog_are_equal_in_each_cycle() {
     recording.check_equal();
 }
 
+/// The design with what a board's flash holds for it, behind a byte that is not read.
+fn with_flash(design: Design) -> (Design, Vec<u8>) {
+    let frames = design.layout.flash_frames().unwrap();
+    let cfg = DeviceConfig {
+        flash: Some(FlashConfig {
+            address: 1,
+            n_bytes: u32::try_from(frames.len()).unwrap().max(1),
+            wait_cycles: 520,
+        }),
+        ..design.cfg
+    };
+    (Design { cfg, ..design }, frames)
+}
+
+/// Levels of a serial line that carries these bytes.
+fn levels_of(bytes: &[u8]) -> impl Iterator<Item = bool> + '_ {
+    bytes.iter().flat_map(|&byte| {
+        let bits = (0..8).map(move |bit| byte >> bit & 1 == 1);
+        let levels = std::iter::once(false).chain(bits).chain([true]);
+        levels.flat_map(|level| [level; CYCLES_PER_BIT as usize])
+    })
+}
+
+/// First the frames of the flash, while the host is not listened to, and then those of the host.
+#[test]
+fn a_top_with_a_flash_and_its_verilog_are_equal_in_each_cycle() {
+    let shape = SHAPES.iter().find(|shape| shape.is_loaded).unwrap();
+    let (design, frames) = with_flash(Design::new(shape));
+    let flash = design.cfg.flash.unwrap();
+    let frame = |code, space, address, payload: &[u8]| {
+        let frame = CommandFrame::new(1, code, space, address, payload.to_vec());
+        frame.unwrap().encode()
+    };
+    let read = |address, n| frame(command::READ, Space::CONTROL, address, &[n]);
+    let status = read(register::STATUS, 1);
+    let checksum = read(register::FLASH_CHECKSUM, 4);
+    let row = frame(command::WRITE, Space::weights(0).unwrap(), 0, &[0]);
+    let load_cycles = flash.load_cycles() as usize;
+    let mut levels: Vec<bool> = levels_of(&status).collect();
+    assert!(levels.len() < load_cycles);
+    levels.resize(load_cycles + 20, true);
+    let traffic = [status.clone(), checksum, row, status].concat();
+    levels.extend(levels_of(&traffic));
+    levels.resize(levels.len() + 8_000, true);
+
+    let top = FlashTop::new(&design.cfg, &flash, CYCLES_PER_BIT).unwrap();
+    let mut sck_before = false;
+    let mut n_bits = 0;
+    let recording = record(
+        "top",
+        top,
+        design.images(),
+        |top| &mut top.clock,
+        |top, cycle, _| {
+            let level = levels.get(cycle as usize).copied();
+            top.uart_rx.next = level.unwrap_or(true);
+            let (ss, sck) = (top.flash_ss.val(), top.flash_sck.val());
+            if ss {
+                n_bits = 0;
+            }
+            if sck_before && !sck {
+                n_bits += 1;
+                let bit: usize = n_bits;
+                let byte = bit.checked_sub(32).and_then(|at| frames.get(at / 8));
+                let byte = byte.copied().unwrap_or(0xff);
+                top.flash_miso.next = byte >> (7 - bit % 8) & 1 == 1;
+            }
+            sck_before = sck;
+            level.is_some()
+        },
+    );
+    // What the host was told.
+    let line: Vec<u64> = recording.output("uart_tx").collect();
+    let (mut said, mut at) = (vec![], 0);
+    while at + 10 * CYCLES_PER_BIT as usize <= line.len() {
+        if line[at] == 1 {
+            at += 1;
+            continue;
+        }
+        let middle = |bit: usize| at + CYCLES_PER_BIT as usize * (2 * bit + 3) / 2;
+        said.push((0..8).fold(0, |byte, bit| byte | (line[middle(bit)] as u8) << bit));
+        at = middle(8);
+    }
+    let answer = |payload: &[u8]| AnswerFrame::new(1, 0, payload.to_vec()).unwrap().encode();
+    let expected = [
+        answer(&[register::FROM_FLASH]),
+        answer(&flash_checksum(&frames).to_le_bytes()),
+        answer(&[]),
+        answer(&[0]),
+    ];
+    assert_eq!(said, expected.concat());
+    recording.check_equal();
+}
+
 /// Runs the samples on emitted Verilog and compares classes, scores and final states with the
 /// golden model's, and each state and spike of each tick where there are trace ports.
 fn check_golden(design: &Design, model: &Model, transport: Transport, cfg: ClientConfig) {
@@ -655,6 +752,9 @@ fn designs_lint_clean() {
         lint(&emit_device(&design.cfg).unwrap().verilog, "device");
         let top = emit_top(&design.cfg, CYCLES_PER_BIT).unwrap();
         lint(&top.verilog, "top");
+        let (design, _) = with_flash(design);
+        let top = emit_top(&design.cfg, CYCLES_PER_BIT).unwrap();
+        lint(&top.verilog, "top");
     }
     for seed in 1..6 {
         let design = plastic(seed);
@@ -666,6 +766,9 @@ fn designs_lint_clean() {
                 .any(|core| !core.learning.is_empty())
         );
         lint(&emit_device(&design.cfg).unwrap().verilog, "device");
+        let top = emit_top(&design.cfg, CYCLES_PER_BIT).unwrap();
+        lint(&top.verilog, "top");
+        let (design, _) = with_flash(design);
         let top = emit_top(&design.cfg, CYCLES_PER_BIT).unwrap();
         lint(&top.verilog, "top");
     }
