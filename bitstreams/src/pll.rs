@@ -252,9 +252,18 @@ impl Target {
             PllCell::Gowin => "BUFG buffer (.I(gated), .O(run));",
             _ => "assign run = gated;",
         };
+        let ports = self.port_pins();
+        let [declared, connected] = [
+            ports
+                .iter()
+                .map(|(port, _)| declaration(port))
+                .collect::<Vec<_>>(),
+            ports.iter().map(|(port, _)| connection(port)).collect(),
+        ]
+        .map(|ports| ports.join(", "));
         Some(format!(
             "// The board's clock made into the design's.\n\
-             module {CLOCKED} (input wire clock, input wire uart_rx, output wire uart_tx);\n\
+             module {CLOCKED} ({declared});\n\
              \x20   wire made;\n\
              \x20   wire locked;\n\
              \x20   {cell}\n\
@@ -269,10 +278,25 @@ impl Target {
              \x20   wire gated = made & settled[{last}];\n\
              \x20   wire run;\n\
              \x20   {way}\n\
-             \x20   {design} {design} (.clock(run), .uart_rx(uart_rx), .uart_tx(uart_tx));\n\
+             \x20   {design} {design} ({connected});\n\
              endmodule\n"
         ))
     }
+}
+
+/// A port of the module around a design.
+fn declaration(port: &str) -> String {
+    let direction = match port {
+        "clock" | "uart_rx" | "flash_miso" => "input",
+        _ => "output",
+    };
+    format!("{direction} wire {port}")
+}
+
+/// What the design's port is connected to there.
+fn connection(port: &str) -> String {
+    let wire = if port == "clock" { "run" } else { port };
+    format!(".{port}({wire})")
 }
 
 /// A frequency in MHz, as short as it is exact to a Hz.

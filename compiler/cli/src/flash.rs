@@ -115,7 +115,7 @@ impl Build {
             return Ok(None);
         }
         if self.report.stopped_at < StopAt::Bitstream {
-            let target = spikeloom_bitstreams::target(&self.report.target)?;
+            let target = self.target()?;
             let frames = self.layout()?.flash_frames()?;
             return Ok(Some(target.flash_image(&[], &frames)?));
         }
@@ -131,7 +131,7 @@ impl Build {
         let Some(found) = self.flash_image()? else {
             return Ok(None);
         };
-        let target = spikeloom_bitstreams::target(&self.report.target)?;
+        let target = self.target()?;
         let bitstream = match self.report.stopped_at {
             StopAt::Bitstream => self.bytes(target.family.bitstream_file())?,
             StopAt::Verilog | StopAt::Netlist => Vec::new(),
