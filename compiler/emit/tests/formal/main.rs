@@ -10,7 +10,7 @@ mod program;
 use std::path::Path;
 
 use rust_hdl_core::prelude::Block;
-use spikeloom_bitstreams::formal::{Claim, Verdict, flatten, prove};
+use spikeloom_bitstreams::formal::{Claim, Verdict, flatten, prove, refute};
 use spikeloom_hdl::link::{CrcStep, FrameReceiver};
 use spikeloom_hdl::{EventFifo, Lane};
 use spikeloom_tests::tools;
@@ -32,19 +32,15 @@ fn check(block: impl Block, checks: &str, [depth, reach]: [u32; 2], mutants: &[M
         return;
     }
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let verdict = |verilog: &str, depth: u32| {
-        let folder: &Path = folder.path();
-        let flat = flatten(&tools, folder, verilog, "top").unwrap_or_else(|e| panic!("{e}"));
-        let claim = Claim {
-            top: "top".to_owned(),
-            flat,
-            checks: checks.to_owned(),
-            depth,
-        };
-        prove(&tools, folder, &claim).unwrap_or_else(|e| panic!("{e}"))
+    let folder: &Path = folder.path();
+    let claim = |verilog: &str, depth: u32| Claim {
+        top: "top".to_owned(),
+        flat: flatten(&tools, folder, verilog, "top").unwrap_or_else(|e| panic!("{e}")),
+        checks: checks.to_owned(),
+        depth,
     };
     assert_eq!(
-        verdict(&emitted.verilog, depth),
+        prove(&tools, folder, &claim(&emitted.verilog, depth)).unwrap_or_else(|e| panic!("{e}")),
         Verdict::Proven,
         "{checks}\n{}",
         emitted.verilog
@@ -57,9 +53,67 @@ fn check(block: impl Block, checks: &str, [depth, reach]: [u32; 2], mutants: &[M
             "`{old}` is not in\n{}",
             emitted.verilog
         );
-        let found = verdict(&changed, reach);
-        assert!(matches!(found, Verdict::Refuted(_)), "`{new}`: {found:?}");
+        let found =
+            refute(&tools, folder, &claim(&changed, reach)).unwrap_or_else(|e| panic!("{e}"));
+        let found = found.unwrap_or_else(|| panic!("`{new}` is not found"));
+        assert!(found.summary.contains("failed assertion top."), "{found:?}");
+        assert!(found.summary.contains(" at claim.v:"), "{found:?}");
     }
+}
+
+/// A counter that goes to 3 and then stays, unless it is ever more; that it never is more than `most`.
+fn counter(most: u32) -> Claim {
+    Claim {
+        top: "top".to_owned(),
+        flat: "module top(input wire clock, output reg [3:0] n);
+            initial n = 0;
+            always @(posedge clock) if (n != 3) n <= n + 1;
+            endmodule"
+            .to_owned(),
+        checks: format!("always @(posedge clock) assert (n <= {most});"),
+        depth: 2,
+    }
+}
+
+/// What is said of a claim that is wrong, of one that is right, and of one that is right and does not
+/// follow from the cycles before: a counter of 4 to 15 would go on.
+#[test]
+fn verdicts_are_told_apart() {
+    let Some(tools) = tools::toolchain() else {
+        return;
+    };
+    if tools.prover.is_none() {
+        tools::missing("prover", "the set of tools has none");
+        return;
+    }
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let verdict = |claim: Claim| prove(&tools, folder.path(), &claim).unwrap();
+    let Verdict::Unknown(unknown) = verdict(counter(10)) else {
+        panic!("8 and 9 come before 10");
+    };
+    assert!(unknown.trace.ends_with("claim/engine_0/trace_induct.vcd"));
+    let mut early = counter(2);
+    assert!(refute(&tools, folder.path(), &early).unwrap().is_none());
+    early.depth = 6;
+    let Verdict::Refuted(refuted) = verdict(early.clone()) else {
+        panic!("it goes to 3");
+    };
+    assert!(refuted.trace.ends_with("claim/engine_0/trace.vcd"));
+    // An assertion at an edge of the clock looks at what was before it.
+    assert!(refuted.summary.contains(" step 4"), "{}", refuted.summary);
+    let again = refute(&tools, folder.path(), &early).unwrap();
+    assert!(again.is_some_and(|found| found.trace.ends_with("claim/engine_0/trace.vcd")));
+    assert_eq!(verdict(counter(3)), Verdict::Proven);
+    // An assumption that nothing satisfies would prove everything.
+    let mut vacuous = counter(2);
+    vacuous.checks += "always @(posedge clock) assume (n == 9);";
+    let error = prove(&tools, folder.path(), &vacuous).unwrap_err();
+    assert!(error.to_string().contains("sby claim.sby"), "{error}");
+    // A tool that fails is no verdict either.
+    let mut wrong = counter(2);
+    wrong.checks = "always @(posedge clock) assert (m);".to_owned();
+    let error = prove(&tools, folder.path(), &wrong).unwrap_err();
+    assert!(error.to_string().contains("sby claim.sby"), "{error}");
 }
 
 #[test]
