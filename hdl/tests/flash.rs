@@ -95,7 +95,7 @@ fn checksum(bytes: &[u8]) -> u64 {
         .flat_map(|byte| (0..8).map(move |bit| byte >> (7 - bit) & 1));
     bits.fold(0u32, |crc, bit| {
         let feedback = crc >> 31 ^ u32::from(bit);
-        crc << 1 ^ feedback * 0x04c1_1db7
+        (crc << 1) ^ (feedback * 0x04c1_1db7)
     })
     .into()
 }
