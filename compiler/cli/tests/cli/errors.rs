@@ -56,6 +56,13 @@ fn report(path: &Path) -> String {
     if !output.stdout.is_empty() {
         text += &format!("\n--- standard output\n{}", output.results());
     }
+    // Which tools are pinned is no error's business.
+    if let Some(end) = text.find("/tools.json")
+        && let Some(digest) = text.get(end.saturating_sub(8)..end)
+        && digest.chars().all(|c| c.is_ascii_hexdigit())
+    {
+        text = text.replace(digest, "01234567");
+    }
     text
 }
 
