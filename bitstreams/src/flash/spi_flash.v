@@ -13,6 +13,7 @@ module spi_flash #(
   input wire mosi,
   output reg miso
 );
+  localparam ROW_BITS = BYTES > 1 ? $clog2(BYTES) : 1;
   reg [7:0] rows [0:BYTES-1];
   initial $readmemh("flash.hex", rows);
 
@@ -54,7 +55,7 @@ module spi_flash #(
     miso = 1'b1;
   end
   wire [23:0] from = sends ? address : command[23:0];
-  wire [7:0] row = from < BYTES ? rows[from] : 8'hff;
+  wire [7:0] row = {8'd0, from} < BYTES ? rows[from[ROW_BITS-1:0]] : 8'hff;
   always @(negedge sck or posedge ss)
     if (ss) begin
       sends <= 1'b0;
