@@ -383,41 +383,41 @@ fn run_all(seeds: std::ops::Range<u64>, fold: Folding, make: fn(u64) -> Network)
 
 #[test]
 fn device_equals_golden_on_random_networks() {
-    let p = run_all(1..61, Folding::Never, random_network);
+    let p = run_all(1..41, Folding::Never, random_network);
     // A held input beside others, or a population that leads nowhere, has no circuit.
-    let enough = p.several_queues > 12
-        && p.loops > 12
-        && p.delays > 6
-        && p.lists > 30
-        && p.mixed > 5
-        && p.lines > 20
-        && p.several_ways > 12
-        && p.rows_in_logic > 100
-        && p.refused < 16;
+    let enough = p.several_queues > 8
+        && p.loops > 8
+        && p.delays > 4
+        && p.lists > 20
+        && p.mixed > 3
+        && p.lines > 13
+        && p.several_ways > 8
+        && p.rows_in_logic > 66
+        && p.refused < 11;
     assert!(enough, "{p:?}");
 }
 
 #[test]
 fn device_equals_golden_on_random_planes() {
-    let p = run_all(1..46, Folding::Never, random_planes);
-    let enough = p.convolutions > 25
-        && p.poolings > 25
-        && p.overlaps > 4
-        && p.several_ways > 15
-        && p.lists > 4
-        && p.numbers > 10
+    let p = run_all(1..31, Folding::Never, random_planes);
+    let enough = p.convolutions > 16
+        && p.poolings > 16
+        && p.overlaps > 2
+        && p.several_ways > 10
+        && p.lists > 2
+        && p.numbers > 6
         && p.refused == 0;
     assert!(enough, "{p:?}");
 }
 
 #[test]
 fn device_equals_golden_on_random_reservoirs() {
-    let p = run_all(1..31, Folding::Never, random_reservoir);
-    let enough = p.graded > 40
-        && p.tables > 30
-        && p.loops > 25
-        && p.shifted > 12
-        && p.late_values > 15
+    let p = run_all(1..21, Folding::Never, random_reservoir);
+    let enough = p.graded > 26
+        && p.tables > 20
+        && p.loops > 16
+        && p.shifted > 8
+        && p.late_values > 10
         && p.refused == 0;
     assert!(enough, "{p:?}");
 }
@@ -425,15 +425,15 @@ fn device_equals_golden_on_random_reservoirs() {
 /// Populations that share a core, in rust-hdl's simulator.
 #[test]
 fn device_equals_golden_where_populations_share_cores() {
-    let p = run_all(1..61, Folding::Always, random_deep);
-    let enough = p.folded > 30
-        && p.sharing > 90
-        && p.sharing_late > 45
-        && p.sharing_inside > 55
-        && p.sharing_outside > 55
-        && p.sharing_numbers > 5
-        && p.apart > 18
-        && p.refused < 20;
+    let p = run_all(1..41, Folding::Always, random_deep);
+    let enough = p.folded > 20
+        && p.sharing > 60
+        && p.sharing_late > 30
+        && p.sharing_inside > 36
+        && p.sharing_outside > 36
+        && p.sharing_numbers > 3
+        && p.apart > 12
+        && p.refused < 14;
     assert!(enough, "{p:?}");
 }
 
