@@ -55,11 +55,24 @@ generate
     for (b = 0; b < WIDTH; b = b + 1) begin : bits
         wire [BLOCKS-1:0] rows;
         for (k = 0; k < BLOCKS; k = k + 1) begin : block
+            // Not by a function: Yosys would copy all contents at each of its calls.
             localparam [15:0] TABLE = {
-                entry(16*k+15, b), entry(16*k+14, b), entry(16*k+13, b), entry(16*k+12, b),
-                entry(16*k+11, b), entry(16*k+10, b), entry(16*k+9, b), entry(16*k+8, b),
-                entry(16*k+7, b), entry(16*k+6, b), entry(16*k+5, b), entry(16*k+4, b),
-                entry(16*k+3, b), entry(16*k+2, b), entry(16*k+1, b), entry(16*k, b)
+                16*k+15 < SIZE ? CONTENTS[(16*k+15)*WIDTH+b] === 1'b1 : FILL[15],
+                16*k+14 < SIZE ? CONTENTS[(16*k+14)*WIDTH+b] === 1'b1 : FILL[14],
+                16*k+13 < SIZE ? CONTENTS[(16*k+13)*WIDTH+b] === 1'b1 : FILL[13],
+                16*k+12 < SIZE ? CONTENTS[(16*k+12)*WIDTH+b] === 1'b1 : FILL[12],
+                16*k+11 < SIZE ? CONTENTS[(16*k+11)*WIDTH+b] === 1'b1 : FILL[11],
+                16*k+10 < SIZE ? CONTENTS[(16*k+10)*WIDTH+b] === 1'b1 : FILL[10],
+                16*k+9 < SIZE ? CONTENTS[(16*k+9)*WIDTH+b] === 1'b1 : FILL[9],
+                16*k+8 < SIZE ? CONTENTS[(16*k+8)*WIDTH+b] === 1'b1 : FILL[8],
+                16*k+7 < SIZE ? CONTENTS[(16*k+7)*WIDTH+b] === 1'b1 : FILL[7],
+                16*k+6 < SIZE ? CONTENTS[(16*k+6)*WIDTH+b] === 1'b1 : FILL[6],
+                16*k+5 < SIZE ? CONTENTS[(16*k+5)*WIDTH+b] === 1'b1 : FILL[5],
+                16*k+4 < SIZE ? CONTENTS[(16*k+4)*WIDTH+b] === 1'b1 : FILL[4],
+                16*k+3 < SIZE ? CONTENTS[(16*k+3)*WIDTH+b] === 1'b1 : FILL[3],
+                16*k+2 < SIZE ? CONTENTS[(16*k+2)*WIDTH+b] === 1'b1 : FILL[2],
+                16*k+1 < SIZE ? CONTENTS[(16*k+1)*WIDTH+b] === 1'b1 : FILL[1],
+                16*k+0 < SIZE ? CONTENTS[(16*k+0)*WIDTH+b] === 1'b1 : FILL[0]
             };
 `ifdef ICE40
             SB_LUT4 #(.LUT_INIT(TABLE)) lut (
@@ -109,11 +122,5 @@ generate
     else
         assign RD_DATA = data;
 endgenerate
-
-function entry;
-    input integer row;
-    input integer bit_index;
-    entry = row < SIZE ? CONTENTS[row * WIDTH + bit_index] === 1'b1 : FILL[row % 16];
-endfunction
 
 endmodule
