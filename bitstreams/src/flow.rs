@@ -220,6 +220,7 @@ impl Flow<'_> {
                 cells.single_port_rams,
                 limits.single_port_rams,
             ),
+            ("RAMs of tables", cells.lut_rams, limits.small_rams),
             // A logic cell has one of each; they share cells in ways that only placing can tell.
             ("look-up tables", cells.tables, limits.logic_cells),
             ("flip-flops", cells.flip_flops, limits.logic_cells),

@@ -130,6 +130,9 @@ pub struct Limits {
     pub single_port_rams: u64,
     /// Shape of one of them: (words, bits a word).
     pub single_port_ram_shape: (u64, u64),
+    /// RAMs of 16 words of four bits that its look-up tables make; 0 where they make none.
+    #[serde(default)]
+    pub small_rams: u64,
     /// Multipliers; the flow does not use them.
     pub multipliers: u64,
 }

@@ -557,7 +557,12 @@ impl Core {
             _first_state_end: first_state + 1,
             held: held.into_iter().collect(),
             states,
-            parameters: RomMemory::with_image(&cfg.parameters).replaceable(),
+            parameters: match cfg.parameters_in_logic {
+                true => RomMemory::with_image(&cfg.parameters)
+                    .all_in_logic()
+                    .replaceable(),
+                false => RomMemory::with_image(&cfg.parameters).replaceable(),
+            },
             path,
             path_valid: Delay::new(1, latency),
             path_index: Delay::new(neuron_bits, latency),

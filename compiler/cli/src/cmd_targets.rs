@@ -79,6 +79,9 @@ fn show(t: &Target) {
             format!("{} of {words} x {bits} bits", t.limits.single_port_rams),
         );
     }
+    if t.limits.small_rams > 0 {
+        line("RAMs of tables", t.limits.small_rams.to_string());
+    }
     line("multipliers", t.limits.multipliers.to_string());
     for (port, pin) in t.port_pins() {
         line(&format!("pin of {port}"), pin.to_owned());

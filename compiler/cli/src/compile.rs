@@ -516,6 +516,9 @@ pub fn limits(target: &Target) -> Limits {
             1 => BlockRules::Bits,
             _ => BlockRules::Units,
         },
+        // So many of them find a place beside other logic, which shares theirs: of the 270 of a
+        // GW1NR-9C, nextpnr placed 180 and not 210.
+        small_rams: target.limits.small_rams * 2 / 3,
         adders_per_stage: match target.family {
             // Carries of a series overlap there, and five additions take about 35 ns: boards clock
             // it at 12 MHz, so a stage more would buy nothing and cost its registers.
@@ -584,8 +587,12 @@ fn note_mapped(steps: &Steps, network: &Quantized, mapped: &Mapped) {
     let circuits = mapped.circuits();
     let lanes = circuits.iter().map(|circuit| circuit[0].lanes.to_string());
     let lanes: Vec<String> = lanes.collect();
+    let small_rams = match mapped.limits.small_rams {
+        0 => String::new(),
+        limit => format!(", {} of {limit} RAMs of tables", e.small_rams),
+    };
     steps.note(format!(
-        "lanes {}; about {} of {} logic cells, {} of {} block RAMs, {} of {} single-port RAMs",
+        "lanes {}; about {} of {} logic cells, {} of {} block RAMs, {} of {} single-port RAMs{small_rams}",
         lanes.join(" + "),
         e.logic_cells,
         mapped.limits.logic_cells,

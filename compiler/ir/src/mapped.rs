@@ -34,6 +34,9 @@ pub struct Limits {
     pub single_port_shape: (u64, u64),
     /// How memories fill block RAMs.
     pub block_rules: BlockRules,
+    /// RAMs of 16 words of four bits that its look-up tables make; 0 where they make none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub small_rams: u64,
     /// Additions of about 24 bits in series that a stage of a neuron's pipeline may hold.
     pub adders_per_stage: u32,
 }
@@ -81,6 +84,9 @@ pub struct Memory {
     pub row_bits: u64,
     /// Physical blocks it takes.
     pub blocks: u64,
+    /// RAMs of look-up tables it takes.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub small_rams: u64,
 }
 
 /// How the events of a projection find their rows of weights, and the rows of sums they are added
@@ -126,6 +132,9 @@ pub struct Core {
     pub planes: Option<usize>,
     /// Rows of parameters: one a neuron, or one a channel where all places have the same.
     pub n_parameter_rows: usize,
+    /// They are in logic, however many rows they have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub parameters_in_logic: bool,
     /// Where the weights are.
     pub weight_memory: MemoryKind,
     /// So many of their last rows are in logic all the same, where block RAM is short.
@@ -293,6 +302,9 @@ pub struct Estimate {
     pub block_rams: u64,
     /// Single-port RAMs.
     pub single_port_rams: u64,
+    /// RAMs of look-up tables.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub small_rams: u64,
     /// Cycles of the slowest core in a tick without events.
     pub idle_tick_cycles: u64,
     /// Cycles that one event takes in each core.
@@ -333,6 +345,11 @@ pub fn delay_slot_bits(delay: u32) -> usize {
 /// Whether there is nothing of it to write down.
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
 fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
+fn is_none(n: &u64) -> bool {
     *n == 0
 }
 
@@ -428,7 +445,10 @@ impl fmt::Display for Mapped {
             writeln!(
                 f,
                 "memory {}: {} x {} bits, {} {kind}",
-                m.name, m.rows, m.row_bits, m.blocks
+                m.name,
+                m.rows,
+                m.row_bits,
+                m.blocks.max(m.small_rams)
             )?;
         }
         let e = &self.estimate;
@@ -436,6 +456,10 @@ impl fmt::Display for Mapped {
             f,
             "estimate: {} logic cells, {} block RAMs, {} single-port RAMs, {} cycles a silent tick",
             e.logic_cells, e.block_rams, e.single_port_rams, e.idle_tick_cycles
-        )
+        )?;
+        match self.limits.small_rams {
+            0 => Ok(()),
+            limit => writeln!(f, "{} of {limit} RAMs of look-up tables", e.small_rams),
+        }
     }
 }

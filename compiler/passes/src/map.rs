@@ -66,6 +66,7 @@ pub fn fold_obstacles(network: &Quantized, cfg: &MapConfig) -> Vec<String> {
         single_port_states: false,
         spill: Spill::Nothing,
         missing: 0,
+        kept: Vec::new(),
     };
     fold::obstacles(network, &trial)
 }

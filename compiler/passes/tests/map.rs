@@ -30,6 +30,7 @@ fn limits() -> Limits {
         single_port_rams: 4,
         single_port_shape: (16_384, 16),
         block_rules: spikeloom_ir::mapped::BlockRules::Bits,
+        small_rams: 0,
         adders_per_stage: 5,
     }
 }
@@ -222,6 +223,7 @@ fn the_last_rows_of_weights_go_to_logic_where_block_ram_is_short() {
         ],
         single_port_rams: 0,
         block_rules: spikeloom_ir::mapped::BlockRules::Units,
+        small_rams: 648,
         ..limits()
     };
     let mapped = map(&mnist(8), &gowin, &MapConfig::default()).unwrap();
@@ -240,6 +242,104 @@ fn the_last_rows_of_weights_go_to_logic_where_block_ram_is_short() {
     };
     let mapped = map(&mnist(8), &roomy, &MapConfig::default()).unwrap();
     assert_eq!(mapped.cores[0].n_logic_weight_rows, 0);
+}
+
+/// A Tang Nano 9K.
+fn gw1nr_9c() -> Limits {
+    Limits {
+        clock_hz: Hertz(27_000_000),
+        logic_cells: 8640,
+        block_rams: 26,
+        block_ram_shapes: vec![
+            (512, 36),
+            (1024, 18),
+            (2048, 9),
+            (4096, 4),
+            (8192, 2),
+            (16384, 1),
+        ],
+        single_port_rams: 0,
+        block_rules: spikeloom_ir::mapped::BlockRules::Units,
+        small_rams: 270,
+        adders_per_stage: 2,
+        ..limits()
+    }
+}
+
+/// What block RAM has no room for must fit in RAMs of look-up tables, of which there are few: else
+/// there are fewer lanes, or memories go back to block RAM and rows of weights to logic instead.
+#[test]
+fn rams_of_tables_are_no_more_than_there_are() {
+    let network = mnist(4);
+    let place = |small_rams| {
+        let limits = Limits {
+            small_rams,
+            ..gw1nr_9c()
+        };
+        map(&network, &limits, &MapConfig::default())
+    };
+    let counted = |mapped: &Mapped| {
+        let written = mapped.memories.iter().filter(|m| m.small_rams > 0);
+        let each = written.map(|m| {
+            assert_eq!((m.kind, m.blocks), (MemoryKind::Logic, 0), "{m:?}");
+            assert_eq!(m.small_rams, m.rows.div_ceil(16) * m.row_bits.div_ceil(4));
+            m.small_rams
+        });
+        assert_eq!(each.sum::<u64>(), mapped.estimate.small_rams);
+        mapped.estimate.small_rams
+    };
+    let plenty = place(1000).unwrap();
+    let few = place(270).unwrap();
+    let fewer = place(180).unwrap();
+    assert_eq!(plenty.cores[0].lanes, 16);
+    assert!(counted(&plenty) > 270, "{plenty}");
+    assert!(counted(&few) <= 270, "{few}");
+    assert!(counted(&fewer) <= 180, "{fewer}");
+    // Parameters make room for what goes back.
+    assert!(!plenty.cores[0].parameters_in_logic && fewer.cores[0].parameters_in_logic);
+    for mapped in [&plenty, &few, &fewer] {
+        assert!(mapped.estimate.block_rams <= 26, "{mapped}");
+        assert!(mapped.estimate.logic_cells <= 8640, "{mapped}");
+    }
+    // What is of one kind stays so: the circuit knows one place for both.
+    for mapped in [&plenty, &few, &fewer] {
+        let kind = |name: &str| {
+            let mut memories = mapped.memories.iter();
+            memories.find(|m| m.name == name).unwrap().kind
+        };
+        assert_eq!(kind("frames"), kind("answer"));
+        assert_eq!(mapped.link_memory, kind("frames"));
+        for core in &mapped.cores {
+            let name = &network.populations[core.population.0].name;
+            assert_eq!(core.state_memory, kind(&format!("{name}.states")));
+            if core.held_bits.is_some() {
+                assert_eq!(core.state_memory, kind(&format!("{name}.held")));
+            }
+            let in_logic = kind(&format!("{name}.queue")) == MemoryKind::Logic;
+            assert_eq!(core.ports[0].fifo_in_logic, in_logic);
+            let in_logic = kind(&format!("{name}.parameters")) == MemoryKind::Logic;
+            let many = core.n_parameter_rows > LOGIC_ROWS;
+            assert_eq!(core.parameters_in_logic, in_logic && many);
+        }
+    }
+    // Scores and states of ten neurons are of tables whatever there is.
+    let nearly_none = Limits {
+        small_rams: 2,
+        block_rams: 60,
+        ..gw1nr_9c()
+    };
+    let Error::DoesNotFit {
+        resource,
+        need,
+        limit,
+        consumer,
+        ..
+    } = map(&network, &nearly_none, &MapConfig::default()).unwrap_err()
+    else {
+        panic!("2 are too few");
+    };
+    assert_eq!((resource, limit), ("RAMs of look-up tables", 2));
+    assert!(need > 2 && consumer.starts_with("memory "), "{consumer}");
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub struct CoreConfig {
     pub last_weights: Option<MemoryImage>,
     /// One row of parameters a neuron, or a channel, in the program's order.
     pub parameters: MemoryImage,
+    /// They are in logic, however many they are.
+    pub parameters_in_logic: bool,
     /// What each neuron computes.
     pub program: Program,
     /// Additions in series that a stage of its pipeline may hold.

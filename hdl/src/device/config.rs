@@ -287,6 +287,7 @@ fn core_config(
         weights,
         last_weights,
         parameters: parameter_image(position, program, n_parameter_rows)?,
+        parameters_in_logic: core.parameters_in_logic,
         program: program.clone(),
         adders_per_stage: mapped.limits.adders_per_stage,
         turns: if is_shared { all } else { vec![] },

@@ -232,6 +232,14 @@ impl RomMemory {
         }
     }
 
+    /// The same of logic, however many rows it has: where block RAM is short.
+    pub fn all_in_logic(self) -> Self {
+        Self {
+            _logic_rows: usize::MAX,
+            ..self
+        }
+    }
+
     /// The same of logic up to [`TABLE_ROWS`](spikeloom_ir::mapped::TABLE_ROWS) rows: for a table
     /// so regular, or so narrow, that a block RAM would be wasted on it.
     pub fn in_logic(self) -> Self {

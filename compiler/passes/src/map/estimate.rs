@@ -2,7 +2,7 @@
 
 use spikeloom_ir::gain::Gain;
 use spikeloom_ir::geometry::{Connectivity, Window};
-use spikeloom_ir::mapped::{BlockRules, Core, Limits, Mapped, Memory, MemoryKind, Way};
+use spikeloom_ir::mapped::{BlockRules, Core, LOGIC_ROWS, Limits, Mapped, Memory, MemoryKind, Way};
 use spikeloom_ir::plasticity::Plasticity;
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Op, Program, Quantized};
@@ -186,6 +186,8 @@ pub(super) fn memory_cells(memories: &[Memory], limits: &Limits) -> u64 {
         (Some(name), MemoryKind::Logic, rules) => match (name, rules) {
             ("weights", _) => m.rows * m.row_bits / 8,
             ("last weights", _) => m.rows * m.row_bits / 11,
+            // A few rows are a table a bit, which the core's own cells have.
+            ("parameters", _) if m.rows > wide(LOGIC_ROWS) => m.rows * m.row_bits / 11,
             (name, BlockRules::Bits) if is_written(name) => m.rows * m.row_bits * 3 / 2,
             (name, BlockRules::Units) if is_written(name) => {
                 m.rows.div_ceil(16) * m.row_bits.div_ceil(4) * 6

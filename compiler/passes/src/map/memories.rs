@@ -1,6 +1,8 @@
 //! What memories are made of, and how many blocks they take.
 
-use spikeloom_ir::mapped::{BlockRules, LOGIC_ROWS, Limits, Memory, MemoryKind};
+use std::collections::BTreeMap;
+
+use spikeloom_ir::mapped::{BlockRules, LOGIC_ROWS, Limits, Mapped, Memory, MemoryKind};
 
 use super::widths::wide;
 
@@ -15,6 +17,8 @@ pub(super) struct Maker<'a> {
     pub(super) small_in_logic: bool,
     /// Most rows of a memory that is written and goes to logic.
     pub(super) store_rows: usize,
+    /// Names of memories that stay in block RAM even so.
+    pub(super) kept: &'a [String],
 }
 
 impl Maker<'_> {
@@ -36,6 +40,7 @@ impl Maker<'_> {
             rows,
             row_bits,
             blocks: blocks(self.limits, rows, row_bits, written),
+            small_rams: 0,
         }
     }
 
@@ -65,11 +70,79 @@ impl Maker<'_> {
     /// A memory that is written too.
     pub(super) fn store(&self, name: String, rows: usize, row_bits: usize) -> Memory {
         let store = self.block(name, rows, row_bits);
-        if rows <= self.store_rows {
-            return in_logic(store);
-        }
-        store
+        self.in_tables_up_to(store, self.store_rows)
     }
+
+    /// A memory that is written too, in logic if it has so many rows at most.
+    pub(super) fn in_tables_up_to(&self, memory: Memory, most_rows: usize) -> Memory {
+        if memory.rows > wide(most_rows) || self.kept.contains(&memory.name) {
+            return memory;
+        }
+        let small_rams = match self.limits.block_rules {
+            BlockRules::Bits => 0,
+            BlockRules::Units => {
+                memory.rows.div_ceil(SMALL_RAM.0) * memory.row_bits.div_ceil(SMALL_RAM.1)
+            }
+        };
+        Memory {
+            small_rams,
+            ..in_logic(memory)
+        }
+    }
+}
+
+/// Words of a RAM of look-up tables, and bits of a word.
+const SMALL_RAM: (u64, u64) = (16, 4);
+
+/// Names of memories in RAMs of look-up tables that are to stay in block RAM, so that there are enough
+/// of the former: those that need most of them for each block that they spare. None if all together
+/// would not do.
+pub(super) fn to_keep(mapped: &Mapped) -> Vec<String> {
+    let limits = &mapped.limits;
+    let over = mapped.estimate.small_rams.saturating_sub(limits.small_rams);
+    // Those of a few rows are of tables wherever they can be.
+    let few = wide(LOGIC_ROWS);
+    let large = mapped.memories.iter();
+    let large = large.filter(|memory| memory.small_rams > 0 && memory.rows > few);
+    // Some are of one kind with others: small RAMs, blocks and names of each.
+    let mut together: BTreeMap<&str, (u64, u64, Vec<String>)> = BTreeMap::new();
+    for memory in large {
+        let name = memory.name.as_str();
+        let key = match name {
+            "answer" => "frames",
+            _ => name
+                .strip_suffix(".held")
+                .unwrap_or_else(|| name.strip_suffix(".states").unwrap_or(name)),
+        };
+        let (small_rams, n_blocks, names) = together.entry(key).or_default();
+        *small_rams += memory.small_rams;
+        *n_blocks += blocks(limits, memory.rows, memory.row_bits, true);
+        names.push(memory.name.clone());
+    }
+    let mut together: Vec<(u64, u64, Vec<String>)> = together.into_values().collect();
+    // Of equal ones those of fewer blocks.
+    together.sort_by(|a, b| (b.0 * a.1).cmp(&(a.0 * b.1)).then(a.1.cmp(&b.1)));
+    let mut freed = 0;
+    let mut chosen = Vec::new();
+    for one in together {
+        if freed >= over {
+            break;
+        }
+        freed += one.0;
+        chosen.push(one);
+    }
+    if freed < over {
+        return Vec::new();
+    }
+    // The last ones may have made some of the first needless.
+    chosen.retain(|(small_rams, ..)| {
+        let is_needed = freed - small_rams < over;
+        if !is_needed {
+            freed -= small_rams;
+        }
+        is_needed
+    });
+    chosen.into_iter().flat_map(|(_, _, names)| names).collect()
 }
 
 /// The same memory in logic.

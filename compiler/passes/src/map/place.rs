@@ -14,7 +14,7 @@ use super::Compress;
 use super::estimate::{event_cycles, idle_tick_cycles, logic_cells, memory_cells};
 use super::fold::groups;
 use super::learning::{column_bits, is_beside_targets, other_bits, trace_bits};
-use super::memories::{Maker, in_logic, single_port_blocks};
+use super::memories::{Maker, in_logic, single_port_blocks, to_keep};
 use super::ports::ports;
 use super::refusal::overflow;
 use super::shape::{Shape, ordered, tables};
@@ -71,6 +71,8 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
     for compress in compressions {
         // Blocks that the last trial needed beyond those that there are.
         let mut missing = 0;
+        // What it had in them for want of RAMs of tables.
+        let mut kept = Vec::new();
         for (spared, single_port_states, spill) in trials {
             if single_port_states && limits.single_port_rams == 0 {
                 continue;
@@ -82,7 +84,10 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
             if spill > Spill::Medium && !squeezes {
                 continue;
             }
-            let trial = Trial {
+            if spill < Spill::Weights {
+                kept.clear();
+            }
+            let mut trial = Trial {
                 most_lanes,
                 compress,
                 folds,
@@ -90,13 +95,21 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
                 single_port_states,
                 spill,
                 missing,
+                kept: std::mem::take(&mut kept),
             };
-            let mapped = place_with(subject, limits, trial);
+            let mut mapped = place_with(subject, limits, &trial);
+            if mapped.estimate.small_rams > limits.small_rams && trial.kept.is_empty() {
+                trial.kept = to_keep(&mapped);
+                if !trial.kept.is_empty() {
+                    mapped = place_with(subject, limits, &trial);
+                }
+            }
             if overflow(&mapped).is_none() {
                 return mapped;
             }
             let blocks = mapped.estimate.block_rams;
             missing = blocks.saturating_sub(limits.block_rams);
+            kept = trial.kept;
             if least
                 .as_ref()
                 .is_none_or(|least| blocks <= least.estimate.block_rams)
@@ -129,7 +142,7 @@ pub(super) struct Choice {
 }
 
 /// What [`place_with`] is free to do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Trial {
     /// Lanes of the largest core.
     pub(super) most_lanes: usize,
@@ -145,6 +158,8 @@ pub(super) struct Trial {
     pub(super) spill: Spill,
     /// Blocks that the trial before needed beyond those that there are.
     pub(super) missing: u64,
+    /// Memories that stay in block RAM whatever `spill` says.
+    pub(super) kept: Vec<String>,
 }
 
 /// Which memories go to logic, because block RAM is short.
@@ -165,12 +180,18 @@ pub(super) enum Spill {
 /// Most rows of weights that go to logic beside others in block RAM.
 const MOST_LOGIC_WEIGHT_ROWS: u64 = 1024;
 
+/// Most rows of parameters that do.
+const MOST_LOGIC_PARAMETER_ROWS: usize = 256;
+
 /// Most rows of a memory that is written, for it to be of look-up tables where block RAM is short.
 const MEDIUM_ROWS: usize = 128;
 /// The same of a queue.
 const MEDIUM_QUEUE: usize = 64;
 /// The same of a queue where that does not suffice.
 const LARGE_QUEUE: usize = 256;
+
+/// The same of what the link keeps.
+const LARGE_LINK: usize = 512;
 
 /// What a population brings to its core.
 struct Part<'a> {
@@ -259,7 +280,7 @@ struct Placer<'a> {
     network: &'a Quantized,
     lane_bits: &'a [usize],
     limits: &'a Limits,
-    trial: Trial,
+    trial: &'a Trial,
     make: Maker<'a>,
     memories: Vec<Memory>,
     single_port_left: u64,
@@ -268,7 +289,7 @@ struct Placer<'a> {
 }
 
 /// Places a network.
-fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
+fn place_with(subject: &Subject, limits: &Limits, trial: &Trial) -> Mapped {
     let network = subject.network;
     let small_in_logic = trial.spill >= Spill::Small || limits.block_rules == BlockRules::Units;
     let mut placer = Placer {
@@ -285,6 +306,7 @@ fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
                 _ if small_in_logic => LOGIC_ROWS,
                 _ => 0,
             },
+            kept: &trial.kept,
         },
         memories: Vec::new(),
         single_port_left: limits.single_port_rams,
@@ -293,7 +315,7 @@ fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
             _ => 0,
         },
     };
-    let groups = groups(network, &trial);
+    let groups = groups(network, trial);
     let mut cores: Vec<Core> = groups
         .iter()
         .flat_map(|group| placer.place_group(group))
@@ -309,6 +331,7 @@ fn place_with(subject: &Subject, limits: &Limits, trial: Trial) -> Mapped {
             logic_cells: 0,
             block_rams: 0,
             single_port_rams: 0,
+            small_rams: memories.iter().map(|memory| memory.small_rams).sum(),
             idle_tick_cycles: 0,
             event_cycles: cores.iter().map(|c| event_cycles(network, c)).collect(),
             encode_cycles: match &network.input.encoder {
@@ -344,7 +367,7 @@ impl Placer<'_> {
         let trial = self.trial;
         let parts: Vec<Part> = group
             .iter()
-            .map(|&id| Part::new(network, id, group, &trial))
+            .map(|&id| Part::new(network, id, group, trial))
             .collect();
         let programs: Vec<&Program> = group
             .iter()
@@ -370,6 +393,17 @@ impl Placer<'_> {
         // Values that come in every tick are folded as held ones are.
         let folded = held.or_else(|| planes.and(first.accumulators.first()));
         let held_bits = folded.map(|a| a.bits.index().max(lane_bits));
+
+        let parameter_rows = parts.iter().zip(&programs);
+        let parameter_rows: Vec<usize> = parameter_rows
+            .map(|(part, program)| part.n_parameter_rows(program))
+            .collect();
+        let parameters = self.parameters(name("parameters"), parameter_rows.iter().sum(), &program);
+        let rows = parameters.as_ref().map_or(0, |memory| memory.rows);
+        let parameters_in_logic = rows > wide(LOGIC_ROWS)
+            && parameters
+                .as_ref()
+                .is_some_and(|m| m.kind == MemoryKind::Logic);
 
         let (weights, is_spaced) = self.weights(name("weights"), &parts, lanes * weight_bits);
         let weight_memory = weights.kind;
@@ -402,20 +436,7 @@ impl Placer<'_> {
         let states = self.states(name("states"), n, &program);
         let state_memory = states.kind;
         self.memories.push(states);
-        let parameter_rows = parts.iter().zip(&programs);
-        let parameter_rows: Vec<usize> = parameter_rows
-            .map(|(part, program)| part.n_parameter_rows(program))
-            .collect();
-        if !program.parameters.is_empty() {
-            let rows = parameter_rows.iter().sum();
-            let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
-            let parameters = self.make.rom(name("parameters"), rows, bits);
-            // Not told to be logic, they are where the tools make them so.
-            self.memories.push(match rows <= LOGIC_ROWS {
-                true => in_logic(parameters),
-                false => parameters,
-            });
-        }
+        self.memories.extend(parameters);
         let mut cores = Vec::with_capacity(parts.len());
         for (part, n_parameter_rows) in parts.into_iter().zip(parameter_rows) {
             self.place_tables(&part);
@@ -436,6 +457,7 @@ impl Placer<'_> {
                 n_sum_rows: shape.n_sum_rows,
                 n_channels: shape.n_channels,
                 n_parameter_rows,
+                parameters_in_logic,
                 lane_bits,
                 held_bits,
                 planes,
@@ -490,6 +512,26 @@ impl Placer<'_> {
             self.single_port_left -= weights.blocks;
         }
         (weights, is_spaced)
+    }
+
+    /// The memory of a program's parameters, if it has any.
+    fn parameters(&mut self, name: String, rows: usize, program: &Program) -> Option<Memory> {
+        if program.parameters.is_empty() {
+            return None;
+        }
+        let bits = program.parameters.iter().map(|q| q.bits.index()).sum();
+        let parameters = self.make.rom(name, rows, bits);
+        // Not told to be logic, a few rows are where the tools make them so.
+        if rows <= LOGIC_ROWS {
+            return Some(in_logic(parameters));
+        }
+        // Where RAMs of tables are short as well as blocks, a table is the cheapest way to a block.
+        let spares = !self.trial.kept.is_empty() && self.to_spare > 0;
+        if spares && rows <= MOST_LOGIC_PARAMETER_ROWS {
+            self.to_spare = self.to_spare.saturating_sub(parameters.blocks);
+            return Some(in_logic(parameters));
+        }
+        Some(parameters)
     }
 
     /// Rows of weights without those that go to logic, and these: as few as spare the blocks that are
@@ -564,6 +606,7 @@ impl Placer<'_> {
         let rows = part.n.div_ceil(lanes);
         let of_lanes = |memory: Memory| Memory {
             blocks: memory.blocks * wide(lanes),
+            small_rams: memory.small_rams * wide(lanes),
             row_bits: memory.row_bits * wide(lanes),
             ..memory
         };
@@ -648,11 +691,9 @@ impl Placer<'_> {
                 Spill::Medium => MEDIUM_QUEUE,
                 Spill::Large | Spill::Weights => LARGE_QUEUE,
             };
-            port.fifo_in_logic = rows <= most;
-            self.memories.push(match port.fifo_in_logic {
-                true => in_logic(queue),
-                false => queue,
-            });
+            let queue = make.in_tables_up_to(queue, most);
+            port.fifo_in_logic = queue.kind == MemoryKind::Logic;
+            self.memories.push(queue);
             if let Some(slot_bits) = port.slot_bits() {
                 let delays = make.rom(name("delays"), port.n_pre, slot_bits);
                 self.memories.push(match port.n_pre <= LOGIC_ROWS {
@@ -704,7 +745,9 @@ impl Placer<'_> {
         let answer = make.block("answer".into(), 256, 8);
         let link = match self.trial.spill {
             Spill::Nothing | Spill::Small | Spill::Medium => [frames, answer],
-            Spill::Large | Spill::Weights => [in_logic(frames), in_logic(answer)],
+            Spill::Large | Spill::Weights => {
+                [frames, answer].map(|memory| make.in_tables_up_to(memory, LARGE_LINK))
+            }
         };
         let link_memory = link[0].kind;
         self.memories.extend(link);

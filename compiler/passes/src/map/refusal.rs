@@ -9,9 +9,19 @@ use super::place::{Choice, Subject, place};
 use super::{Folding, LANES_TRIED, MapConfig};
 use crate::Error;
 
+/// What they are called.
+const SMALL_RAMS: &str = "RAMs of look-up tables";
+
 /// What is over its limit: resource, need, limit.
 pub(super) fn overflow(mapped: &Mapped) -> Option<(&'static str, u64, u64)> {
     let limits = &mapped.limits;
+    // Where even parameters are tables, memories fill the device: a RAM of tables takes the place of
+    // twice its tables, and a fifth has to stay free.
+    let is_full = mapped.cores.iter().any(|core| core.parameters_in_logic);
+    let logic_cells = match is_full {
+        true => limits.logic_cells * 4 / 5,
+        false => limits.logic_cells,
+    };
     [
         (
             "single-port RAMs",
@@ -19,11 +29,8 @@ pub(super) fn overflow(mapped: &Mapped) -> Option<(&'static str, u64, u64)> {
             limits.single_port_rams,
         ),
         ("block RAMs", mapped.estimate.block_rams, limits.block_rams),
-        (
-            "logic cells",
-            mapped.estimate.logic_cells,
-            limits.logic_cells,
-        ),
+        (SMALL_RAMS, mapped.estimate.small_rams, limits.small_rams),
+        ("logic cells", mapped.estimate.logic_cells, logic_cells),
     ]
     .into_iter()
     .find(|(_, need, limit)| need > limit)
@@ -41,25 +48,35 @@ pub(super) fn does_not_fit(
         .filter(|m| m.kind == MemoryKind::Block)
         .max_by_key(|m| m.blocks)
         .expect("every design has memories");
-    let (consumer, consumer_need) = if resource == "logic cells" {
-        let cores = mapped.cores.iter();
-        let core = cores
-            .max_by_key(|c| c.lanes * c.lane_bits)
-            .expect("there is a core");
-        let name = &network.populations[core.population.0].name;
-        (
-            format!("population {name}"),
-            format!("{} lanes", core.lanes),
-        )
-    } else {
-        (
-            format!("memory {}", largest.name),
-            format!(
-                "{} rows of {} bits, {} blocks",
-                largest.rows, largest.row_bits, largest.blocks
-            ),
-        )
-    };
+    let most_small = mapped.memories.iter().max_by_key(|m| m.small_rams);
+    let (consumer, consumer_need) =
+        if let Some(most) = most_small.filter(|_| resource == SMALL_RAMS) {
+            (
+                format!("memory {}", most.name),
+                format!(
+                    "{} rows of {} bits, {} of them",
+                    most.rows, most.row_bits, most.small_rams
+                ),
+            )
+        } else if resource == "logic cells" {
+            let cores = mapped.cores.iter();
+            let core = cores
+                .max_by_key(|c| c.lanes * c.lane_bits)
+                .expect("there is a core");
+            let name = &network.populations[core.population.0].name;
+            (
+                format!("population {name}"),
+                format!("{} lanes", core.lanes),
+            )
+        } else {
+            (
+                format!("memory {}", largest.name),
+                format!(
+                    "{} rows of {} bits, {} blocks",
+                    largest.rows, largest.row_bits, largest.blocks
+                ),
+            )
+        };
     Error::DoesNotFit {
         target: mapped.limits.target.clone(),
         resource,
