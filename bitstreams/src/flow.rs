@@ -118,6 +118,7 @@ impl Utilisation {
             "LUT4" => "look-up tables",
             "DFF" => "flip-flops",
             "RAM16SDP4" => "RAMs of tables",
+            "ICESTORM_PLL" | "EHXPLLL" | "rPLL" => "clock generators",
             other => other,
         }
     }

@@ -9,8 +9,8 @@ mod support;
 use std::path::Path;
 
 use spikeloom_bitstreams::{
-    Error, Files, Flow, Gates, PllSetting, Target, Toolchain, VerilogSources, decode, fast_sources,
-    target,
+    Decoded, Error, Files, Flow, Gates, PllSetting, Target, TextDecoder, Toolchain, VerilogSources,
+    decode, fast_sources, target,
 };
 use support::{Bench, Design, tools};
 
@@ -87,8 +87,94 @@ fn circuits_behind_a_made_clock_do_what_their_verilog_does() {
             let other = clocked(board, mhz * 2);
             let error = other.check_clock(&decoded.gates).unwrap_err();
             assert!(matches!(error, Error::BadClock { .. }), "{error}");
+            match board {
+                "icebreaker" => find_bits_of_a_generator(&flow),
+                "ulx3s" => find_settings_of_a_generator(&flow),
+                _ => {}
+            }
         }
         bench.run().assert_equal();
+    }
+}
+
+/// What is said of a bitstream whose generator is not as it was placed.
+fn said_of(decoded: Result<Decoded, Error>, target: &Target) -> String {
+    decoded
+        .and_then(|decoded| {
+            target.check_clock(&decoded.gates)?;
+            fast_sources(&decoded.gates)
+        })
+        .map_or_else(|error| error.to_string(), |_| "nothing".to_owned())
+}
+
+/// Bits of an iCE40's generator: column of the tile in the topmost row, row and column of the bit.
+fn find_bits_of_a_generator(flow: &Flow<'_>) {
+    let text = std::fs::read_to_string(flow.path(flow.target.family.placed_file())).unwrap();
+    let decoder = TextDecoder::new(flow.target, flow.tools).unwrap();
+    assert_eq!(said_of(decoder.decode(&text), flow.target), "nothing");
+    for (name, tile, row, column, expected) in [
+        ("DIVR_1", 10, 3, 3, "its generator is set to"),
+        ("DIVF_1", 10, 5, 3, "its generator is set to"),
+        ("DIVQ_2", 11, 2, 3, "its generator is set to"),
+        ("FILTER_RANGE_1", 11, 4, 2, "`FILTER_RANGE` of"),
+        ("FEEDBACK_PATH_0", 14, 2, 3, "`FEEDBACK_PATH` of 0"),
+        ("PLLTYPE_0", 12, 2, 3, "is given no clock by a port"),
+        ("PLLTYPE_2", 14, 3, 3, "`PLLTYPE` of"),
+        ("PLLOUT_SELECT_A_0", 12, 5, 3, "`PLLOUT_SELECT_A` of 1"),
+        (
+            "ENABLE_ICEGATE_PORTA",
+            14,
+            0,
+            3,
+            "`ENABLE_ICEGATE_PORTA` of 1",
+        ),
+        ("TEST_MODE", 12, 4, 3, "`TEST_MODE` of 1"),
+    ] {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let header = format!(".io_tile {tile} 31");
+        let at = lines.iter().position(|line| *line == header).unwrap();
+        let flipped = match &lines[at + 1 + row][column..=column] {
+            "0" => "1",
+            _ => "0",
+        };
+        lines[at + 1 + row].replace_range(column..=column, flipped);
+        let said = said_of(decoder.decode(&lines.join("\n")), flow.target);
+        assert!(said.contains(expected), "{name}: {said}");
+    }
+}
+
+/// Settings of an ECP5's generator.
+fn find_settings_of_a_generator(flow: &Flow<'_>) {
+    let path = flow.path(flow.target.family.placed_file());
+    let text = std::fs::read_to_string(&path).unwrap();
+    for (from, to, expected) in [
+        (
+            "CLKFB_DIV 0001011",
+            "CLKFB_DIV 0001010",
+            "its generator is set to",
+        ),
+        (
+            "CLKOP_ENABLE ENABLED",
+            "CLKOP_ENABLE DISABLED",
+            "`CLKOP_ENABLE` of",
+        ),
+        (
+            "FEEDBK_PATH CLKOP",
+            "FEEDBK_PATH INT_OP",
+            "`FEEDBK_PATH` of `INT_OP`",
+        ),
+        (
+            "OUTDIVIDER_MUXA DIVA",
+            "OUTDIVIDER_MUXA REFCLK",
+            "`OUTDIVIDER_MUXA` of",
+        ),
+    ] {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        let bitstream = flow.pack().unwrap();
+        let decoded = decode(&bitstream, flow.target, flow.tools);
+        let said = said_of(decoded, flow.target);
+        assert!(said.contains(expected), "{to}: {said}");
     }
 }
 
