@@ -109,7 +109,7 @@ pub fn decode(bitstream: &Path, target: &Target, tools: &Toolchain) -> Result<De
     target.check_decoded()?;
     let text = match target.family {
         Family::Ecp5 => unpack_ecp5(bitstream, tools)?,
-        Family::Ice40 | Family::Gowin => unpack(bitstream, tools)?,
+        Family::Ice40 | Family::Gowin | Family::Gatemate => unpack(bitstream, tools)?,
     };
     decode_text(&text, target, tools)
 }
@@ -189,7 +189,7 @@ impl TextDecoder {
         target.check_decoded()?;
         let known = match target.family {
             Family::Ecp5 => Known::Ecp5(Box::new(ecp5::database(&tools.ecp5_database()?, target)?)),
-            Family::Ice40 | Family::Gowin => {
+            Family::Ice40 | Family::Gowin | Family::Gatemate => {
                 let size = die(&target.device);
                 let path = tools.ice40_database.path.join(format!("chipdb-{size}.txt"));
                 Known::Ice40(std::fs::read_to_string(&path).map_err(Error::io("read", &path))?)

@@ -25,6 +25,30 @@ pub enum Error {
         known: String,
     },
 
+    /// An experimental board was not asked for as such.
+    #[error("{target} is experimental: less is verified for it than for other boards")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::experimental),
+        help(
+            "add `--experimental` to compile for it all the same; docs/targets.md says what is missing"
+        )
+    )]
+    Experimental {
+        /// The board.
+        target: String,
+    },
+
+    /// Memories of a design cannot be replaced.
+    #[error("designs for {target} take no new weights")]
+    #[diagnostic(
+        code(spikeloom::bitstreams::no_new_weights),
+        help("compile the new network")
+    )]
+    NoNewWeights {
+        /// The board.
+        target: String,
+    },
+
     /// The board has no flash that a circuit can read.
     #[error("a circuit on {target} has no way to a flash")]
     #[diagnostic(

@@ -10,6 +10,7 @@
 
 mod ecp5;
 mod finished;
+mod gatemate;
 mod gowin;
 mod ice40;
 mod replacing;
@@ -109,14 +110,14 @@ impl Utilisation {
             "ICESTORM_SPRAM" => "single-port RAMs",
             "ICESTORM_DSP" => "multipliers",
             "SB_GB" | "DCCA" => "global buffers",
-            "SB_IO" | "TRELLIS_IO" | "IOB" => "pins",
+            "SB_IO" | "TRELLIS_IO" | "IOB" | "GPIO" => "pins",
             "TRELLIS_COMB" => "look-up tables",
             "TRELLIS_FF" => "flip-flops",
             "TRELLIS_RAMW" => "RAMs of tables",
-            "DP16KD" | "BSRAM" => "block RAMs",
+            "DP16KD" | "BSRAM" | "RAM_HALF" => "block RAMs",
             "MULT18X18D" => "multipliers",
-            "LUT4" => "look-up tables",
-            "DFF" => "flip-flops",
+            "LUT4" | "CPE_LT" => "look-up tables",
+            "DFF" | "CPE_FF" => "flip-flops",
             "RAM16SDP4" => "RAMs of tables",
             "ICESTORM_PLL" | "EHXPLLL" | "rPLL" => "clock generators",
             other => other,
@@ -342,6 +343,7 @@ impl Flow<'_> {
             ),
             Family::Ecp5 => (self.tools.program(ecp5::PACK)?, ecp5::packing()),
             Family::Gowin => (self.tools.program(gowin::PACK)?, gowin::packing(self)),
+            Family::Gatemate => (self.tools.program(gatemate::PACK)?, gatemate::packing()),
         };
         self.run(program)?.arguments(arguments).output()?;
         self.finish(bitstream)?;
@@ -427,13 +429,13 @@ impl Flow<'_> {
 impl PnrReport {
     /// Logic cells, or look-up tables where flip-flops are counted by themselves.
     pub fn logic_cells(&self) -> u64 {
-        let kinds = ["ICESTORM_LC", "TRELLIS_COMB", "LUT4", "ALU"];
+        let kinds = ["ICESTORM_LC", "TRELLIS_COMB", "LUT4", "ALU", "CPE_LT"];
         kinds.iter().map(|kind| self.used(kind)).sum()
     }
 
     /// Block RAMs.
     pub fn block_rams(&self) -> u64 {
-        let kinds = ["ICESTORM_RAM", "DP16KD", "BSRAM"];
+        let kinds = ["ICESTORM_RAM", "DP16KD", "BSRAM", "RAM_HALF"];
         kinds.iter().map(|kind| self.used(kind)).sum()
     }
 

@@ -143,6 +143,11 @@ fn options(target: &Target, by: Programmer, memory: Memory) -> Option<Vec<&'stat
             options.extend(flash.then_some("-f"));
             Some(options)
         }
+        (Family::Gatemate, _, Programmer::OpenFpgaLoader) => {
+            let mut options = vec!["-b", "olimex_gatemateevb"];
+            options.extend(flash.then_some("-f"));
+            Some(options)
+        }
         _ => None,
     }
 }

@@ -18,6 +18,7 @@ const BOARDS: &[&str] = &[
     include_str!("../boards/colorlight-i5/board.yaml"),
     include_str!("../boards/tang-nano-9k/board.yaml"),
     include_str!("../boards/tang-nano-20k/board.yaml"),
+    include_str!("../boards/gatemate-evb/board.yaml"),
 ];
 
 /// A board with its device: everything that the flow and the mapper need to know.
@@ -30,6 +31,9 @@ pub struct Target {
     pub aliases: Vec<String>,
     /// Name for people.
     pub title: String,
+    /// Whether it is there to be tried, and much of what holds for the others does not for it.
+    #[serde(default)]
+    pub experimental: bool,
     /// Which tools make its bitstream.
     pub family: Family,
     /// Device within the family.
@@ -72,6 +76,8 @@ pub enum Family {
     Ecp5,
     /// Gowin GW1N and GW2A: Yosys, nextpnr-himbaechel, Apicula.
     Gowin,
+    /// Cologne Chip GateMate: Yosys, nextpnr-himbaechel, gmpack. Experimental.
+    Gatemate,
 }
 
 /// Package pins of the top module's ports.
@@ -150,9 +156,42 @@ impl Target {
     pub fn check_decoded(&self) -> Result<(), Error> {
         match self.family {
             Family::Ice40 | Family::Ecp5 => Ok(()),
-            Family::Gowin => Err(Error::NotDecoded {
+            Family::Gowin | Family::Gatemate => Err(Error::NotDecoded {
                 target: self.name.clone(),
             }),
+        }
+    }
+
+    /// Whether memories of a finished design can be replaced. Else it was synthesised with what they
+    /// hold.
+    pub fn takes_new_weights(&self) -> bool {
+        self.family != Family::Gatemate
+    }
+
+    /// Whether netlists are read as cells, of which there are models of our own.
+    pub fn has_cell_models(&self) -> bool {
+        self.family != Family::Gatemate
+    }
+
+    /// Fails if an experimental board was not asked for as such.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check_experimental(&self, is_allowed: bool) -> Result<(), Error> {
+        match self.experimental && !is_allowed {
+            true => Err(Error::Experimental {
+                target: self.name.clone(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// How far what is compiled for the board is verified.
+    pub fn verified_to(&self) -> &'static str {
+        match (self.check_decoded(), self.experimental) {
+            (_, true) => "netlist, experimental",
+            (Ok(()), false) => "bitstream",
+            (Err(_), false) => "netlist",
         }
     }
 
@@ -196,6 +235,7 @@ impl Target {
             Family::Gowin => {
                 format!("IO_LOC \"{port}\" {pin};\nIO_PORT \"{port}\" IO_TYPE=LVCMOS33;\n")
             }
+            Family::Gatemate => format!("NET \"{port}\" Loc = \"{pin}\";\n"),
         });
         lines.collect()
     }
@@ -220,6 +260,7 @@ impl Family {
             Self::Ice40 => "pins.pcf",
             Self::Ecp5 => "pins.lpf",
             Self::Gowin => "pins.cst",
+            Self::Gatemate => "pins.ccf",
         }
     }
 
@@ -229,6 +270,7 @@ impl Family {
             Self::Ice40 => "placed.asc",
             Self::Ecp5 => "placed.config",
             Self::Gowin => "placed.json",
+            Self::Gatemate => "placed.txt",
         }
     }
 
@@ -236,7 +278,7 @@ impl Family {
     pub const fn bitstream_file(self) -> &'static str {
         match self {
             Self::Ice40 => "bitstream.bin",
-            Self::Ecp5 => "bitstream.bit",
+            Self::Ecp5 | Self::Gatemate => "bitstream.bit",
             Self::Gowin => "bitstream.fs",
         }
     }
@@ -247,6 +289,7 @@ impl Family {
             Self::Ice40 => ("ice40", "cells_sim.v"),
             Self::Ecp5 => ("lattice", "cells_sim_ecp5.v"),
             Self::Gowin => ("gowin", "cells_sim.v"),
+            Self::Gatemate => ("gatemate", "cells_sim.v"),
         }
     }
 }
@@ -311,10 +354,11 @@ mod tests {
             assert!(board.limits.logic_cells > 0, "{}", board.name);
             let (words, bits) = board.limits.block_ram_shapes[0];
             for (narrow_words, narrow_bits) in &board.limits.block_ram_shapes {
-                // Narrow words do without the ninth bits.
+                // Narrow words do without the ninth bits, or without the fifth.
                 let all = narrow_words * narrow_bits;
+                let whole = words * bits;
                 assert!(
-                    all == words * bits || all == words * bits / 9 * 8,
+                    all == whole || all == whole / 9 * 8 || all == whole / 5 * 4,
                     "{}",
                     board.name
                 );
@@ -391,8 +435,9 @@ mod tests {
                 assert_eq!(
                     known,
                     "icebreaker, upduino, hx8k-breakout, ulx3s, ulx3s-45f, ulx3s-85f, orangecrab, \
-                     colorlight-i5, tang-nano-9k, tang-nano-20k, up5k, hx8k, ecp5-25f, ulx3s-25f, \
-                     ecp5-45f, ecp5-85f, colorlight, gw1nr-9c, gw2ar-18c"
+                     colorlight-i5, tang-nano-9k, tang-nano-20k, gatemate-evb, up5k, hx8k, \
+                     ecp5-25f, ulx3s-25f, ecp5-45f, ecp5-85f, colorlight, gw1nr-9c, gw2ar-18c, \
+                     ccgm1a1"
                 );
                 suggestion
             }

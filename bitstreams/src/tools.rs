@@ -432,7 +432,7 @@ fn trial(program: &Program) -> Result<String, Error> {
             Err(Error::ToolFailed { output, .. }) if output.contains("Usage:") => Ok(output),
             other => other,
         },
-        "ecppack" | "ecpunpack" | "gowin_pack" | "sby" | "smtbmc" => {
+        "ecppack" | "ecpunpack" | "gowin_pack" | "gmpack" | "sby" | "smtbmc" => {
             run.arguments(["--help"]).output()
         }
         _ => run.arguments(["--version"]).output(),
@@ -537,6 +537,8 @@ mod tests {
                 "ecpunpack",
                 "nextpnr-gowin",
                 "gowin_pack",
+                "nextpnr-gatemate",
+                "gmpack",
             ]
             .map(program)
             .to_vec(),

@@ -71,6 +71,7 @@ pub fn compile(
         dump: None,
         tools: tools(tools_from)?,
         quiet,
+        experimental: false,
     };
     let report = py.detach(|| spikeloom::compile(&request));
     Ok(json(&report.map_err(exception)?))

@@ -72,11 +72,12 @@ impl Contents {
             Family::Ice40 => Placement::read(design, top)?.places(),
             Family::Ecp5 => ecp5::places(module(design, top, FILE)?)?,
             Family::Gowin => gowin::places(module(design, top, FILE)?),
+            Family::Gatemate => BTreeMap::new(),
         };
         let tables: Box<dyn Fn(Bel) -> Option<u16>> = match family {
             Family::Ice40 => ice40::tables(text),
             Family::Ecp5 => ecp5::tables(text),
-            Family::Gowin => Box::new(|_| None),
+            Family::Gowin | Family::Gatemate => Box::new(|_| None),
         };
         let all = self.cells(images)?.into_iter();
         let wanted: Vec<(u16, usize)> = all
@@ -114,7 +115,7 @@ impl Contents {
         let again = self.in_placed(family, text, top, images)?;
         let is_equal = match family {
             Family::Ice40 => same_configuration(&again, text)?,
-            Family::Ecp5 | Family::Gowin => again == text,
+            Family::Ecp5 | Family::Gowin | Family::Gatemate => again == text,
         };
         match is_equal {
             true => Ok(self),
@@ -140,6 +141,8 @@ impl Contents {
             Family::Ice40 => self.in_asc(text, images),
             Family::Ecp5 => self.in_config(text, images),
             Family::Gowin => self.in_design(text, top, images),
+            // Its designs have none.
+            Family::Gatemate => Ok(text.to_owned()),
         }
     }
 }

@@ -196,6 +196,7 @@ impl Flow<'_> {
             Family::Ice40 => &self.tools.nextpnr_ice40,
             Family::Ecp5 => self.tools.program(super::ecp5::NEXTPNR)?,
             Family::Gowin => self.tools.program(super::gowin::NEXTPNR)?,
+            Family::Gatemate => self.tools.program(super::gatemate::NEXTPNR)?,
         };
         let mut hash = Sha256::new();
         let synthesis = synthesis.map(|step| (&step.inputs, &step.files));
@@ -242,19 +243,20 @@ fn hex(bytes: &[u8]) -> String {
 
 /// What synthesis writes.
 fn synthesis_files(family: Family) -> Vec<&'static str> {
-    let block_rams = match family {
-        Family::Ice40 => ice40::BLOCK_RAMS,
-        Family::Ecp5 | Family::Gowin => super::BLOCK_RAMS,
+    let maps: &[&str] = match family {
+        Family::Ice40 => &[replacing::TABLES, ice40::BLOCK_RAMS],
+        Family::Ecp5 | Family::Gowin => &[replacing::TABLES, super::BLOCK_RAMS],
+        Family::Gatemate => &[],
     };
     let netlist = [Files::NETLIST_JSON, Files::NETLIST_VERILOG, Files::CONTENTS];
-    [&[SCRIPT, replacing::TABLES, block_rams], &netlist[..]].concat()
+    [&[SCRIPT], maps, &netlist[..]].concat()
 }
 
 /// What placing writes.
 fn placing_files(family: Family) -> Vec<&'static str> {
     let own: &[&str] = match family {
         Family::Ice40 => &[Files::PLACEMENT],
-        Family::Ecp5 | Family::Gowin => &[],
+        Family::Ecp5 | Family::Gowin | Family::Gatemate => &[],
     };
     let placed = [
         family.constraints_file(),

@@ -1,7 +1,7 @@
 //! Memory contents that synthesis and placing do not see: placeholders before, and others in their
 //! place afterwards.
 
-use super::{Files, Flow, PnrReport, SCRIPT, SynthReport, ecp5, gowin, ice40, partial};
+use super::{Files, Flow, PnrReport, SCRIPT, SynthReport, ecp5, gatemate, gowin, ice40, partial};
 use crate::contents::{Contents, Image, Placement};
 use crate::error::Error;
 use crate::gates::Gates;
@@ -24,6 +24,7 @@ pub(super) fn tables(flow: &Flow<'_>) -> Result<String, Error> {
         Family::Ice40 => "ICE40",
         Family::Ecp5 => "ECP5",
         Family::Gowin => "GOWIN",
+        Family::Gatemate => return Err(refused(flow)),
     };
     Ok(format!("techmap -D {family} -map {TABLES} a:replaceable\n"))
 }
@@ -43,6 +44,7 @@ pub(super) fn synthesise(flow: &Flow<'_>) -> Result<SynthReport, Error> {
         Family::Ice40 => (ice40::synthesis(flow)?, &[][..]),
         Family::Ecp5 => (ecp5::synthesis(flow)?, ecp5::TABLES),
         Family::Gowin => (gowin::synthesis(flow)?, gowin::TABLES),
+        Family::Gatemate => (gatemate::synthesis(flow), &[][..]),
     };
     flow.write(SCRIPT, &flow.script(&commands, placeholder))?;
     let placeholders = flow.placeholders();
@@ -57,9 +59,11 @@ pub(super) fn synthesise(flow: &Flow<'_>) -> Result<SynthReport, Error> {
     let images = flow.images()?;
     let json = contents.in_json(&json, &flow.top, &images)?;
     let verilog = flow.read(&partial(Files::NETLIST_VERILOG))?;
-    let gates = Gates::from_netlist(&json, &flow.top, family)?;
     let cells_by_type = crate::gates::cells_by_type(&json, &flow.top)?;
-    let mut cells = gates.counts();
+    let mut cells = match family {
+        Family::Gatemate => gatemate::counts(&cells_by_type),
+        _ => Gates::from_netlist(&json, &flow.top, family)?.counts(),
+    };
     if !counted.is_empty() {
         let count = |kind: &str| cells_by_type.get(kind).copied().unwrap_or(0);
         cells.tables = counted.iter().map(|(kind, n)| n * count(kind)).sum();
@@ -84,6 +88,9 @@ pub(super) fn synthesise(flow: &Flow<'_>) -> Result<SynthReport, Error> {
 
 pub(super) fn place_and_route(flow: &Flow<'_>) -> Result<PnrReport, Error> {
     let family = flow.target.family;
+    if family == Family::Gatemate {
+        return gatemate::place_and_route(flow);
+    }
     let placed = family.placed_file();
     flow.forget(&[placed, Files::PLACEMENT, family.bitstream_file()])?;
     let (contents, placeholders) = (read_contents(flow)?, flow.placeholders());
@@ -96,7 +103,7 @@ pub(super) fn place_and_route(flow: &Flow<'_>) -> Result<PnrReport, Error> {
     // Gowin's placed design is nextpnr's own form of it.
     let design = match family {
         Family::Gowin => partial(placed),
-        Family::Ice40 | Family::Ecp5 => partial(DESIGN),
+        _ => partial(DESIGN),
     };
     let (program, arguments) = match family {
         Family::Ice40 => (&flow.tools.nextpnr_ice40, ice40::placing(flow, &design)),
@@ -108,6 +115,7 @@ pub(super) fn place_and_route(flow: &Flow<'_>) -> Result<PnrReport, Error> {
             flow.tools.program(gowin::NEXTPNR)?,
             gowin::placing(flow, &design),
         ),
+        Family::Gatemate => return Err(refused(flow)),
     };
     let written = [&*partial(placed), &design];
     let report = flow.place(program, arguments, &netlist, &written);
@@ -131,6 +139,9 @@ pub(super) fn place_and_route(flow: &Flow<'_>) -> Result<PnrReport, Error> {
 }
 
 pub(super) fn replace(flow: &Flow<'_>) -> Result<(), Error> {
+    if !flow.target.takes_new_weights() {
+        return Err(refused(flow));
+    }
     let (contents, images) = (read_contents(flow)?, flow.images()?);
     let json = flow.read(Files::NETLIST_JSON)?;
     let json = contents.in_json(&json, &flow.top, &images)?;
@@ -154,6 +165,7 @@ pub(super) fn read_back(flow: &Flow<'_>) -> Result<(), Error> {
         Family::Ice40 => ice40::read_back(flow)?,
         Family::Ecp5 => ecp5::read_back(flow)?,
         Family::Gowin => gowin::read_back(flow)?,
+        Family::Gatemate => return Err(refused(flow)),
     };
     match is_equal {
         true => Ok(()),
@@ -161,6 +173,13 @@ pub(super) fn read_back(flow: &Flow<'_>) -> Result<(), Error> {
             family.bitstream_file(),
             format!("it is not what {} says", family.placed_file()),
         )),
+    }
+}
+
+/// A board whose designs hold no placeholders.
+fn refused(flow: &Flow<'_>) -> Error {
+    Error::NoNewWeights {
+        target: flow.target.name.clone(),
     }
 }
 

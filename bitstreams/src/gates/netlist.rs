@@ -131,6 +131,12 @@ impl Reader {
                 Family::Ice40 => ice40::cell(&mut reader, name, cell)?,
                 Family::Ecp5 => ecp5::cell(&mut reader, name, cell)?,
                 Family::Gowin => gowin::cell(&mut reader, name, cell)?,
+                Family::Gatemate => {
+                    return Err(unsupported(
+                        name,
+                        format!("`{}`, a cell of a GateMate", cell.kind),
+                    ));
+                }
             }
         }
         reader.gates.settle()

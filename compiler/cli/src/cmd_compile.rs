@@ -18,6 +18,9 @@ pub struct Compile {
     /// Device or board, see `spikeloom targets` [default: up5k].
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
+    /// Take a board that is experimental.
+    #[arg(long)]
+    experimental: bool,
     /// The design's clock, which the device then makes of the board's [default: the board's].
     #[arg(long, value_name = "MHZ", value_parser = mhz)]
     clock_mhz: Option<f64>,
@@ -89,6 +92,7 @@ impl Compile {
             dump: self.dump_ir,
             tools: self.tools.from,
             quiet: self.json,
+            experimental: self.experimental,
         };
         let report = compile(&request)?;
         if self.json {

@@ -113,7 +113,11 @@ impl Explore {
         }
         let data = self.data.read(&normalise(&network))?.ok_or(Error::NoData)?;
         let targets = self.targets.iter();
-        let targets = targets.map(|name| clocked(target(name)?, &project));
+        let targets = targets.map(|name| {
+            let board = target(name)?;
+            board.check_experimental(false)?;
+            clocked(board, &project)
+        });
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let what = Exploration {
             model: &model,

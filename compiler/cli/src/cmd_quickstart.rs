@@ -38,6 +38,7 @@ impl Quickstart {
             dump: None,
             tools: self.tools.from,
             quiet: false,
+            experimental: false,
         })?;
         eprintln!("wrote {}", self.output.display());
 

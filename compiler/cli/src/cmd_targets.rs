@@ -40,7 +40,8 @@ impl Targets {
             let names: Vec<&str> = std::iter::once(t.name.as_str())
                 .chain(t.aliases.iter().map(String::as_str))
                 .collect();
-            println!("{:<28} {}", names.join(", "), t.title);
+            let mark = if t.experimental { ", experimental" } else { "" };
+            println!("{:<28} {}{mark}", names.join(", "), t.title);
         }
         Ok(())
     }
@@ -57,6 +58,7 @@ fn show(t: &Target) {
         let (least, most) = pll.output_mhz;
         line("other clocks", format!("{least} to {most} MHz"));
     }
+    line("verified to", t.verified_to().to_owned());
     line("serial line", format!("{} baud", t.baud));
     line("logic cells", t.limits.logic_cells.to_string());
     line(

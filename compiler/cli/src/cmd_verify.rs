@@ -107,6 +107,7 @@ impl Verify {
             dump: None,
             tools: self.tools.from,
             quiet: self.json,
+            experimental: false,
         })?;
         let build = Build::read(&output)?;
         let mut data = example::test_set()?;

@@ -60,6 +60,8 @@ pub struct Request {
     pub tools: ToolSource,
     /// Print no steps.
     pub quiet: bool,
+    /// Take an experimental board too.
+    pub experimental: bool,
 }
 
 /// How long one tool may take.
@@ -80,6 +82,7 @@ const DEFAULT_TARGET: &str = "up5k";
 pub fn compile(request: &Request) -> miette::Result<Report> {
     let name = request.project.target.as_deref().unwrap_or(DEFAULT_TARGET);
     let target = clocked(spikeloom_bitstreams::target(name)?, &request.project)?;
+    target.check_experimental(request.experimental)?;
     check_output(&request.output)?;
     let total = match request.stop_at {
         StopAt::Verilog => 5,
@@ -496,7 +499,10 @@ pub fn flow<'a>(
             Some(_) => vec![file::TOP.into(), file::CLOCKED.into()],
             None => vec![file::TOP.into()],
         },
-        replaceable: replaceable(device),
+        replaceable: match target.takes_new_weights() {
+            true => replaceable(device),
+            false => Vec::new(),
+        },
         seed: 1,
         limit: TOOL_LIMIT,
     }

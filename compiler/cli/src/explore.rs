@@ -404,6 +404,7 @@ fn point(
         dump: None,
         tools: what.tools,
         quiet: true,
+        experimental: false,
     });
     match made {
         Ok(report) => {

@@ -105,6 +105,11 @@ struct Fitting {
 pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
     let start = Instant::now();
     let build = Build::read(request.folder)?;
+    let target = build.target()?;
+    if !target.takes_new_weights() {
+        let target = target.name;
+        return Err(spikeloom_bitstreams::Error::NoNewWeights { target }.into());
+    }
     let project = build.project()?;
     let NewModel {
         files: model,
@@ -135,7 +140,6 @@ pub fn patch(request: &PatchRequest<'_>) -> miette::Result<Patched> {
     };
     check_circuit(&build, &device)?;
 
-    let target = build.target()?;
     let tools = match build.report.stopped_at {
         StopAt::Verilog => None,
         StopAt::Netlist | StopAt::Bitstream => Some(Toolchain::find(request.tools)?),

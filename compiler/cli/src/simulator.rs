@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use spikeloom_bitstreams::{
-    BOARD, BOARD_IMAGE, Gates, Toolchain, board_around, cache_folder, fast_sources,
+    BOARD, BOARD_IMAGE, Toolchain, VerilogSources, board_around, cache_folder,
 };
 use spikeloom_cosim::{Model, Source, Verilator, build};
 use spikeloom_emit::Emitted;
@@ -121,9 +121,8 @@ impl Simulator {
     /// A netlist, on the board of its build folder.
     ///
     /// # Errors
-    /// If it cannot be written as Verilog or built.
-    pub fn gates(&self, gates: &Gates, folder: &Build) -> miette::Result<Model> {
-        let verilog = fast_sources(gates)?;
+    /// If it cannot be built.
+    pub fn netlist(&self, verilog: VerilogSources, folder: &Build) -> miette::Result<Model> {
         let mut source = Source::new(verilog.top);
         source.verilog = verilog.files;
         source.defines = verilog.defines;

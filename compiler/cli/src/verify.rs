@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
-use spikeloom_bitstreams::{Files, Gates, ToolSource, Toolchain, decode};
+use spikeloom_bitstreams::{
+    Files, Gates, ToolSource, Toolchain, VerilogSources, decode, fast_sources, netlist_sources,
+};
 use spikeloom_boards::Layout;
 use spikeloom_golden::{Golden, Sample};
 use spikeloom_hdl::DeviceConfig;
@@ -287,8 +289,8 @@ impl<'a> Ladder<'a> {
             Rung::Hdl => self.hdl(fault),
             Rung::Verilator => self.verilator(fault, progress),
             Rung::Netlist | Rung::Bitstream => {
-                let gates = self.gates(rung)?;
-                self.netlist(rung, gates, fault, progress)
+                let circuit = self.circuit(rung, fault)?;
+                self.netlist(rung, circuit, fault, progress)
             }
         };
         let report = result.or_else(|error| unanswered(rung, error))?;
@@ -305,6 +307,9 @@ impl<'a> Ladder<'a> {
     pub fn faults(&mut self, rung: Rung, source: ToolSource) -> miette::Result<Vec<Fault>> {
         if matches!(rung, Rung::Netlist | Rung::Bitstream) {
             self.find_tools(rung, source)?;
+            if !self.build.target()?.has_cell_models() {
+                return Ok(Vec::new());
+            }
             return Ok(fault::stuck_bit(&self.gates(rung)?).into_iter().collect());
         }
         // The fault must show in what the rung runs.
@@ -571,10 +576,26 @@ impl<'a> Ladder<'a> {
         Ok(decoded.gates)
     }
 
+    /// The Verilog of what the rung runs: our form of the cells, or, where we have none, the tool's own
+    /// netlist with its models of them.
+    fn circuit(&self, rung: Rung, fault: Option<&Fault>) -> miette::Result<VerilogSources> {
+        let target = self.build.target()?;
+        if !target.has_cell_models() {
+            let netlist = self.build.text(Files::NETLIST_VERILOG)?;
+            let top = target.top(TOP);
+            return Ok(netlist_sources(top, &netlist, target.family, self.tools())?);
+        }
+        let mut gates = self.gates(rung)?;
+        if let Some(fault) = fault {
+            fault.in_gates(&mut gates);
+        }
+        Ok(fast_sources(&gates)?)
+    }
+
     fn netlist(
         &mut self,
         rung: Rung,
-        mut gates: Gates,
+        circuit: VerilogSources,
         fault: Option<&Fault>,
         progress: Progress<'_>,
     ) -> miette::Result<Report> {
@@ -583,9 +604,6 @@ impl<'a> Ladder<'a> {
             (Rung::Netlist, None) => (self.counts.netlist, self.counts.netlist_states),
             (_, None) => (self.counts.bitstream, self.counts.bitstream_states),
         };
-        if let Some(fault) = fault {
-            fault.in_gates(&mut gates);
-        }
         if let (Rung::Bitstream, Some(message)) = (rung, self.build.wrong_flash_image()?) {
             return Ok(Report {
                 rung,
@@ -596,7 +614,7 @@ impl<'a> Ladder<'a> {
             });
         }
         let simulator = Simulator::new(self.tools())?;
-        let model = simulator.gates(&gates, self.build)?;
+        let model = simulator.netlist(circuit, self.build)?;
         self.expected()?;
         let samples = first(&self.samples, n);
         let total = samples.len() as u64;

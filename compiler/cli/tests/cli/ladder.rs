@@ -82,6 +82,38 @@ fn boards_of_other_families_are_verified_as_far_as_they_are_decoded() {
     }
 }
 
+/// An experimental board's netlist is run in Yosys's models of its cells.
+#[test]
+fn an_experimental_board_is_verified_to_the_netlist() {
+    if tools::toolchain().is_none() {
+        return;
+    }
+    let workshop = compiled("gatemate-evb --experimental");
+    let report: Value = serde_json::from_str(&workshop.text("build/report.json")).unwrap();
+    assert!(report["place_and_route"]["achieved_mhz"].as_f64().unwrap() > 10.0);
+    assert!(report["bitstream_bytes"].as_u64().unwrap() > 50_000);
+    let lines = workshop.json("verify build --data data.npz --samples 4 --json");
+    assert_equal(&lines, &RUNGS[..5]);
+    // Another circuit is not taken for it.
+    let netlist = workshop.text("build/netlist.v");
+    let other = netlist.replace(".INIT_L00(4'h8)", ".INIT_L00(4'he)");
+    assert_ne!(netlist, other);
+    workshop.write("build/netlist.v", other);
+    let output = workshop.line("verify build --data data.npz --samples 4 --to netlist");
+    assert_eq!(output.code, Some(3), "{}", output.stderr);
+    for (line, reason) in [
+        (
+            "verify build --data data.npz --to bitstream",
+            "cannot be decoded",
+        ),
+        ("patch build --weights model.nir", "take no new weights"),
+    ] {
+        let refused = workshop.line(line);
+        assert_eq!(refused.code, Some(1), "{line}");
+        assert!(refused.stderr.contains(reason), "{}", refused.stderr);
+    }
+}
+
 /// Each of the program's runs takes seconds here, so one test does all that needs this build.
 #[test]
 fn a_bitstream_for_up5k_computes_the_network() {
