@@ -25,7 +25,7 @@ impl Gates {
     /// The design alone, clocked by the port that a clock is made of; the same circuit if none is made.
     ///
     /// What is taken off is checked first: the design's clock must be the made one behind a gate, which
-    /// is run on its own and must open [`SETTLING`] periods behind a lock without a break (and two for
+    /// is run on its own and must open 64 periods behind a lock without a break (and two for
     /// the lock's way to it), and close when that is lost. It may move while the made clock is low only,
     /// and nothing else may read it, the lock or the made clock.
     ///
