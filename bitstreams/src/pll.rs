@@ -2,8 +2,8 @@
 //!
 //! A **PLL** multiplies and divides the board's clock. Until it has locked, its output may be faster
 //! than anything the design can follow, and the design has no reset that would undo what happened
-//! meanwhile. So the output reaches the design through a **gate** that opens [`SETTLING`] periods after
-//! the PLL has said for the first time without a break that it has locked, closes when it says that it has not,
+//! meanwhile. So the output reaches the design through a **gate** that opens when the PLL has
+//! said for [`SETTLING`] periods without a break that it has locked, closes when it says that it has not,
 //! and moves only while the output is low: the design sees whole periods or none.
 //!
 //! [`Gates::without_generator`](crate::Gates::without_generator) takes both off a netlist again, and

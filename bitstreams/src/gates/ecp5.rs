@@ -5,8 +5,7 @@
 
 use super::netlist::{Cell, FILE, Reader, unsupported};
 use super::{
-    ClockGenerator, Edge, FlipFlop, HalfAdder, LutRam, Net, Ram, RamPort, Reset, Signal, Table,
-    WhileWriting,
+    Edge, FlipFlop, HalfAdder, LutRam, Net, Ram, RamPort, Reset, Signal, Table, WhileWriting,
 };
 use crate::error::Error;
 use crate::pll::PllSetting;
@@ -82,26 +81,12 @@ fn pll(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
             return Err(unsupported(name, format!("the pin `{pin}` of a PLL")));
         }
     }
-    let number = |parameter| reader.parameter(name, cell, parameter, 32);
-    let [divide, multiply, post] = [
-        number("CLKI_DIV")?[0],
-        number("CLKFB_DIV")?[0],
-        number("CLKOP_DIV")?[0],
-    ]
-    .map(u64::from);
-    let generator = ClockGenerator {
-        name: name.to_owned(),
-        input: reader.input(name, cell, "CLKI")?,
-        output,
-        lock: reader.optional_output(cell, "LOCK"),
-        setting: PllSetting {
-            divide,
-            multiply,
-            post,
-        },
+    let setting = PllSetting {
+        divide: reader.number(name, cell, "CLKI_DIV")?,
+        multiply: reader.number(name, cell, "CLKFB_DIV")?,
+        post: reader.number(name, cell, "CLKOP_DIV")?,
     };
-    reader.gates.generators.push(generator);
-    Ok(())
+    reader.generator(name, cell, ["CLKI", "CLKOP"], setting)
 }
 
 fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {

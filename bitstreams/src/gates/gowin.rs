@@ -1,9 +1,7 @@
 //! Gowin's cells as Yosys names them.
 
 use super::netlist::{Cell, Reader, unsupported};
-use super::{
-    ClockGenerator, Edge, FlipFlop, LutRam, Net, Ram, RamPort, Signal, Table, WhileWriting,
-};
+use super::{Edge, FlipFlop, LutRam, Net, Ram, RamPort, Signal, Table, WhileWriting};
 use crate::error::Error;
 use crate::pll::PllSetting;
 
@@ -123,26 +121,12 @@ fn pll(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
             return Err(unsupported(name, format!("the pin `{pin}` of a PLL")));
         }
     }
-    let number = |parameter| reader.parameter(name, cell, parameter, 32);
-    let [divide, multiply, post] = [
-        number("IDIV_SEL")?[0],
-        number("FBDIV_SEL")?[0],
-        number("ODIV_SEL")?[0],
-    ]
-    .map(u64::from);
-    let generator = ClockGenerator {
-        name: name.to_owned(),
-        input: reader.input(name, cell, "CLKIN")?,
-        output: reader.output(name, cell, "CLKOUT")?,
-        lock: reader.optional_output(cell, "LOCK"),
-        setting: PllSetting {
-            divide: divide + 1,
-            multiply: multiply + 1,
-            post,
-        },
+    let setting = PllSetting {
+        divide: reader.number(name, cell, "IDIV_SEL")? + 1,
+        multiply: reader.number(name, cell, "FBDIV_SEL")? + 1,
+        post: reader.number(name, cell, "ODIV_SEL")?,
     };
-    reader.gates.generators.push(generator);
-    Ok(())
+    reader.generator(name, cell, ["CLKIN", "CLKOUT"], setting)
 }
 
 /// The second input where the third is 1, else the first.

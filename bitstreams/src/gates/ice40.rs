@@ -1,7 +1,7 @@
 //! iCE40's cells as Yosys names them.
 
 use super::netlist::{Cell, FILE, Reader, unsupported};
-use super::{BlockRam, Carry, ClockGenerator, Edge, FlipFlop, Signal, SinglePortRam, Table};
+use super::{BlockRam, Carry, Edge, FlipFlop, Signal, SinglePortRam, Table};
 use crate::error::Error;
 use crate::pll::PllSetting;
 
@@ -132,21 +132,12 @@ fn pll(reader: &mut Reader, name: &str, cell: &Cell, input: &str) -> Result<(), 
             return Err(unsupported(name, format!("the pin `{pin}` of a PLL")));
         }
     }
-    let number = |parameter| reader.parameter(name, cell, parameter, 32);
-    let [divr, divf, divq] = [number("DIVR")?, number("DIVF")?, number("DIVQ")?];
-    let generator = ClockGenerator {
-        name: name.to_owned(),
-        input: reader.input(name, cell, input)?,
-        output: reader.output(name, cell, "PLLOUTCORE")?,
-        lock: reader.optional_output(cell, "LOCK"),
-        setting: PllSetting {
-            divide: u64::from(divr[0]) + 1,
-            multiply: u64::from(divf[0]) + 1,
-            post: 1 << divq[0].min(15),
-        },
+    let setting = PllSetting {
+        divide: reader.number(name, cell, "DIVR")? + 1,
+        multiply: reader.number(name, cell, "DIVF")? + 1,
+        post: 1 << reader.number(name, cell, "DIVQ")?.min(15),
     };
-    reader.gates.generators.push(generator);
-    Ok(())
+    reader.generator(name, cell, [input, "PLLOUTCORE"], setting)
 }
 
 fn single_port_ram(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Gates, Net, Reset, Signal, Table, ecp5, gowin, ice40};
+use super::{ClockGenerator, Gates, Net, Reset, Signal, Table, ecp5, gowin, ice40};
 use crate::error::Error;
+use crate::pll::PllSetting;
 use crate::targets::Family;
 
 #[derive(Deserialize)]
@@ -402,6 +403,30 @@ impl Reader {
     pub(super) fn bus(&mut self, name: &str, cell: &Cell, pin: &str) -> Result<[Signal; 4], Error> {
         let signals = self.inputs(name, cell, pin, 4)?;
         Ok([0, 1, 2, 3].map(|bit| signals.get(bit).copied().unwrap_or(Signal::Low)))
+    }
+
+    /// A word of a cell's parameter that is a small number.
+    pub(super) fn number(&self, name: &str, cell: &Cell, parameter: &str) -> Result<u64, Error> {
+        Ok(self.parameter(name, cell, parameter, 32)?[0].into())
+    }
+
+    /// Adds a clock generator, by its pins for the clock that it is given and for the one that it makes.
+    pub(super) fn generator(
+        &mut self,
+        name: &str,
+        cell: &Cell,
+        [input, output]: [&str; 2],
+        setting: PllSetting,
+    ) -> Result<(), Error> {
+        let generator = ClockGenerator {
+            name: name.to_owned(),
+            input: self.input(name, cell, input)?,
+            output: self.output(name, cell, output)?,
+            lock: self.optional_output(cell, "LOCK"),
+            setting,
+        };
+        self.gates.generators.push(generator);
+        Ok(())
     }
 
     /// A cell that chooses: the second input where the third is 1, else the first.
