@@ -476,6 +476,13 @@ fn forget_in(folder: &Path, files: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
+/// What cells take together, by how many there are of each kind and what one of a kind takes.
+fn taken(by_type: &BTreeMap<String, u64>, kinds: &[(&str, u64)]) -> u64 {
+    let each = kinds.iter();
+    each.map(|(kind, n)| n * by_type.get(*kind).copied().unwrap_or(0))
+        .sum()
+}
+
 /// The name of a file that is not whole yet.
 fn partial(file: &str) -> String {
     format!("partial-{file}")

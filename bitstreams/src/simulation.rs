@@ -60,7 +60,7 @@ pub fn reference_sources(gates: &Gates, tools: &Toolchain) -> Result<VerilogSour
     with_models(
         &gates.top,
         "cells.v",
-        reference(&gates.without_generator()?),
+        reference(gates.without_generator()?.as_ref()),
         Family::Ice40,
         tools,
     )

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Files, Flow, PnrReport, partial};
+use super::{Files, Flow, PnrReport, partial, taken};
 use crate::error::Error;
 use crate::gates::CellCounts;
 use crate::targets::Family;
@@ -34,15 +34,10 @@ pub(super) fn synthesis(flow: &Flow<'_>) -> String {
 
 /// The cells of a netlist, by kind.
 pub(super) fn counts(by_type: &BTreeMap<String, u64>) -> CellCounts {
-    let count = |kinds: &[(&str, u64)]| {
-        let each = kinds.iter();
-        each.map(|(kind, n)| n * by_type.get(*kind).copied().unwrap_or(0))
-            .sum()
-    };
     CellCounts {
-        tables: count(TABLES),
-        flip_flops: count(&[("CC_DFF", 1)]),
-        block_rams: count(BLOCK_RAMS),
+        tables: taken(by_type, TABLES),
+        flip_flops: taken(by_type, &[("CC_DFF", 1)]),
+        block_rams: taken(by_type, BLOCK_RAMS),
         ..CellCounts::default()
     }
 }

@@ -1,7 +1,9 @@
 //! Memory contents that synthesis and placing do not see: placeholders before, and others in their
 //! place afterwards.
 
-use super::{Files, Flow, PnrReport, SCRIPT, SynthReport, ecp5, gatemate, gowin, ice40, partial};
+use super::{
+    Files, Flow, PnrReport, SCRIPT, SynthReport, ecp5, gatemate, gowin, ice40, partial, taken,
+};
 use crate::contents::{Contents, Image, Placement};
 use crate::error::Error;
 use crate::gates::Gates;
@@ -65,8 +67,7 @@ pub(super) fn synthesise(flow: &Flow<'_>) -> Result<SynthReport, Error> {
         _ => Gates::from_netlist(&json, &flow.top, family)?.counts(),
     };
     if !counted.is_empty() {
-        let count = |kind: &str| cells_by_type.get(kind).copied().unwrap_or(0);
-        cells.tables = counted.iter().map(|(kind, n)| n * count(kind)).sum();
+        cells.tables = taken(&cells_by_type, counted);
     }
     // nextpnr would say the same later and less clearly.
     flow.check_memories(cells)?;

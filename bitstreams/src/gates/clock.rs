@@ -1,5 +1,6 @@
 //! Clocks that are made: the cells that make them, and the gate behind one.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Carry, Cone, Edge, FlipFlop, Gates, MAJORITY, Net, Reset, Signal, Table};
@@ -31,11 +32,11 @@ impl Gates {
     ///
     /// # Errors
     /// If it is not so, or there is more than one generator.
-    pub fn without_generator(&self) -> Result<Self, Error> {
+    pub fn without_generator(&self) -> Result<Cow<'_, Self>, Error> {
         if self.generators.is_empty() {
-            return Ok(self.clone());
+            return Ok(Cow::Borrowed(self));
         }
-        self.without_passages().cut()
+        self.without_passages().cut().map(Cow::Owned)
     }
 
     /// [`Gates::without_generator`], where there is one and no table is a mere wire.
