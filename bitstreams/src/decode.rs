@@ -7,8 +7,8 @@
 //!
 //! Nothing is left out silently. Every bit that is set must be explained by a connection or by a
 //! function that is understood here; a wire must not have two drivers; and whoever reads a wire
-//! that comes from a part that is not understood (a multiplier, a clock generator, a pin that is
-//! not among the ports) is an error.
+//! that comes from a part that is not understood (a delay line, a pin that is not among the
+//! ports) is an error.
 
 mod configuration;
 mod database;
@@ -71,6 +71,7 @@ impl Decoded {
                 made.single_port_rams,
             ),
             ("RAMs of tables", found.lut_rams, made.lut_rams),
+            ("multipliers", found.multipliers, made.multipliers),
         ];
         for (what, found, made) in equal {
             if found != made {

@@ -62,6 +62,9 @@ pub struct Flow<'a> {
     /// Memory images whose rows may be replaced in the finished design. The design does not depend on
     /// what they are: it is synthesised and placed with placeholders.
     pub replaceable: Vec<ImageShape>,
+    /// Products that the device's multipliers compute, each by the number that the attribute `product`
+    /// of its operator has in Verilog. Where the flow uses no multipliers it is not looked at.
+    pub multiplied: Vec<u64>,
     /// Where place and route starts from; the same seed gives the same bitstream.
     pub seed: u32,
     /// How long one tool may take.
@@ -194,6 +197,28 @@ impl Flow<'_> {
         self.write(BLOCK_RAMS, &dear)
     }
 
+    /// A family's synthesis up to its memories, in which some products become multipliers as `map`
+    /// says.
+    fn products(&self, synthesis: &str, map: &str) -> String {
+        let Some((first, others)) = self.multiplied.split_first() else {
+            return format!("{synthesis} begin:map_ram\n");
+        };
+        let mut keys = format!("a:product={first}");
+        for key in others {
+            keys += &format!(" a:product={key} %u");
+        }
+        // Yosys has one switch for all products, and no end of multipliers.
+        format!(
+            "{synthesis} begin:coarse\n\
+             proc -latches error\nflatten\nopt_expr\nopt_clean\n\
+             select -set products t:$mul {keys} %i\n\
+             wreduce @products\n\
+             techmap {map} @products\n\
+             chtype -set $mul t:$__soft_mul\n\
+             {synthesis} coarse:map_ram\n"
+        )
+    }
+
     /// What Yosys is told: the design, in files that may have other names, a family's commands, the
     /// netlists.
     fn script(&self, commands: &str, named: impl Fn(&str) -> String) -> String {
@@ -223,6 +248,7 @@ impl Flow<'_> {
                 limits.single_port_rams,
             ),
             ("RAMs of tables", cells.lut_rams, limits.small_rams),
+            ("multipliers", cells.multipliers, limits.multipliers),
             // A logic cell has one of each; they share cells in ways that only placing can tell.
             ("look-up tables", cells.tables, limits.logic_cells),
             ("flip-flops", cells.flip_flops, limits.logic_cells),

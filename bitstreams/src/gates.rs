@@ -1,9 +1,9 @@
 //! Netlists of a device's cells as data, whether they come from synthesis or from a bitstream.
 //!
 //! A cell here is what a device has: a four-input table, a carry, a flip-flop, a block RAM, a
-//! single-port RAM, a small RAM made of tables. What slices have beside tables (multiplexers, the
-//! logic of carries) is written as tables, except iCE40's carry. [`Gates::from_netlist`] reads what Yosys writes, [`crate::decode`] what is in a
-//! bitstream. Both are simulated in the same two forms (see [`crate::simulation`]), so that a
+//! single-port RAM, a small RAM made of tables, a multiplier. What slices have beside tables
+//! (multiplexers, the logic of carries) is written as tables, except iCE40's carry.
+//! [`Gates::from_netlist`] reads what Yosys writes, [`crate::decode`] what is in a bitstream. Both are simulated in the same two forms (see [`crate::simulation`]), so that a
 //! difference between them is a difference of circuits.
 
 mod clock;
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::targets::Family;
 
 pub use clock::ClockGenerator;
-pub(crate) use ecp5::{EcpRam, EcpSide, UNITS as ECP5_UNITS};
+pub(crate) use ecp5::{EcpRam, EcpSide, FACTOR_BITS as ECP5_FACTOR_BITS, UNITS as ECP5_UNITS};
 pub(crate) use netlist::{cells_by_type, module};
 
 /// A wire of one bit: an index into [`Gates::nets`].
@@ -61,6 +61,8 @@ pub struct Gates {
     pub rams: Vec<Ram>,
     /// RAMs made of look-up tables, of ECP5 and Gowin.
     pub lut_rams: Vec<LutRam>,
+    /// Multipliers.
+    pub multipliers: Vec<Multiplier>,
     /// Cells that make a clock.
     pub generators: Vec<ClockGenerator>,
 }
@@ -249,6 +251,27 @@ pub struct LutRam {
     pub data_out: Vec<Option<Net>>,
 }
 
+/// A multiplier without registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Multiplier {
+    /// Name, for people.
+    pub name: String,
+    /// What is multiplied.
+    pub factors: [Factor; 2],
+    /// As many bits as both factors have, least significant first; bits that nobody reads have no
+    /// net.
+    pub product: Vec<Option<Net>>,
+}
+
+/// A factor of a [`Multiplier`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Factor {
+    /// Least significant bit first.
+    pub bits: Vec<Signal>,
+    /// Whether its last bit is a sign.
+    pub signed: Signal,
+}
+
 /// How many there are of each kind of cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, Deserialize)]
 pub struct CellCounts {
@@ -265,6 +288,9 @@ pub struct CellCounts {
     /// RAMs made of look-up tables.
     #[serde(default)]
     pub lut_rams: u64,
+    /// Multipliers.
+    #[serde(default)]
+    pub multipliers: u64,
 }
 
 impl Gates {
@@ -286,6 +312,7 @@ impl Gates {
             block_rams: count(self.block_rams.len() + self.rams.len()),
             single_port_rams: count(self.single_port_rams.len()),
             lut_rams: count(self.lut_rams.len()),
+            multipliers: count(self.multipliers.len()),
         }
     }
 
@@ -479,6 +506,10 @@ impl Gates {
             all(&mut ram.read_address);
             all(&mut ram.data_in);
         }
+        for factor in self.multipliers.iter_mut().flat_map(|m| &mut m.factors) {
+            all(&mut factor.bits);
+            all(std::slice::from_mut(&mut factor.signed));
+        }
     }
 
     /// Every net that a cell or an input port drives.
@@ -495,6 +526,8 @@ impl Gates {
             .lut_rams
             .iter()
             .flat_map(|r| r.data_out.iter().flatten());
+        let multipliers = self.multipliers.iter();
+        let products = multipliers.flat_map(|m| m.product.iter().flatten());
         let generators = self.generators.iter();
         let clocks = generators.flat_map(|g| std::iter::once(&g.output).chain(&g.lock));
         inputs
@@ -505,6 +538,7 @@ impl Gates {
             .chain(single)
             .chain(rams)
             .chain(lut_rams)
+            .chain(products)
             .chain(clocks)
             .copied()
     }

@@ -4,7 +4,7 @@
 //!
 //! The **fast form** is one process at the clock's edge, with every table as an expression:
 //!
-//! 1. Tables and carries in the order of their dependence, each computed once a cycle. What feeds
+//! 1. Tables, carries and products in the order of their dependence, each computed once a cycle. What feeds
 //!    only flip-flops with the same enable is skipped while that is low.
 //! 2. Memories read, then write: a block RAM gives the old word. Where a device does not say what it
 //!    gives, it is the opposite of every bit of the old one, so that a circuit that looks is found.
@@ -21,7 +21,8 @@ use std::fmt::Write as _;
 
 use crate::error::Error;
 use crate::gates::{
-    BlockRam, Cone, Edge, FlipFlop, Gates, MAJORITY, Net, Reset, Signal, SinglePortRam,
+    BlockRam, Cone, Edge, Factor, FlipFlop, Gates, MAJORITY, Multiplier, Net, Reset, Signal,
+    SinglePortRam,
 };
 use crate::targets::Family;
 use crate::tools::Toolchain;
@@ -67,7 +68,7 @@ pub fn reference_sources(gates: &Gates, tools: &Toolchain) -> Result<VerilogSour
 }
 
 /// A netlist as Yosys itself writes it in Verilog, with its models of the family's cells. It has none
-/// of the block RAMs of ECP5 and Gowin.
+/// of the block RAMs of ECP5 and Gowin, and of an ECP5's multipliers.
 ///
 /// # Errors
 /// If Yosys's models cannot be read.
@@ -259,7 +260,7 @@ enum Driver {
         port: usize,
         bit: usize,
     },
-    /// A table or carry: a node of [`Fast::nodes`].
+    /// A table, a carry or a multiplier: a node of [`Fast::nodes`].
     Node(usize),
     FlipFlop,
     /// Bit of the register behind a block RAM, or nothing there (a bit which the mode leaves out).
@@ -279,37 +280,74 @@ enum Driver {
     },
 }
 
-/// A table or a carry, without the inputs that it does not depend on: place and route may connect
-/// those to anything, also to the table itself. Or a bit that is read from a small RAM.
-struct Node {
-    /// Of a RAM only the inputs, which are its address.
-    function: Cone,
-    /// The RAM and the bit of its words.
-    read: Option<(usize, usize)>,
+/// What is computed of signals within a cycle.
+struct Node<'g> {
+    inputs: Vec<Signal>,
+    kind: NodeKind<'g>,
+    /// Where it goes; a product, which has many bits, to a net that no cell has.
     output: Net,
 }
 
-impl Node {
-    fn new(inputs: &[Signal], contents: u32, output: Net) -> Self {
+enum NodeKind<'g> {
+    /// A table or a carry, without the inputs that it does not depend on: place and route may connect
+    /// those to anything, also to the table itself.
+    Function(u32),
+    /// A bit that is read from a small RAM; the inputs are the address.
+    Read { ram: usize, bit: usize },
+    /// Everything that a multiplier gives.
+    Product(&'g Multiplier),
+    /// A bit of the product that is the only input.
+    ProductBit(usize),
+}
+
+impl Node<'_> {
+    fn function(inputs: &[Signal], contents: u32, output: Net) -> Self {
         let mut function = Cone::new(inputs, contents);
         function.fold(&[]);
         Self {
-            function,
-            read: None,
+            inputs: function.inputs,
+            kind: NodeKind::Function(function.contents),
             output,
+        }
+    }
+
+    /// Of how many bits it is, as a declaration says it.
+    fn range(&self) -> String {
+        match self.kind {
+            NodeKind::Product(multiplier) => format!("[{}:0] ", multiplier.product.len() - 1),
+            _ => String::new(),
+        }
+    }
+
+    /// The value, of inputs that are written as `name` says.
+    fn value(&self, name: impl Fn(Signal) -> String) -> String {
+        let inputs = || self.inputs.iter().map(|s| name(*s));
+        match self.kind {
+            NodeKind::Function(contents) => expression(contents, &inputs().collect::<Vec<_>>()),
+            NodeKind::Read { ram, bit } => format!("l{ram}[{}][{bit}]", concatenation(inputs())),
+            NodeKind::Product(multiplier) => product(multiplier, name),
+            NodeKind::ProductBit(bit) => format!("{}[{bit}]", concatenation(inputs())),
         }
     }
 }
 
-impl Node {
-    /// The value, of inputs that are written as `name` says.
-    fn value(&self, name: impl Fn(Signal) -> String) -> String {
-        let inputs = self.function.inputs.iter().map(|s| name(*s));
-        match self.read {
-            Some((ram, bit)) => format!("l{ram}[{}][{bit}]", concatenation(inputs)),
-            None => expression(self.function.contents, &inputs.collect::<Vec<_>>()),
-        }
-    }
+/// What a multiplier computes: both factors in the width of the product, by their signs if they have
+/// any, so that the lower half of the product is all of it.
+fn product(multiplier: &Multiplier, name: impl Fn(Signal) -> String) -> String {
+    let width = multiplier.product.len();
+    let wide = |factor: &Factor| {
+        let bits = concatenation(factor.bits.iter().map(|s| name(*s)));
+        let sign = match (factor.signed, factor.bits.last()) {
+            (Signal::Low, _) | (_, None) => {
+                return format!("{{{}'b0, {bits}}}", width - factor.bits.len());
+            }
+            (Signal::High, Some(last)) => name(*last),
+            (signed, Some(last)) => format!("{} & {}", name(signed), name(*last)),
+        };
+        format!("{{{{{}{{{sign}}}}}, {bits}}}", width - factor.bits.len())
+    };
+    let [left, right] = multiplier.factors.each_ref().map(wide);
+    format!("{left} * {right}")
 }
 
 /// Who reads a node: an enable that all readers wait for, or anyone.
@@ -324,7 +362,7 @@ struct Fast<'g> {
     gates: &'g Gates,
     clock: String,
     drivers: Vec<Driver>,
-    nodes: Vec<Node>,
+    nodes: Vec<Node<'g>>,
     /// Nodes, inputs before users.
     order: Vec<usize>,
     readers: Vec<Readers>,
@@ -338,21 +376,40 @@ impl<'g> Fast<'g> {
         let mut nodes = Vec::new();
         for table in &gates.tables {
             let contents = u32::from(table.contents);
-            nodes.push(Node::new(&table.inputs, contents, table.output));
+            nodes.push(Node::function(&table.inputs, contents, table.output));
         }
         for carry in &gates.carries {
-            nodes.push(Node::new(&carry.inputs, MAJORITY, carry.output));
+            nodes.push(Node::function(&carry.inputs, MAJORITY, carry.output));
         }
         for (ram, lut_ram) in gates.lut_rams.iter().enumerate() {
             for (bit, net) in lut_ram.data_out.iter().enumerate() {
                 nodes.extend(net.map(|output| Node {
-                    function: Cone::new(&lut_ram.read_address, 0),
-                    read: Some((ram, bit)),
+                    inputs: lut_ram.read_address.to_vec(),
+                    kind: NodeKind::Read { ram, bit },
                     output,
                 }));
             }
         }
-        let mut drivers = vec![Driver::Nothing; gates.nets.len()];
+        let own_nets = (gates.nets.len()..).filter_map(|n| u32::try_from(n).ok().map(Net));
+        for (multiplier, whole) in gates.multipliers.iter().zip(own_nets) {
+            let factors = multiplier.factors.iter();
+            nodes.push(Node {
+                inputs: factors
+                    .flat_map(|f| f.bits.iter().chain([&f.signed]).copied())
+                    .collect(),
+                kind: NodeKind::Product(multiplier),
+                output: whole,
+            });
+            for (bit, net) in multiplier.product.iter().enumerate() {
+                nodes.extend(net.map(|output| Node {
+                    inputs: vec![Signal::Net(whole)],
+                    kind: NodeKind::ProductBit(bit),
+                    output,
+                }));
+            }
+        }
+        let n_nets = gates.nets.len() + gates.multipliers.len();
+        let mut drivers = vec![Driver::Nothing; n_nets];
         let mut drive = |net: Net, driver: Driver| {
             if let Some(place) = drivers.get_mut(net.0 as usize) {
                 *place = driver;
@@ -396,7 +453,7 @@ impl<'g> Fast<'g> {
             nodes,
             order: Vec::new(),
             readers: Vec::new(),
-            copies: vec![false; gates.nets.len()],
+            copies: vec![false; n_nets],
         };
         fast.sort()?;
         fast.find_readers();
@@ -439,7 +496,7 @@ impl<'g> Fast<'g> {
             stack.push((start, 0));
             while let Some((node, input)) = stack.last_mut() {
                 let node = *node;
-                let Some(signal) = self.nodes[node].function.inputs.get(*input).copied() else {
+                let Some(signal) = self.nodes[node].inputs.get(*input).copied() else {
                     marks[node] = Mark::Done;
                     self.order.push(node);
                     stack.pop();
@@ -499,7 +556,7 @@ impl<'g> Fast<'g> {
         // Output ports are no readers: their logic is written a second time, outside the process.
         for node in self.order.iter().rev() {
             let through = readers[*node];
-            for input in &self.nodes[*node].function.inputs {
+            for input in &self.nodes[*node].inputs {
                 merge(&mut readers, self.node_of(*input), through);
             }
         }
@@ -597,7 +654,8 @@ impl<'g> Fast<'g> {
         }
         for (index, node) in self.nodes.iter().enumerate() {
             if self.readers[index] != Readers::None {
-                line(&mut text, format_args!("reg n{};", node.output.0));
+                let range = node.range();
+                line(&mut text, format_args!("reg {range}n{};", node.output.0));
             }
         }
         for (index, copy) in self.copies.iter().enumerate() {
@@ -658,7 +716,7 @@ impl<'g> Fast<'g> {
         }
         for node in self.order.iter().rev() {
             if wanted[*node] {
-                for input in &self.nodes[*node].function.inputs {
+                for input in &self.nodes[*node].inputs {
                     if let Some(input) = self.node_of(*input) {
                         wanted[input] = true;
                     }
@@ -672,7 +730,11 @@ impl<'g> Fast<'g> {
         for node in self.order.iter().filter(|node| wanted[**node]) {
             let node = &self.nodes[*node];
             let value = node.value(outside);
-            line(text, format_args!("wire o{} = {value};", node.output.0));
+            let range = node.range();
+            line(
+                text,
+                format_args!("wire {range}o{} = {value};", node.output.0),
+            );
         }
         for (name, bits) in &self.gates.outputs {
             let bits = concatenation(bits.iter().map(|s| outside(*s)));

@@ -139,7 +139,7 @@ pub struct Limits {
     /// RAMs of 16 words of four bits that its look-up tables make; 0 where they make none.
     #[serde(default)]
     pub small_rams: u64,
-    /// Multipliers; the flow does not use them.
+    /// Multipliers.
     pub multipliers: u64,
 }
 
@@ -159,6 +159,14 @@ impl Target {
             Family::Gowin | Family::Gatemate => Err(Error::NotDecoded {
                 target: self.name.clone(),
             }),
+        }
+    }
+
+    /// How many multipliers the flow may use, of 18 bits by 18; of other families than ECP5 it uses none.
+    pub fn multipliers_used(&self) -> u64 {
+        match self.family {
+            Family::Ecp5 => self.limits.multipliers,
+            Family::Ice40 | Family::Gowin | Family::Gatemate => 0,
         }
     }
 

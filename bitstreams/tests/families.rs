@@ -65,7 +65,7 @@ fn check(tools: &Toolchain, design: &Design, board: &str) -> Gates {
     let mut bench = Bench::new(tools);
     bench.design(design);
     bench.form("the netlist", fast_sources(&netlist).unwrap());
-    if netlist.rams.is_empty() {
+    if netlist.rams.is_empty() && netlist.multipliers.is_empty() {
         let yosys = std::fs::read_to_string(flow.path(Files::NETLIST_VERILOG)).unwrap();
         let sources = netlist_sources("top", &yosys, target.family, tools).unwrap();
         bench.form("Yosys's netlist", sources);
@@ -117,6 +117,18 @@ fn carries_and_flip_flops_do_the_same_in_the_netlist() {
         let resets = netlist.flip_flops.iter().filter_map(|ff| ff.reset);
         assert!(resets.count() > 0, "{board}");
         assert!(netlist.flip_flops.iter().any(|ff| ff.initial), "{board}");
+    }
+}
+
+#[test]
+fn products_do_the_same_in_the_netlist_and_in_the_bitstream() {
+    let Some(tools) = tools() else { return };
+    let design = Design::new(&["harness.v", "multipliers.v"]);
+    let of_blocks = [1024, 342, 324, 256, 132, 45];
+    for (multiplied, multipliers) in [(&of_blocks[..], 9), (&of_blocks[..2], 5)] {
+        let design = design.clone().multiplied(multiplied);
+        let netlist = check(&tools, &design, "ulx3s");
+        assert_eq!(netlist.multipliers.len(), multipliers, "{multiplied:?}");
     }
 }
 

@@ -226,6 +226,68 @@ fn changed_settings_of_an_ecp5_are_noticed() {
     assert!(decode_text(&text, &ulx3s, &tools).is_err());
 }
 
+/// Multipliers share tiles and bits with others, so it is the bits that are changed here: another
+/// placed design is packed.
+#[test]
+fn changed_multipliers_of_an_ecp5_are_noticed() {
+    let Some(tools) = tools() else { return };
+    let design = Design::new(&["harness.v", "multipliers.v"]).multiplied(&[342, 324, 45]);
+    let built = Built::new(&design, &tools, "ulx3s");
+    assert_eq!(built.decoded.gates.multipliers.len(), 3);
+    let text = built.text(Family::Ecp5.placed_file());
+    let pack = |text: &str| {
+        std::fs::write(built.path("changed.config"), text).unwrap();
+        Run::new(tools.program("ecppack").unwrap())
+            .folder(&built.path("."))
+            .arguments(["--input", "changed.config", "--bit", "changed.bit"])
+            .output()
+            .unwrap();
+        decode(&built.path("changed.bit"), &built.target, &tools)
+    };
+    assert_eq!(pack(&text).unwrap(), built.decoded);
+    // The first multiplier of the text, and no other.
+    for (setting, value, reason) in [
+        ("MODE MULT18X18D", "MODE NONE", "a multiplier that is off"),
+        (
+            "REG_INPUTA_CLK NONE",
+            "REG_INPUTA_CLK CLK0",
+            "`REG_INPUTA_CLK` of `CLK0`",
+        ),
+        (
+            "REG_INPUTB_CLK NONE",
+            "REG_INPUTB_CLK CLK1",
+            "`REG_INPUTB_CLK` of `CLK1`",
+        ),
+        (
+            "REG_PIPELINE_CLK NONE",
+            "REG_PIPELINE_CLK CLK0",
+            "`REG_PIPELINE_CLK` of `CLK0`",
+        ),
+        (
+            "SOURCEB_MODE B_SHIFT",
+            "SOURCEB_MODE C_SHIFT",
+            "`SOURCEB_MODE` of `C_SHIFT`",
+        ),
+        // These have bits in common.
+        (
+            "REG_OUTPUT_CLK NONE",
+            "REG_OUTPUT_CLK CLK0",
+            "the unknown bit",
+        ),
+        (
+            "CIBOUT_BYP ON",
+            "CIBOUT_BYP OFF",
+            "`REG_OUTPUT_CLK` of `CLK0`",
+        ),
+    ] {
+        assert!(text.contains(setting), "{setting}");
+        let error = pack(&text.replacen(setting, value, 1))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(reason), "{value}: {error}");
+    }
+}
+
 #[test]
 fn stuck_net_changes_what_the_circuit_does() {
     let Some(tools) = tools() else { return };

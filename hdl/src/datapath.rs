@@ -41,7 +41,7 @@
 //! ```
 
 use rust_hdl_core::prelude::*;
-use spikeloom_ir::mapped::LOGIC_ROWS;
+use spikeloom_ir::mapped::{LOGIC_ROWS, product_key};
 
 use crate::error::Error;
 use crate::leaf::Rounding;
@@ -819,8 +819,18 @@ impl Printer<'_> {
                 }
             }
             DataOp::Multiply(a, b) => {
+                let before = &self.spec.steps[..k];
+                let is_product = |step: &&DataStep| matches!(step.op, DataOp::Multiply(..));
+                let number = before.iter().filter(is_product).count();
+                let [left, right, number] =
+                    [self.width(a), self.width(b), number].map(|n| n as u64);
+                let key = product_key(left, right, number);
                 // Signed operands let synthesis find the factors' own widths again.
-                format!("$signed({}) * $signed({})", resized(a), resized(b))
+                format!(
+                    "$signed({}) * (* product = {key} *) $signed({})",
+                    resized(a),
+                    resized(b)
+                )
             }
             DataOp::ShiftLeft(a, n) => self
                 .shifted_left(a, stage, n as usize, width)

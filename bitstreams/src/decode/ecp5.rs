@@ -1,6 +1,6 @@
 //! Which cells an ECP5 bitstream configures, and what they are connected to.
 //!
-//! From the pads and the block RAMs on, every wire that a cell reads is followed back to the cell
+//! From the pads, the block RAMs and the multipliers on, every wire that a cell reads is followed back to the cell
 //! that drives it, which is then read in the same way. What nothing reads is not part of the
 //! circuit; that nothing was left out is seen from the settings, each of which must belong to a cell
 //! that was found, and from the number of cells that were placed.
@@ -9,10 +9,12 @@ mod block_rams;
 mod clocks;
 mod configuration;
 mod database;
+mod multipliers;
 mod pads;
 mod pll;
 mod routes;
 mod same;
+mod sites;
 mod slices;
 
 use std::collections::{HashMap, HashSet};
@@ -73,6 +75,7 @@ pub(super) fn decode(text: &str, database: &Database, target: &Target) -> Result
         read: HashSet::new(),
         unknown: Vec::new(),
         built: HashSet::new(),
+        low: Vec::new(),
         tables: 0,
     };
     decoder.all_bits_are_known()?;
@@ -81,6 +84,10 @@ pub(super) fn decode(text: &str, database: &Database, target: &Target) -> Result
     for site in &sites {
         decoder.block_ram(site)?;
     }
+    let sites = decoder.multiplier_sites();
+    for site in &sites {
+        decoder.multiplier(site)?;
+    }
     for (port, pad) in outputs {
         decoder.output_port(port, &pad)?;
     }
@@ -88,6 +95,8 @@ pub(super) fn decode(text: &str, database: &Database, target: &Target) -> Result
     decoder.unread_slices()?;
     decoder.cells()?;
     decoder.nothing_reads_the_unknown()?;
+    decoder.factors_come_from_pins()?;
+    decoder.unused_multipliers();
     configuration.all_understood(|(place, kind), name, value| {
         pads::is_electrical(name, value)
             || (name.starts_with("CIB.") && name.ends_with("MUX"))
@@ -116,6 +125,8 @@ struct Decoder<'d> {
     unknown: Vec<(Place, Output)>,
     /// Cells with several outputs that were built, by one of these.
     built: HashSet<(Place, Output)>,
+    /// Pins of multipliers that must be low, with their places.
+    low: Vec<(String, &'static str, Signal)>,
     /// Tables of the device that the cells take.
     tables: u64,
 }
@@ -192,11 +203,12 @@ impl Decoder<'_> {
                 Output::OfMultiplexers(slice) => self.of_multiplexers(place, slice, net)?,
                 Output::Carry(slice) => self.adder(place, slice)?,
                 Output::Clock | Output::Lock => self.pll(place)?,
-                Output::Ram(..) | Output::Pad(_) => {
+                Output::Ram(..) | Output::Product(_) | Output::Pad(_) => {
                     return Err(Error::UnsupportedCell {
                         place: format!("the tile of row {} and column {}", place.0, place.1),
                         what: match output {
                             Output::Pad(_) => "the input of a pad that is no port".to_owned(),
+                            Output::Product(_) => "a multiplier that is off".to_owned(),
                             _ => "a block RAM that is off".to_owned(),
                         },
                     });

@@ -12,15 +12,22 @@ pub(super) const PACK: &str = "ecppack";
 /// write port.
 pub(super) const TABLES: &[(&str, u64)] = &[("LUT4", 1), ("CCU2C", 2), ("TRELLIS_DPR16X4", 6)];
 
+/// Yosys's maps for products: into those of 18 bits by 18, and into multipliers. A factor's last bit
+/// above a multiple of 18 is left to tables.
+const MULTIPLIERS: &str = "-map +/mul2dsp.v -map +/lattice/dsp_map_18x18.v \
+                           -D DSP_A_MAXWIDTH=18 -D DSP_B_MAXWIDTH=18 \
+                           -D DSP_A_MINWIDTH=2 -D DSP_B_MINWIDTH=2 -D DSP_NAME=$__MUL18X18";
+
 pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
     flow.dear_block_rams("lattice/brams_16kd.txt")?;
-    // Multipliers are left out: no netlist with them has been checked.
+    // Not all products are to become multipliers, as they do without `-nodsp`.
     let synthesis = format!("synth_ecp5 -nodsp -top {} -run", flow.top);
     Ok(format!(
-        "{synthesis} begin:map_ram\n{}{SMALL_RAMS}\
+        "{}{}{SMALL_RAMS}\
          memory_libmap -lib +/lattice/lutrams_trellis.txt -lib {BLOCK_RAMS}\n\
          techmap -map +/lattice/lutrams_map_trellis.v -map +/lattice/brams_map_16kd.v\n\
          {synthesis} map_ram:\n",
+        flow.products(&synthesis, MULTIPLIERS),
         replacing::tables(flow)?
     ))
 }

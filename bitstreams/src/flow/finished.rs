@@ -166,6 +166,7 @@ impl Flow<'_> {
         add("device", format!("{device:?}").as_bytes());
         add("top", self.top.as_bytes());
         add("images", format!("{:?}", self.replaceable).as_bytes());
+        add("multiplied", format!("{:?}", self.multiplied).as_bytes());
         let mut texts = String::new();
         for name in &self.verilog {
             let text = self.read(name)?;

@@ -5,10 +5,14 @@
 
 use super::netlist::{Cell, FILE, Reader, unsupported};
 use super::{
-    Edge, FlipFlop, HalfAdder, LutRam, Net, Ram, RamPort, Reset, Signal, Table, WhileWriting,
+    Edge, Factor, FlipFlop, HalfAdder, LutRam, Multiplier, Net, Ram, RamPort, Reset, Signal, Table,
+    WhileWriting,
 };
 use crate::error::Error;
 use crate::pll::PllSetting;
+
+/// Bits of a factor of a MULT18X18D.
+pub(crate) const FACTOR_BITS: usize = 18;
 
 /// Units of nine bits in a DP16KD.
 pub(crate) const UNITS: usize = 2048;
@@ -38,6 +42,7 @@ pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), E
         "TRELLIS_FF" => flip_flop(reader, name, cell),
         "TRELLIS_DPR16X4" => lut_ram(reader, name, cell),
         "DP16KD" => block_ram(reader, name, cell),
+        "MULT18X18D" => multiplier(reader, name, cell),
         "EHXPLLL" => pll(reader, name, cell),
         other => Err(unsupported(name, format!("`{other}`"))),
     }
@@ -140,6 +145,42 @@ fn flip_flop(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> 
         output: reader.output(name, cell, "Q")?,
     };
     reader.gates.flip_flops.push(flip_flop);
+    Ok(())
+}
+
+fn multiplier(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    for register in ["INPUTA", "INPUTB", "PIPELINE", "OUTPUT"] {
+        let parameter = format!("REG_{register}_CLK");
+        let clock = reader.text(name, cell, &parameter, "NONE")?;
+        if clock != "NONE" {
+            return Err(unsupported(name, format!("`{parameter}` of `{clock}`")));
+        }
+    }
+    // A factor comes from the pins, and not from the multiplier beside it.
+    for pin in ["SOURCEA", "SOURCEB"] {
+        if reader.optional_input(name, cell, pin)? != Signal::Low {
+            return Err(unsupported(
+                name,
+                format!("the pin `{pin}` of a multiplier"),
+            ));
+        }
+    }
+    let mut factor = |letter: &str| -> Result<Factor, Error> {
+        let bits = (0..FACTOR_BITS)
+            .map(|bit| reader.optional_input(name, cell, &format!("{letter}{bit}")));
+        Ok(Factor {
+            bits: bits.collect::<Result<_, _>>()?,
+            signed: reader.optional_input(name, cell, &format!("SIGNED{letter}"))?,
+        })
+    };
+    let factors = [factor("A")?, factor("B")?];
+    let product = (0..2 * FACTOR_BITS).map(|bit| reader.optional_output(cell, &format!("P{bit}")));
+    let multiplier = Multiplier {
+        name: name.to_owned(),
+        factors,
+        product: product.collect(),
+    };
+    reader.gates.multipliers.push(multiplier);
     Ok(())
 }
 

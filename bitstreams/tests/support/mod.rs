@@ -12,10 +12,12 @@ use spikeloom_cosim::{Initial, Instance, Setup, Source, Verilator};
 pub use spikeloom_tests::tools::toolchain as tools;
 
 /// A design in a folder of its own: Verilog and memory images.
+#[derive(Clone)]
 pub struct Design {
     verilog: Vec<(String, String)>,
     images: Vec<(String, String)>,
     replaceable: Vec<ImageShape>,
+    multiplied: Vec<u64>,
 }
 
 impl Design {
@@ -30,6 +32,7 @@ impl Design {
             verilog: files.iter().map(read).collect(),
             images: Vec::new(),
             replaceable: Vec::new(),
+            multiplied: Vec::new(),
         }
     }
 
@@ -39,6 +42,7 @@ impl Design {
             verilog: vec![("top.v".to_owned(), verilog.to_owned())],
             images: Vec::new(),
             replaceable: Vec::new(),
+            multiplied: Vec::new(),
         }
     }
 
@@ -62,6 +66,12 @@ impl Design {
         self.image(name, words, bits, seed)
     }
 
+    /// Says which products become multipliers.
+    pub fn multiplied(mut self, keys: &[u64]) -> Self {
+        self.multiplied = keys.to_vec();
+        self
+    }
+
     /// Writes the files into `folder` and makes the flow there.
     pub fn flow<'a>(&self, tools: &'a Toolchain, target: &'a Target, folder: &Path) -> Flow<'a> {
         for (name, text) in self.verilog.iter().chain(&self.images) {
@@ -74,6 +84,7 @@ impl Design {
             top: "top".to_owned(),
             verilog: self.verilog.iter().map(|(name, _)| name.clone()).collect(),
             replaceable: self.replaceable.clone(),
+            multiplied: self.multiplied.clone(),
             seed: 1,
             limit: Duration::from_secs(300),
         }

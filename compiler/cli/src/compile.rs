@@ -285,6 +285,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
             .collect();
         let flow = Flow {
             seed: request.project.seed.unwrap_or(1),
+            multiplied: mapped.multiplied.clone(),
             ..flow(tools, &target, staging.path(), &device_cfg)
         };
         let going_on = |steps: &Steps, was_finished: bool| {
@@ -503,6 +504,7 @@ pub fn flow<'a>(
             true => replaceable(device),
             false => Vec::new(),
         },
+        multiplied: Vec::new(),
         seed: 1,
         limit: TOOL_LIMIT,
     }
@@ -525,6 +527,7 @@ pub fn limits(target: &Target) -> Limits {
         // So many of them find a place beside other logic, which shares theirs: of the 270 of a
         // GW1NR-9C, nextpnr placed 180 and not 210.
         small_rams: target.limits.small_rams * 2 / 3,
+        multipliers: target.multipliers_used(),
         adders_per_stage: match target.family {
             // Carries of a series overlap there, and five additions take about 35 ns: boards clock
             // it at 12 MHz, so a stage more would buy nothing and cost its registers.
@@ -593,12 +596,16 @@ fn note_mapped(steps: &Steps, network: &Quantized, mapped: &Mapped) {
     let circuits = mapped.circuits();
     let lanes = circuits.iter().map(|circuit| circuit[0].lanes.to_string());
     let lanes: Vec<String> = lanes.collect();
-    let small_rams = match mapped.limits.small_rams {
+    let [small_rams, multipliers] = [
+        ("RAMs of tables", e.small_rams, mapped.limits.small_rams),
+        ("multipliers", e.multipliers, mapped.limits.multipliers),
+    ]
+    .map(|(what, used, limit)| match limit {
         0 => String::new(),
-        limit => format!(", {} of {limit} RAMs of tables", e.small_rams),
-    };
+        limit => format!(", {used} of {limit} {what}"),
+    });
     steps.note(format!(
-        "lanes {}; about {} of {} logic cells, {} of {} block RAMs, {} of {} single-port RAMs{small_rams}",
+        "lanes {}; about {} of {} logic cells, {} of {} block RAMs, {} of {} single-port RAMs{small_rams}{multipliers}",
         lanes.join(" + "),
         e.logic_cells,
         mapped.limits.logic_cells,

@@ -291,6 +291,7 @@ impl Design {
             single_port_shape: (16384, 16),
             block_rules: spikeloom_ir::mapped::BlockRules::Bits,
             small_rams: 0,
+            multipliers: 0,
             adders_per_stage: 1 + (seed % 5) as u32,
         };
         let cfg = MapConfig {

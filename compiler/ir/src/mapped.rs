@@ -37,8 +37,22 @@ pub struct Limits {
     /// RAMs of 16 words of four bits that its look-up tables make; 0 where they make none.
     #[serde(default, skip_serializing_if = "is_none")]
     pub small_rams: u64,
+    /// Multipliers of [`MULTIPLIER_BITS`] by as many that may be used; 0 where there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub multipliers: u64,
     /// Additions of about 24 bits in series that a stage of a neuron's pipeline may hold.
     pub adders_per_stage: u32,
+}
+
+/// Bits of a multiplier's factor.
+pub const MULTIPLIER_BITS: u64 = 18;
+
+/// What a product of two values is known by between the map and the netlist: its size, the widths of
+/// the factors multiplied, and its number among those of its data path. The circuit's Verilog has it
+/// as the attribute `product` of the operator.
+pub fn product_key(left_bits: u64, right_bits: u64, number: u64) -> u64 {
+    const NUMBERS: u64 = 256;
+    left_bits * right_bits * NUMBERS + number % NUMBERS
 }
 
 /// How memories fill a family's block RAMs, and what small ones are made of.
@@ -289,6 +303,9 @@ pub struct Mapped {
     pub link_memory: MemoryKind,
     /// Every memory, cores first.
     pub memories: Vec<Memory>,
+    /// Products that the device's multipliers compute, by their [`product_key`]s.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub multiplied: Vec<u64>,
     /// What to expect.
     pub estimate: Estimate,
 }
@@ -305,6 +322,9 @@ pub struct Estimate {
     /// RAMs of look-up tables.
     #[serde(default, skip_serializing_if = "is_none")]
     pub small_rams: u64,
+    /// Multipliers.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub multipliers: u64,
     /// Cycles of the slowest core in a tick without events.
     pub idle_tick_cycles: u64,
     /// Cycles that one event takes in each core.
@@ -457,9 +477,18 @@ impl fmt::Display for Mapped {
             "estimate: {} logic cells, {} block RAMs, {} single-port RAMs, {} cycles a silent tick",
             e.logic_cells, e.block_rams, e.single_port_rams, e.idle_tick_cycles
         )?;
-        match self.limits.small_rams {
-            0 => Ok(()),
-            limit => writeln!(f, "{} of {limit} RAMs of look-up tables", e.small_rams),
+        for (what, used, limit) in [
+            (
+                "RAMs of look-up tables",
+                e.small_rams,
+                self.limits.small_rams,
+            ),
+            ("multipliers", e.multipliers, self.limits.multipliers),
+        ] {
+            if limit > 0 {
+                writeln!(f, "{used} of {limit} {what}")?;
+            }
         }
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ mod learning;
 mod memories;
 mod place;
 mod ports;
+mod products;
 mod refusal;
 mod shape;
 mod widths;

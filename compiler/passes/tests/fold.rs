@@ -22,6 +22,7 @@ fn limits(block_rams: u64) -> Limits {
         single_port_shape: (16_384, 16),
         block_rules: spikeloom_ir::mapped::BlockRules::Bits,
         small_rams: 0,
+        multipliers: 0,
         adders_per_stage: 5,
     }
 }

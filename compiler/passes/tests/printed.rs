@@ -104,6 +104,7 @@ fn the_placed_network() {
         single_port_shape: (16_384, 16),
         block_rules: spikeloom_ir::mapped::BlockRules::Bits,
         small_rams: 0,
+        multipliers: 0,
         adders_per_stage: 5,
     };
     let mapped = map(&quantized, &limits, &MapConfig::default()).unwrap();

@@ -1,11 +1,11 @@
 //! Block RAMs: up to four share nine tiles of a row, and the bits of each are in two or three of
 //! them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Decoder;
-use super::configuration::Place;
 use super::routes::{Origin, Output};
+use super::sites::Site;
 use crate::error::Error;
 use crate::gates::{EcpRam, EcpSide, Edge, Net, Signal, WhileWriting};
 
@@ -27,36 +27,13 @@ const HARMLESS: &[&str] = &["GSR", "ASYNC_RESET_RELEASE", "OCEAMUX", "OCEBMUX"];
 /// Units of nine bits.
 const UNITS: usize = crate::gates::ECP5_UNITS;
 
-/// A block RAM's place, its number in the row of tiles, and its tiles.
-pub(super) struct Site {
-    place: Place,
-    number: usize,
-    tiles: Vec<(Place, String)>,
-}
-
-impl Site {
-    fn described(&self) -> String {
-        let (row, column) = self.place;
-        format!("the block RAM of row {row} and column {column}")
-    }
-
-    fn name(&self, setting: &str) -> String {
-        format!("EBR{}.{setting}", self.number)
-    }
-}
-
 impl Decoder<'_> {
     /// The block RAMs that are used; their outputs are known from here on.
     pub(super) fn block_ram_sites(&mut self) -> Result<Vec<Site>, Error> {
         let mut sites = BTreeMap::new();
         for (kind, number) in FIRST_TILES {
             for place in self.database.places(kind) {
-                let tiles = self.tiles(*place, *number);
-                let site = Site {
-                    place: *place,
-                    number: *number,
-                    tiles,
-                };
+                let site = self.site("block RAM", *place, &format!("EBR{number}"), 3);
                 sites.insert(*place, site);
             }
         }
@@ -71,53 +48,6 @@ impl Decoder<'_> {
             }
         }
         Ok(used)
-    }
-
-    /// The tiles at a place and beside it that have settings of the block RAM.
-    fn tiles(&self, place: Place, number: usize) -> Vec<(Place, String)> {
-        let prefix = format!("EBR{number}.");
-        let mut tiles = Vec::new();
-        for column in place.1..place.1 + 3 {
-            let place = (place.0, column);
-            for kind in self.database.kinds_at(place) {
-                if self.database.has_settings(kind, &prefix) {
-                    tiles.push((place, kind.to_owned()));
-                }
-            }
-        }
-        tiles
-    }
-
-    /// The word of a setting that several tiles share. In each, some words look alike; it is the one
-    /// that all of them may mean.
-    fn choice(&self, site: &Site, setting: &str) -> Result<String, Error> {
-        let name = site.name(setting);
-        let mut possible: Option<BTreeSet<&str>> = None;
-        for (place, kind) in &site.tiles {
-            let Some(choice) = self.database.choice(kind, &name) else {
-                continue;
-            };
-            let own = self.configuration.setting(*place, kind, &name);
-            let own = own.unwrap_or(&choice.default);
-            // The bits of a setting which does not belong to the RAM's mode may mean anything.
-            let Some(bits) = choice.options.get(own) else {
-                continue;
-            };
-            let alike = choice.options.iter().filter(|(_, other)| *other == bits);
-            let alike: BTreeSet<&str> = alike.map(|(word, _)| word.as_str()).collect();
-            possible = Some(match possible {
-                None => alike,
-                Some(before) => before.intersection(&alike).copied().collect(),
-            });
-        }
-        let mut possible = possible.unwrap_or_default().into_iter();
-        match (possible.next(), possible.next()) {
-            (Some(word), None) => Ok(word.to_owned()),
-            _ => Err(Error::Undecodable {
-                place: site.described(),
-                what: format!("no plain value of `{name}`"),
-            }),
-        }
     }
 
     /// The bits of a setting, first bit first, that are set in all of its tiles.

@@ -34,6 +34,25 @@ pub(super) struct Tile {
     pub(super) unknown: Vec<String>,
 }
 
+impl Tile {
+    /// The names of its settings.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.settings.keys().map(String::as_str)
+    }
+
+    /// The value of a setting, which is not understood for that.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        Some(&self.settings.get(name)?.value)
+    }
+
+    /// The settings that were understood, with their values.
+    pub(super) fn understood(&self) -> impl Iterator<Item = (&str, &str)> {
+        let settings = self.settings.iter();
+        let understood = settings.filter(|(_, setting)| setting.understood.get());
+        understood.map(|(name, setting)| (name.as_str(), setting.value.as_str()))
+    }
+}
+
 /// Everything that a bitstream sets.
 #[derive(Debug, Default)]
 pub(super) struct Configuration {

@@ -147,7 +147,10 @@ impl Database {
 
     fn read_kind(&mut self, kind: &str, text: &str) {
         // Of the settings only those that several tiles share, or that share bits with others.
-        let is_kept = |name: &str| name.starts_with("EBR") || name.starts_with("PIO");
+        let is_kept = |name: &str| {
+            let blocks = ["EBR", "PIO", "MULT18_", "ALU54_", "DSP_"];
+            blocks.iter().any(|block| name.starts_with(block))
+        };
         let mut driven = None;
         let mut choice = None;
         for line in text.lines() {

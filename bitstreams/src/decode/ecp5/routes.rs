@@ -24,6 +24,8 @@ pub(super) enum Output {
     Carry(usize),
     /// Of a block RAM: port and bit.
     Ram(char, usize),
+    /// Bit of a multiplier's product.
+    Product(usize),
     /// What comes from a pad, by its letter.
     Pad(String),
     /// The clock that a generator makes.
@@ -86,6 +88,9 @@ impl Output {
                 .next()
                 .filter(|port| matches!(port, 'A' | 'B'))?;
             return Some(Self::Ram(port, pin[1..].parse().ok()?));
+        }
+        if let Some(pin) = name.strip_suffix("_MULT18") {
+            return Some(Self::Product(pin.strip_prefix("JP")?.parse().ok()?));
         }
         match name {
             "JCLKOP_PLL" => return Some(Self::Clock),
@@ -255,6 +260,7 @@ mod tests {
             ("FCOB_SLICE", Output::Carry(1)),
             ("FCO_SLICE", Output::Carry(3)),
             ("JDOB17_EBR", Output::Ram('B', 17)),
+            ("JP35_MULT18", Output::Product(35)),
             ("JPADDIC_PIO", Output::Pad("C".to_owned())),
             ("JCLKOP_PLL", Output::Clock),
             ("JLOCK_PLL", Output::Lock),
@@ -268,7 +274,8 @@ mod tests {
             "DI0_SLICE",
             "F3",
             "JADA3_EBR",
-            "JP8_MULT18",
+            "JROA8_MULT18",
+            "JP8_MULT9",
             "JCLKOS_PLL",
         ] {
             assert_eq!(Output::read(name), None, "{name}");
@@ -282,7 +289,7 @@ mod tests {
         ] {
             assert!(may_be_open(name), "{name}");
         }
-        for name in ["H02E0501", "JP8_MULT18", "WBOUNCE", "F3", "G_HPFE0000"] {
+        for name in ["H02E0501", "JMUIA3", "WBOUNCE", "F3", "G_HPFE0000"] {
             assert!(!may_be_open(name), "{name}");
         }
     }

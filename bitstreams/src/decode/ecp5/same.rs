@@ -37,11 +37,13 @@ impl<'t> Settings<'t> {
                     ram = Some(found.rams.entry(number).or_default());
                 }
                 // What drives an output of a slice says a setting of its adders too; the clocks at
-                // the edge are not used; an input's way from its pad is fixed, and has no bit.
+                // the edge are not used; an input's way from its pad is fixed, and has no bit, as the
+                // last step to a multiplier's factors is.
                 (["arc:", sink, source], [tile], _)
                     if sink.starts_with('F')
                         || tile.contains(":ECLK_")
-                        || source.starts_with("JPADDI") => {}
+                        || source.starts_with("JPADDI")
+                        || source.starts_with("JMUI") => {}
                 (["arc:", sink, source], [tile], _) => {
                     found.arcs.insert((tile, sink, source));
                 }

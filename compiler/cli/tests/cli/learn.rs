@@ -366,6 +366,12 @@ fn readouts_learn_by_least_squares_in_circuits() {
         text.replace(own, "learning: {preset: rls, step: 0.0009765625}"),
     );
     workshop.succeeds("compile net.yaml --bits 16 --target ulx3s --stop-at netlist -o squares");
+    let report: serde_json::Value =
+        serde_json::from_str(&workshop.text("squares/report.json")).unwrap();
+    // Of products, which the device has multipliers for.
+    let multipliers = &report["synthesis"]["cells"]["multipliers"];
+    assert_eq!(&report["estimate"]["multipliers"], multipliers);
+    assert!(multipliers.as_u64().unwrap() >= 4, "{multipliers}");
     let lines = workshop.json("verify squares --samples 6 --json");
     let learnt: Vec<_> = lines.as_array().unwrap()[2..]
         .iter()

@@ -2,12 +2,15 @@
 
 use spikeloom_ir::gain::Gain;
 use spikeloom_ir::geometry::{Connectivity, Window};
-use spikeloom_ir::mapped::{BlockRules, Core, LOGIC_ROWS, Limits, Mapped, Memory, MemoryKind, Way};
+use spikeloom_ir::mapped::{
+    BlockRules, Core, LOGIC_ROWS, Limits, Mapped, Memory, MemoryKind, Way, product_key,
+};
 use spikeloom_ir::plasticity::Plasticity;
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Op, Program, Quantized};
 
 use super::memories::banks;
+use super::products::{GAIN_RIGHT_BITS, program_products};
 use super::widths::{index_bits, wide};
 
 /// Cycles of an event of the projection that takes most: its rows; of a list, as many as events
@@ -51,7 +54,7 @@ pub(super) fn logic_cells(network: &Quantized, mapped: &Mapped) -> u64 {
     let circuit_cells = |(circuit, program): (&Vec<&Core>, &Program)| {
         let core = circuit[0];
         let lanes = core.lanes * core.lane_bits * 5 / 2;
-        let steps = step_bits(program);
+        let arithmetic = step_cells(program, mapped);
         let queues = circuit.iter().map(|core| {
             let lines = core.ports.iter().filter_map(|port| {
                 let words = port.n_pre << port.slot_bits()?;
@@ -79,10 +82,11 @@ pub(super) fn logic_cells(network: &Quantized, mapped: &Mapped) -> u64 {
         let learning = core.learning.iter().map(|learning| {
             let p = &network.projections[learning.projection.0];
             let plasticity = p.plasticity.as_ref();
-            plasticity.map_or(0, |plasticity| engine_cells(plasticity, core.lanes))
+            plasticity.map_or(0, |plasticity| engine_cells(plasticity, core.lanes, mapped))
         });
         let learning: u64 = learning.sum();
-        wide(lanes) + steps * 3 / 2 + 260 + loopback + turns + ways + graded + learning
+        let choosing = loopback + turns + ways + graded;
+        wide(lanes) + arithmetic + 260 + choosing_cells(choosing, mapped) + learning
     };
     let circuits = mapped.circuits();
     let programs = mapped.programs(network);
@@ -138,40 +142,80 @@ pub(super) fn idle_tick_cycles(network: &Quantized, mapped: &Mapped) -> u64 {
     cycles.max().unwrap_or(0)
 }
 
-/// Bits of all steps that take logic.
+/// Logic cells of a program: one and a half a bit of all steps that take logic, and of the products
+/// half the square of theirs. Those that multipliers compute take none; on ECP5 and Gowin the others
+/// take a fifth more.
+fn step_cells(program: &Program, mapped: &Mapped) -> u64 {
+    let (steps, products) = (step_bits(program), product_bits(program, mapped));
+    match mapped.limits.block_rules {
+        BlockRules::Bits => (steps + products) * 3 / 2,
+        BlockRules::Units => steps * 3 / 2 + products * 9 / 5,
+    }
+}
+
+/// Bits of all steps that take logic, without products.
 fn step_bits(program: &Program) -> u64 {
     let bits = program.steps.iter().map(|s| match s.op {
         Op::Scale(_, factor) => {
             let digits = spikeloom_fixed::signed_digits(factor).len();
             s.bits.get() * u32::try_from(digits.saturating_sub(1)).unwrap_or(u32::MAX)
         }
-        Op::Multiply(..) => s.bits.get() * s.bits.get() / 2,
         Op::State(_)
         | Op::Input(_)
         | Op::Parameter(_)
         | Op::Constant(_)
         | Op::Lookup(..)
+        | Op::Multiply(..)
         | Op::ShiftLeft(..) => 0,
         _ => s.bits.get(),
     });
     u64::from(bits.sum::<u32>())
 }
 
-/// Logic cells of a learning engine: a rule's pipeline a lane, those of the traces, and what goes
-/// through the sources.
-fn engine_cells(plasticity: &Plasticity, lanes: usize) -> u64 {
-    let rule = step_bits(&plasticity.rule) * 3 / 2;
-    let traces = step_bits(&plasticity.pre.program) + step_bits(&plasticity.post.program);
-    let random = if plasticity.draws() { 150 } else { 0 };
-    let gains = plasticity.gain.as_ref().map_or(0, gain_cells);
-    wide(lanes) * rule + traces * 3 / 2 + random + gains + 400
+/// Half the squares of the bits of products that no multiplier computes.
+fn product_bits(program: &Program, mapped: &Mapped) -> u64 {
+    let products = program_products(program).filter(|p| !mapped.multiplied.contains(&p.key));
+    products.map(|p| u64::from(p.bits).pow(2) / 2).sum()
 }
 
-/// Logic cells of what computes gains: a multiplier of a number of `P` and 32 bits, its pipeline, and
+/// Logic cells of queues, ways and what else mostly chooses between signals, which take three eighths
+/// on ECP5 and Gowin.
+fn choosing_cells(cells: u64, mapped: &Mapped) -> u64 {
+    match mapped.limits.block_rules {
+        BlockRules::Bits => cells,
+        BlockRules::Units => cells * 3 / 8,
+    }
+}
+
+/// Logic cells of a learning engine: a rule's pipeline a lane, those of the traces, and what goes
+/// through the sources. On ECP5 and Gowin the rule's steps take three quarters, products aside.
+fn engine_cells(plasticity: &Plasticity, lanes: usize, mapped: &Mapped) -> u64 {
+    let rule = step_cells(&plasticity.rule, mapped) * wide(lanes);
+    let traces = [&plasticity.pre.program, &plasticity.post.program];
+    let traces: u64 = traces
+        .iter()
+        .map(|program| step_cells(program, mapped))
+        .sum();
+    let saved = match mapped.limits.block_rules {
+        BlockRules::Bits => 0,
+        BlockRules::Units => step_bits(&plasticity.rule) * 3 / 8 * wide(lanes),
+    };
+    let random = if plasticity.draws() { 150 } else { 0 };
+    let gains = plasticity.gain.as_ref();
+    let gains = gains.map_or(0, |gain| gain_cells(gain, mapped));
+    rule + traces - saved + choosing_cells(random + 400, mapped) + gains
+}
+
+/// Logic cells of what computes gains: a product of a number of `P` and 32 bits, its pipeline, and
 /// what cuts its products.
-fn gain_cells(gain: &Gain) -> u64 {
+fn gain_cells(gain: &Gain, mapped: &Mapped) -> u64 {
     let bits = u64::from(gain.covariance.get());
-    bits * 32 + 20 * bits + 600
+    let key = product_key(bits, GAIN_RIGHT_BITS, 0);
+    let product = match mapped.multiplied.contains(&key) {
+        true => 0,
+        false => bits * GAIN_RIGHT_BITS,
+    };
+    product + 20 * bits + 600
 }
 
 /// Logic cells of memories. In logic: a flip-flop and half a cell of selection a bit of those that

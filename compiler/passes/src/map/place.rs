@@ -16,6 +16,7 @@ use super::fold::groups;
 use super::learning::{column_bits, is_beside_targets, other_bits, trace_bits};
 use super::memories::{Maker, in_logic, single_port_blocks, to_keep};
 use super::ports::ports;
+use super::products;
 use super::refusal::overflow;
 use super::shape::{Shape, ordered, tables};
 use super::widths::{index_bits, lane_bits, narrow, plane_bits, score_bits, wide};
@@ -332,6 +333,7 @@ fn place_with(subject: &Subject, limits: &Limits, trial: &Trial) -> Mapped {
             block_rams: 0,
             single_port_rams: 0,
             small_rams: memories.iter().map(|memory| memory.small_rams).sum(),
+            multipliers: 0,
             idle_tick_cycles: 0,
             event_cycles: cores.iter().map(|c| event_cycles(network, c)).collect(),
             encode_cycles: match &network.input.encoder {
@@ -345,7 +347,10 @@ fn place_with(subject: &Subject, limits: &Limits, trial: &Trial) -> Mapped {
         score_memory,
         link_memory,
         memories,
+        multiplied: Vec::new(),
     };
+    (mapped.multiplied, mapped.estimate.multipliers) =
+        products::choose(network, &mapped, limits.multipliers);
     let cells = logic_cells(network, &mapped) + memory_cells(&mapped.memories, limits);
     mapped.estimate.logic_cells = match limits.block_rules {
         BlockRules::Bits => cells,

@@ -50,6 +50,7 @@ impl RealDevice {
             single_port_shape: (16384, 16),
             block_rules: spikeloom_ir::mapped::BlockRules::Bits,
             small_rams: 0,
+            multipliers: 0,
             adders_per_stage: 5,
         };
         let mapped = map(
