@@ -4,8 +4,8 @@
 //!
 //! The **fast form** is one process at the clock's edge, with every table as an expression:
 //!
-//! 1. Tables, carries and products in the order of their dependence, each computed once a cycle. What feeds
-//!    only flip-flops with the same enable is skipped while that is low.
+//! 1. Tables, carries and products in the order of their dependence, each computed once a cycle. What
+//!    feeds only flip-flops with the same enable is skipped while that is low.
 //! 2. Memories read, then write: a block RAM gives the old word. Where a device does not say what it
 //!    gives, it is the opposite of every bit of the old one, so that a circuit that looks is found.
 //! 3. Flip-flops take their data. Nothing has changed before this point that a cell reads later:

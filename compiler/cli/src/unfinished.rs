@@ -63,10 +63,8 @@ pub(crate) fn existing_ancestor(path: &Path) -> PathBuf {
 pub fn discard_unfinished(output: &Path) -> Result<(), Error> {
     let path = path_for(output);
     match path.join(MARK).exists() {
-        true => {
-            Workplace::open(output)?.clear()?;
-            std::fs::remove_dir_all(&path).map_err(unwritable(&path))
-        }
+        // It is gone with the last who works in it, as nothing in it is finished.
+        true => Workplace::open(output)?.clear(),
         false => Ok(()),
     }
 }
@@ -190,4 +188,25 @@ fn lock(path: &Path, output: &Path) -> Result<File, Error> {
     Err(Error::OutputBusy {
         path: output.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_discarded_is_gone_and_what_is_not_ours_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("build");
+        discard_unfinished(&output).unwrap();
+        let left = path_for(&output);
+        std::fs::create_dir(&left).unwrap();
+        std::fs::write(left.join("notes.txt"), "mine").unwrap();
+        discard_unfinished(&output).unwrap();
+        assert!(left.join("notes.txt").exists());
+        std::fs::write(left.join(MARK), MARK_TEXT).unwrap();
+        std::fs::create_dir(left.join(LOGS)).unwrap();
+        discard_unfinished(&output).unwrap();
+        assert!(!left.exists());
+    }
 }
