@@ -546,7 +546,7 @@ fn over_in_words(over: &[Utilisation]) -> String {
             format!(
                 "{} {} of {} ({} too many)",
                 u.used,
-                u.what,
+                u.title(),
                 u.available,
                 u.used - u.available
             )
@@ -558,7 +558,7 @@ fn over_in_words(over: &[Utilisation]) -> String {
 fn use_in_words(used: &[Utilisation]) -> String {
     used.iter()
         .filter(|u| u.used > 0)
-        .map(|u| format!("{} {} of {}", u.used, u.what, u.available))
+        .map(|u| format!("{} {} of {}", u.used, u.title(), u.available))
         .collect::<Vec<_>>()
         .join(", ")
 }

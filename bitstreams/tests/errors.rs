@@ -109,7 +109,7 @@ fn design_with_too_many_cells_is_refused_with_numbers() {
     assert!(over[0].used > 5280);
     let text = error.to_string();
     assert!(
-        text.contains(&format!("{} ICESTORM_LC of 5280", over[0].used)),
+        text.contains(&format!("{} logic cells of 5280", over[0].used)),
         "{text}"
     );
 }
