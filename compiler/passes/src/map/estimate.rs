@@ -2,15 +2,13 @@
 
 use spikeloom_ir::gain::Gain;
 use spikeloom_ir::geometry::{Connectivity, Window};
-use spikeloom_ir::mapped::{
-    BlockRules, Core, LOGIC_ROWS, Limits, Mapped, Memory, MemoryKind, Way, product_key,
-};
+use spikeloom_ir::mapped::{BlockRules, Core, LOGIC_ROWS, Limits, Mapped, Memory, MemoryKind, Way};
 use spikeloom_ir::plasticity::Plasticity;
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Op, Program, Quantized};
 
 use super::memories::banks;
-use super::products::{GAIN_RIGHT_BITS, program_products};
+use super::products::{gain_product, program_products};
 use super::widths::{index_bits, wide};
 
 /// Cycles of an event of the projection that takes most: its rows; of a list, as many as events
@@ -209,11 +207,10 @@ fn engine_cells(plasticity: &Plasticity, lanes: usize, mapped: &Mapped) -> u64 {
 /// Logic cells of what computes gains: a product of a number of `P` and 32 bits, its pipeline, and
 /// what cuts its products.
 fn gain_cells(gain: &Gain, mapped: &Mapped) -> u64 {
-    let bits = u64::from(gain.covariance.get());
-    let key = product_key(bits, GAIN_RIGHT_BITS, 0);
+    let (key, [bits, right]) = gain_product(gain);
     let product = match mapped.multiplied.contains(&key) {
         true => 0,
-        false => bits * GAIN_RIGHT_BITS,
+        false => bits * right,
     };
     product + 20 * bits + 600
 }

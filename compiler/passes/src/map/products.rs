@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use spikeloom_ir::gain::Gain;
 use spikeloom_ir::mapped::{MULTIPLIER_BITS, Mapped, product_key};
 use spikeloom_ir::{Op, Program, Quantized};
 
@@ -11,7 +12,7 @@ use super::widths::wide;
 const LEAST_SIZE: u64 = 16;
 
 /// Bits of what gains multiply a number of `P` by.
-pub(super) const GAIN_RIGHT_BITS: u64 = 32;
+const GAIN_RIGHT_BITS: u64 = 32;
 
 /// Products of one key in the whole design.
 struct Products {
@@ -89,14 +90,19 @@ fn products(network: &Quantized, mapped: &Mapped) -> BTreeMap<u64, Products> {
             add_program(&plasticity.rule, wide(core.lanes));
             add_program(&plasticity.pre.program, 1);
             add_program(&plasticity.post.program, 1);
-            gains.extend(plasticity.gain.as_ref().map(|gain| gain.covariance));
+            gains.extend(plasticity.gain.as_ref().map(gain_product));
         }
     }
-    for covariance in gains {
-        let bits = [u64::from(covariance.get()), GAIN_RIGHT_BITS];
-        add(product_key(bits[0], bits[1], 0), bits, 1);
+    for (key, bits) in gains {
+        add(key, bits, 1);
     }
     found
+}
+
+/// The product of what computes gains: its key and the widths of its factors.
+pub(super) fn gain_product(gain: &Gain) -> (u64, [u64; 2]) {
+    let bits = [u64::from(gain.covariance.get()), GAIN_RIGHT_BITS];
+    (product_key(bits[0], bits[1], 0), bits)
 }
 
 /// A product of a program.
