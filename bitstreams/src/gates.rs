@@ -594,6 +594,21 @@ pub(crate) struct Cone {
 /// A carry as a function of its three inputs.
 pub(crate) const MAJORITY: u32 = 0b1110_1000;
 
+impl Factor {
+    /// The factor of an ECP5's pins `A0`, `A1` and so on, and `SIGNEDA`, for the letter `A`.
+    pub(crate) fn of_pins(
+        letter: &str,
+        bits: usize,
+        mut pin: impl FnMut(&str) -> Result<Signal, Error>,
+    ) -> Result<Self, Error> {
+        let signals = (0..bits).map(|bit| pin(&format!("{letter}{bit}")));
+        Ok(Self {
+            bits: signals.collect::<Result<_, _>>()?,
+            signed: pin(&format!("SIGNED{letter}"))?,
+        })
+    }
+}
+
 impl Table {
     /// A table of four inputs or fewer; `contents` for as many as there are.
     pub(crate) fn of(inputs: &[Signal], contents: u16, output: Net) -> Self {

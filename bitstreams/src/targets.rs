@@ -162,7 +162,8 @@ impl Target {
         }
     }
 
-    /// How many multipliers the flow may use, of 18 bits by 18; of other families than ECP5 it uses none.
+    /// How many multipliers the flow may use, of 18 bits by 18; of other families than ECP5 it uses
+    /// none.
     pub fn multipliers_used(&self) -> u64 {
         match self.family {
             Family::Ecp5 => self.limits.multipliers,

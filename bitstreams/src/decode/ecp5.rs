@@ -1,9 +1,9 @@
 //! Which cells an ECP5 bitstream configures, and what they are connected to.
 //!
-//! From the pads, the block RAMs and the multipliers on, every wire that a cell reads is followed back to the cell
-//! that drives it, which is then read in the same way. What nothing reads is not part of the
-//! circuit; that nothing was left out is seen from the settings, each of which must belong to a cell
-//! that was found, and from the number of cells that were placed.
+//! From the pads, the block RAMs and the multipliers on, every wire that a cell reads is followed
+//! back to the cell that drives it, which is then read in the same way. What nothing reads is not
+//! part of the circuit; that nothing was left out is seen from the settings, each of which must
+//! belong to a cell that was found, and from the number of cells that were placed.
 
 mod block_rams;
 mod clocks;
@@ -84,8 +84,8 @@ pub(super) fn decode(text: &str, database: &Database, target: &Target) -> Result
     for site in &sites {
         decoder.block_ram(site)?;
     }
-    let sites = decoder.multiplier_sites();
-    for site in &sites {
+    let (multipliers, unused) = decoder.multiplier_sites();
+    for site in &multipliers {
         decoder.multiplier(site)?;
     }
     for (port, pad) in outputs {
@@ -96,7 +96,9 @@ pub(super) fn decode(text: &str, database: &Database, target: &Target) -> Result
     decoder.cells()?;
     decoder.nothing_reads_the_unknown()?;
     decoder.factors_come_from_pins()?;
-    decoder.unused_multipliers();
+    for site in &unused {
+        decoder.understand_shared_bits(site);
+    }
     configuration.all_understood(|(place, kind), name, value| {
         pads::is_electrical(name, value)
             || (name.starts_with("CIB.") && name.ends_with("MUX"))

@@ -165,15 +165,11 @@ fn multiplier(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error>
             ));
         }
     }
-    let mut factor = |letter: &str| -> Result<Factor, Error> {
-        let bits = (0..FACTOR_BITS)
-            .map(|bit| reader.optional_input(name, cell, &format!("{letter}{bit}")));
-        Ok(Factor {
-            bits: bits.collect::<Result<_, _>>()?,
-            signed: reader.optional_input(name, cell, &format!("SIGNED{letter}"))?,
-        })
-    };
-    let factors = [factor("A")?, factor("B")?];
+    let mut pin = |pin: &str| reader.optional_input(name, cell, pin);
+    let factors = [
+        Factor::of_pins("A", FACTOR_BITS, &mut pin)?,
+        Factor::of_pins("B", FACTOR_BITS, &mut pin)?,
+    ];
     let product = (0..2 * FACTOR_BITS).map(|bit| reader.optional_output(cell, &format!("P{bit}")));
     let multiplier = Multiplier {
         name: name.to_owned(),

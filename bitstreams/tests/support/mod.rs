@@ -12,7 +12,7 @@ use spikeloom_cosim::{Initial, Instance, Setup, Source, Verilator};
 pub use spikeloom_tests::tools::toolchain as tools;
 
 /// A design in a folder of its own: Verilog and memory images.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Design {
     verilog: Vec<(String, String)>,
     images: Vec<(String, String)>,
@@ -30,9 +30,7 @@ impl Design {
         };
         Self {
             verilog: files.iter().map(read).collect(),
-            images: Vec::new(),
-            replaceable: Vec::new(),
-            multiplied: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -40,9 +38,7 @@ impl Design {
     pub fn text(verilog: &str) -> Self {
         Self {
             verilog: vec![("top.v".to_owned(), verilog.to_owned())],
-            images: Vec::new(),
-            replaceable: Vec::new(),
-            multiplied: Vec::new(),
+            ..Self::default()
         }
     }
 

@@ -4,7 +4,7 @@ use super::Decoder;
 use super::routes::Output;
 use super::sites::Site;
 use crate::error::Error;
-use crate::gates::{ECP5_FACTOR_BITS, Factor, Multiplier, Signal, known};
+use crate::gates::{ECP5_FACTOR_BITS, Factor, Multiplier, Net, Signal, known};
 
 /// Of each half: its first tile, and the numbers of its multipliers and of what could add their
 /// products.
@@ -32,20 +32,9 @@ const WANTED: &[(&str, &str)] = &[
 const OF_REGISTERS: &[&str] = &["REG_", "CLK", "CE", "RST", "RESETMODE", "GSR"];
 
 impl Decoder<'_> {
-    /// The multipliers that are on; their outputs are known from here on.
-    pub(super) fn multiplier_sites(&mut self) -> Vec<Site> {
-        let (mut used, _) = self.multiplier_blocks();
-        used.retain(|site| self.is_on(site, MODE));
-        for site in &used {
-            for bit in 0..2 * ECP5_FACTOR_BITS {
-                self.claim(site.wires(), Output::Product(bit));
-            }
-        }
-        used
-    }
-
-    /// All multipliers, and all adders of products, of the device.
-    fn multiplier_blocks(&self) -> (Vec<Site>, Vec<Site>) {
+    /// The multipliers that are on, whose outputs are known from here on; and those that are off, with
+    /// the adders of products, which share tiles with them.
+    pub(super) fn multiplier_sites(&mut self) -> (Vec<Site>, Vec<Site>) {
         let (mut multipliers, mut adders) = (Vec::new(), Vec::new());
         for (kind, numbers, adder) in HALVES {
             for first in self.database.places(kind) {
@@ -58,15 +47,19 @@ impl Decoder<'_> {
                 }
             }
         }
-        (multipliers, adders)
+        let is_on = |site: &Site| self.is_on(site, MODE);
+        let (used, mut unused): (Vec<Site>, Vec<Site>) = multipliers.into_iter().partition(is_on);
+        unused.extend(adders);
+        for site in &used {
+            self.product(site);
+        }
+        (used, unused)
     }
 
-    /// Settings of multipliers that are off, and of adders, whose bits belong to those that are on.
-    pub(super) fn unused_multipliers(&self) {
-        let (multipliers, adders) = self.multiplier_blocks();
-        for site in multipliers.iter().chain(&adders) {
-            self.understand_shared_bits(site);
-        }
+    fn product(&mut self, site: &Site) -> Vec<Option<Net>> {
+        (0..2 * ECP5_FACTOR_BITS)
+            .map(|bit| Some(self.claim(site.wires(), Output::Product(bit))))
+            .collect()
     }
 
     /// Fails unless what a multiplier gives goes to the wires beside it.
@@ -105,21 +98,15 @@ impl Decoder<'_> {
             let signal = self.multiplier_pin(site, pin)?;
             self.low.push((site.described(), pin, signal));
         }
-        let mut factor = |letter: &str| -> Result<Factor, Error> {
-            let mut pin = |pin: String| self.multiplier_pin(site, &pin);
-            let bits = (0..ECP5_FACTOR_BITS).map(|bit| pin(format!("{letter}{bit}")));
-            Ok(Factor {
-                bits: bits.collect::<Result<_, _>>()?,
-                signed: pin(format!("SIGNED{letter}"))?,
-            })
-        };
-        let factors = [factor("A")?, factor("B")?];
-        let product = (0..2 * ECP5_FACTOR_BITS)
-            .map(|bit| Some(self.claim(site.wires(), Output::Product(bit))));
+        let mut pin = |pin: &str| self.multiplier_pin(site, pin);
+        let factors = [
+            Factor::of_pins("A", ECP5_FACTOR_BITS, &mut pin)?,
+            Factor::of_pins("B", ECP5_FACTOR_BITS, &mut pin)?,
+        ];
         let multiplier = Multiplier {
             name: site.described(),
             factors,
-            product: product.collect(),
+            product: self.product(site),
         };
         self.gates.multipliers.push(multiplier);
         Ok(())
