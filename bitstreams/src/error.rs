@@ -325,7 +325,9 @@ pub enum Error {
     #[error("cannot make sense of `{file}`: {reason}")]
     #[diagnostic(
         code(spikeloom::bitstreams::malformed),
-        help("a tool wrote this file; run `spikeloom doctor` and check the versions of the tools")
+        help(
+            "a tool wrote this file; there may have been no room for all of it, or the tool is of another version (`spikeloom doctor`)"
+        )
     )]
     Malformed {
         /// Which file.

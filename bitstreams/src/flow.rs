@@ -230,11 +230,12 @@ impl Flow<'_> {
             script += &format!("read_verilog -defer{dialect} {}\n", named(name));
         }
         script += commands;
-        script += &format!("write_json {}\n", partial(Files::NETLIST_JSON));
+        // Yosys ends well where it finds no room. The form that shows where it is cut off is the last.
         script += &format!(
             "write_verilog -noattr {}\n",
             partial(Files::NETLIST_VERILOG)
         );
+        script += &format!("write_json {}\n", partial(Files::NETLIST_JSON));
         script
     }
 
@@ -357,7 +358,7 @@ impl Flow<'_> {
     /// Placed design to bitstream: writes the family's bitstream and returns its path.
     ///
     /// # Errors
-    /// If the tool fails.
+    /// If the tool fails, or the bitstream is cut off.
     pub fn pack(&self) -> Result<PathBuf, Error> {
         let family = self.target.family;
         let (placed, bitstream) = (family.placed_file(), family.bitstream_file());
@@ -372,6 +373,17 @@ impl Flow<'_> {
             Family::Gatemate => (self.tools.program(gatemate::PACK)?, gatemate::packing()),
         };
         self.run(program)?.arguments(arguments).output()?;
+        // Not every packer says that it found no room.
+        let end = match family {
+            Family::Ice40 => ice40::END,
+            Family::Ecp5 => ecp5::END,
+            Family::Gowin | Family::Gatemate => &[],
+        };
+        let path = self.path(&partial(bitstream));
+        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        if !bytes.ends_with(end) {
+            return Err(Error::malformed(bitstream, "it is cut off"));
+        }
         self.finish(bitstream)?;
         Ok(self.path(bitstream))
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use spikeloom_bitstreams::{Error, Family, Files, Flow, Toolchain, target};
 use spikeloom_tests::render;
-use support::{Design, tools};
+use support::{Design, contents, tools};
 
 /// Runs `steps` on a design and returns their error; no result may be left that looks whole.
 fn failure(
@@ -211,6 +211,79 @@ fn failed_step_removes_the_results_of_the_last_run() {
         Family::Ice40.bitstream_file(),
     ] {
         assert!(!folder.path().join(file).exists(), "{file}");
+    }
+}
+
+/// Tools of which one cannot write more into any file than this; most do not say so when they end.
+fn limited(tools: &Toolchain, name: &str, bytes: usize) -> Toolchain {
+    let mut tools = tools.clone();
+    let own = [
+        &mut tools.yosys,
+        &mut tools.nextpnr_ice40,
+        &mut tools.icepack,
+    ];
+    let mut all = own.into_iter().chain(&mut tools.others);
+    let tool = all.find(|tool| tool.name == name).unwrap();
+    let shell = "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"";
+    let blocks = (bytes / 512).to_string();
+    let path = tool.path.to_string_lossy().into_owned();
+    let first = ["-c".to_owned(), shell.to_owned(), blocks, path];
+    tool.arguments.splice(..0, first);
+    tool.path = "/bin/sh".into();
+    drop(all);
+    tools
+}
+
+#[test]
+fn tools_without_room_leave_nothing_that_looks_whole() {
+    let Some(tools) = tools() else { return };
+    for (board, nextpnr, packer) in [
+        ("icebreaker", "nextpnr-ice40", "icepack"),
+        ("ulx3s", "nextpnr-ecp5", "ecppack"),
+        ("tang-nano-9k", "nextpnr-gowin", "gowin_pack"),
+    ] {
+        let target = target(board).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let flow = contents(1).flow(&tools, &target, folder.path());
+        let (placed, packed) = (target.family.placed_file(), target.family.bitstream_file());
+        let steps: [(_, fn(&Flow<'_>) -> Result<(), Error>, &[_]); 3] = [
+            (
+                "yosys",
+                |flow| flow.synthesise().map(drop),
+                &[Files::NETLIST_VERILOG, Files::NETLIST_JSON],
+            ),
+            (nextpnr, |flow| flow.place_and_route().map(drop), &[placed]),
+            (packer, |flow| flow.pack().map(drop), &[packed]),
+        ];
+        for (tool, step, files) in steps {
+            step(&flow).unwrap();
+            let read = || files.iter().map(|file| std::fs::read(flow.path(file)).ok());
+            let whole: Vec<_> = read().collect();
+            let sizes: Vec<usize> = whole.iter().flatten().map(Vec::len).collect();
+            let mut failures = 0;
+            // Each is cut off in its middle, and where only its last bytes are missing.
+            for bytes in sizes.iter().flat_map(|size| [size / 2, size - 1]) {
+                let tools = limited(&tools, tool, bytes);
+                let flow = Flow {
+                    tools: &tools,
+                    ..flow.clone()
+                };
+                let result = step(&flow);
+                let left: Vec<_> = read().collect();
+                match result {
+                    Ok(()) => assert_eq!(left, whole, "{board}: {tool} in {bytes} bytes"),
+                    Err(error) => {
+                        println!("{board}: {tool} in {bytes} bytes: {error}");
+                        let is_none = left.iter().all(Option::is_none);
+                        assert!(is_none, "{board}: {tool} in {bytes} bytes");
+                        failures += 1;
+                    }
+                }
+            }
+            assert!(failures > 0, "{board}: {tool}");
+            step(&flow).unwrap();
+            assert!(read().eq(whole), "{board}: {tool}");
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use spikeloom_bitstreams::{
     Decoded, Family, Files, Flow, Gates, Target, Toolchain, decode, fast_sources, netlist_sources,
     target,
 };
-use support::{Bench, Design, tools};
+use support::{Bench, Design, contents, tools};
 
 /// A board of each family and size of part that has its own way through the tools.
 const BOARDS: [&str; 3] = ["ulx3s", "tang-nano-9k", "tang-nano-20k"];
@@ -25,17 +25,6 @@ fn wide_rams() -> Design {
         .replaceable("by_4.hex", 4096, 4, 24)
         .replaceable("by_2.hex", 8192, 2, 25)
         .replaceable("by_1.hex", 16384, 1, 26)
-}
-
-/// Memories that are only read.
-fn contents(seed: u64) -> Design {
-    Design::new(&["harness.v", "contents.v"])
-        .replaceable("banks.hex", 1300, 30, seed)
-        .replaceable("two.hex", 2, 4, seed + 1)
-        .replaceable("three.hex", 3, 5, seed + 2)
-        .replaceable("five.hex", 5, 3, seed + 3)
-        .replaceable("sixteen.hex", 16, 3, seed + 4)
-        .replaceable("hundred.hex", 100, 4, seed + 5)
 }
 
 /// Places what was synthesised, and decodes the bitstream of it.

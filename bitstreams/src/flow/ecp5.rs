@@ -18,6 +18,9 @@ const MULTIPLIERS: &str = "-map +/mul2dsp.v -map +/lattice/dsp_map_18x18.v \
                            -D DSP_A_MAXWIDTH=18 -D DSP_B_MAXWIDTH=18 \
                            -D DSP_A_MINWIDTH=2 -D DSP_B_MINWIDTH=2 -D DSP_NAME=$__MUL18X18";
 
+/// What a bitstream ends with: the command that the program is done, and bytes that are not used.
+pub(super) const END: &[u8] = &[0x5e, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff];
+
 pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
     flow.dear_block_rams("lattice/brams_16kd.txt")?;
     // Not all products are to become multipliers, as they do without `-nodsp`.

@@ -9,6 +9,9 @@ use crate::targets::Family;
 pub(super) const BLOCK_RAMS: &str = "synthesis-block-rams.v";
 pub(super) const BLOCK_RAM_MAP: &str = include_str!("ice40_block_rams.v");
 
+/// What a bitstream ends with: the command to wake up, and a byte that is not used.
+pub(super) const END: &[u8] = &[0x01, 0x06, 0x00];
+
 pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
     flow.write(BLOCK_RAMS, BLOCK_RAM_MAP)?;
     // Multipliers are left out (no `-dsp`): a bitstream with them cannot be decoded.

@@ -87,6 +87,17 @@ impl Design {
     }
 }
 
+/// Memories that are only read.
+pub fn contents(seed: u64) -> Design {
+    Design::new(&["harness.v", "contents.v"])
+        .replaceable("banks.hex", 1300, 30, seed)
+        .replaceable("two.hex", 2, 4, seed + 1)
+        .replaceable("three.hex", 3, 5, seed + 2)
+        .replaceable("five.hex", 5, 3, seed + 3)
+        .replaceable("sixteen.hex", 16, 3, seed + 4)
+        .replaceable("hundred.hex", 100, 4, seed + 5)
+}
+
 /// A design that went through the whole flow.
 pub struct Built {
     /// The flow's folder, which lives as long as this.
