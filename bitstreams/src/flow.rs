@@ -65,6 +65,9 @@ pub struct Flow<'a> {
     /// Products that the device's multipliers compute, each by the number that the attribute `product`
     /// of its operator has in Verilog. Where the flow uses no multipliers it is not looked at.
     pub multiplied: Vec<u64>,
+    /// Memories take as few block RAMs as can be, whatever it costs to select among their banks. An
+    /// iCE40's always take what Yosys finds best.
+    pub spares_blocks: bool,
     /// Where place and route starts from; the same seed gives the same bitstream.
     pub seed: u32,
     /// How long one tool may take.
@@ -184,17 +187,17 @@ impl Flow<'_> {
         replacing::synthesise(self)
     }
 
-    /// Writes [`BLOCK_RAMS`]: what the installed Yosys knows of a family's block RAMs, at a price that
-    /// makes it take as few as can be. At its own it spares selection instead, and a network that
-    /// fills a device would not fit.
-    fn dear_block_rams(&self, file: &str) -> Result<(), Error> {
+    /// Writes [`BLOCK_RAMS`]: what the installed Yosys knows of a family's block RAMs. At its own price
+    /// it spares tables that select among banks. Where block RAMs are to be spared, they cost so much
+    /// that it takes as few as can be: a network that fills a device would not fit otherwise.
+    fn block_rams(&self, file: &str) -> Result<(), Error> {
         let path = self.tools.yosys_share.join(file);
         let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let dear = text.replace("cost 128;", "cost 1024;");
         if dear == text {
             return Err(Error::malformed(file, "no block RAM costs 128"));
         }
-        self.write(BLOCK_RAMS, &dear)
+        self.write(BLOCK_RAMS, if self.spares_blocks { &dear } else { &text })
     }
 
     /// A family's synthesis up to its memories, in which some products become multipliers as `map`

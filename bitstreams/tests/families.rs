@@ -147,33 +147,53 @@ fn build<'a>(design: &Design, tools: &'a Toolchain, target: &'a Target, folder: 
 
 /// Two builds with other contents differ in nothing but these, and one becomes the other without
 /// another synthesis.
+fn are_replaced(tools: &Toolchain, design: impl Fn(u64) -> Design, board: &str) {
+    let target = target(board).unwrap();
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [patched, built] = folders.each_ref().map(|folder| folder.path());
+    build(&design(41), tools, &target, patched);
+    build(&design(51), tools, &target, built);
+    let family = target.family;
+    let bitstreams = || [patched, built].map(|f| read(&f.join(family.bitstream_file())));
+    assert!(bitstreams()[0] != bitstreams()[1], "{board}");
+    let flow = design(51).flow(tools, &target, patched);
+    flow.replace_contents()
+        .unwrap_or_else(|e| panic!("{board}: {e}"));
+    flow.read_back().unwrap_or_else(|e| panic!("{board}: {e}"));
+    for file in [
+        Files::NETLIST_JSON,
+        Files::NETLIST_VERILOG,
+        Files::CONTENTS,
+        family.placed_file(),
+        family.bitstream_file(),
+    ] {
+        let [one, other] = [patched, built].map(|folder| read(&folder.join(file)));
+        assert!(one == other, "{file} of {board}");
+    }
+    is_told_apart(&flow);
+}
+
 #[test]
 fn replaced_contents_give_the_bitstream_that_is_built_with_them() {
     let Some(tools) = tools() else { return };
     for board in ["hx8k-breakout", "ulx3s", "tang-nano-9k", "tang-nano-20k"] {
-        let target = target(board).unwrap();
-        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
-        let [patched, built] = folders.each_ref().map(|folder| folder.path());
-        build(&contents(41), &tools, &target, patched);
-        build(&contents(51), &tools, &target, built);
-        let family = target.family;
-        let bitstreams = || [patched, built].map(|f| read(&f.join(family.bitstream_file())));
-        assert!(bitstreams()[0] != bitstreams()[1], "{board}");
-        let flow = contents(51).flow(&tools, &target, patched);
-        flow.replace_contents()
-            .unwrap_or_else(|e| panic!("{board}: {e}"));
-        flow.read_back().unwrap_or_else(|e| panic!("{board}: {e}"));
-        for file in [
-            Files::NETLIST_JSON,
-            Files::NETLIST_VERILOG,
-            Files::CONTENTS,
-            family.placed_file(),
-            family.bitstream_file(),
-        ] {
-            let [one, other] = [patched, built].map(|folder| read(&folder.join(file)));
-            assert!(one == other, "{file} of {board}");
-        }
-        is_told_apart(&flow);
+        are_replaced(&tools, contents, board);
+    }
+}
+
+/// A block more spares the selection among eight banks, and the memory is the same.
+#[test]
+fn spare_block_rams_take_the_place_of_selection() {
+    let Some(tools) = tools() else { return };
+    let design =
+        |seed| Design::new(&["harness.v", "many_rows.v"]).replaceable("rows.hex", 5600, 34, seed);
+    for board in ["ulx3s", "tang-nano-20k"] {
+        let [few, more] = [design(61), design(61).with_spare_blocks()];
+        let [few, more] = [few, more].map(|design| check(&tools, &design, board));
+        assert_eq!([&few, &more].map(|n| n.rams.len()), [11, 12], "{board}");
+        let [few, more] = [few, more].map(|netlist| netlist.counts().tables);
+        assert!(more + 34 * 4 < few, "{board}: {more} and {few} tables");
+        are_replaced(&tools, |seed| design(seed).with_spare_blocks(), board);
     }
 }
 

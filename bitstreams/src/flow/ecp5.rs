@@ -22,7 +22,7 @@ const MULTIPLIERS: &str = "-map +/mul2dsp.v -map +/lattice/dsp_map_18x18.v \
 pub(super) const END: &[u8] = &[0x5e, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff];
 
 pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
-    flow.dear_block_rams("lattice/brams_16kd.txt")?;
+    flow.block_rams("lattice/brams_16kd.txt")?;
     // Not all products are to become multipliers, as they do without `-nodsp`.
     let synthesis = format!("synth_ecp5 -nodsp -top {} -run", flow.top);
     Ok(format!(

@@ -167,6 +167,7 @@ impl Flow<'_> {
         add("top", self.top.as_bytes());
         add("images", format!("{:?}", self.replaceable).as_bytes());
         add("multiplied", format!("{:?}", self.multiplied).as_bytes());
+        add("spares blocks", &[self.spares_blocks.into()]);
         let mut texts = String::new();
         for name in &self.verilog {
             let text = self.read(name)?;

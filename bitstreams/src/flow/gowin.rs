@@ -21,7 +21,7 @@ pub(super) const TABLES: &[(&str, u64)] = &[
 ];
 
 pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
-    flow.dear_block_rams("gowin/brams.txt")?;
+    flow.block_rams("gowin/brams.txt")?;
     let family = match flow.target.device.as_str() {
         "GW2A-18C" => "gw2a",
         _ => "gw1n",

@@ -18,6 +18,7 @@ pub struct Design {
     images: Vec<(String, String)>,
     replaceable: Vec<ImageShape>,
     multiplied: Vec<u64>,
+    takes_spare_blocks: bool,
 }
 
 impl Design {
@@ -68,6 +69,12 @@ impl Design {
         self
     }
 
+    /// Lets memories take more block RAMs than they need, to spare selection.
+    pub fn with_spare_blocks(mut self) -> Self {
+        self.takes_spare_blocks = true;
+        self
+    }
+
     /// Writes the files into `folder` and makes the flow there.
     pub fn flow<'a>(&self, tools: &'a Toolchain, target: &'a Target, folder: &Path) -> Flow<'a> {
         for (name, text) in self.verilog.iter().chain(&self.images) {
@@ -81,6 +88,7 @@ impl Design {
             verilog: self.verilog.iter().map(|(name, _)| name.clone()).collect(),
             replaceable: self.replaceable.clone(),
             multiplied: self.multiplied.clone(),
+            spares_blocks: !self.takes_spare_blocks,
             seed: 1,
             limit: Duration::from_secs(300),
         }

@@ -7,7 +7,7 @@ use spikeloom_bitstreams::{Family, Flow, ImageShape, Target, ToolSource, Toolcha
 use spikeloom_boards::Layout;
 use spikeloom_frontend::{Bits, Compression, ProjectFile, Sharing};
 use spikeloom_hdl::DeviceConfig;
-use spikeloom_ir::mapped::{BlockRules, Fold, Limits, Way};
+use spikeloom_ir::mapped::{BlockRules, Fold, Limits, Spares, Way};
 use spikeloom_ir::network::Encoder;
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Hertz, Mapped, Network, Quantized};
@@ -286,6 +286,7 @@ pub fn compile(request: &Request) -> miette::Result<Report> {
         let flow = Flow {
             seed: request.project.seed.unwrap_or(1),
             multiplied: mapped.multiplied.clone(),
+            spares_blocks: mapped.spares == Spares::Blocks,
             ..flow(tools, &target, staging.path(), &device_cfg)
         };
         let going_on = |steps: &Steps, was_finished: bool| {
@@ -505,6 +506,7 @@ pub fn flow<'a>(
             false => Vec::new(),
         },
         multiplied: Vec::new(),
+        spares_blocks: true,
         seed: 1,
         limit: TOOL_LIMIT,
     }

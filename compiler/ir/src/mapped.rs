@@ -66,6 +66,18 @@ pub enum BlockRules {
     Units,
 }
 
+/// What synthesis spares where it chooses shapes of block RAMs for a memory. On an iCE40 it weighs
+/// both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spares {
+    /// Block RAMs.
+    #[default]
+    Blocks,
+    /// Tables that select a row among banks, where there are enough block RAMs.
+    Selection,
+}
+
 /// What a memory is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -306,6 +318,9 @@ pub struct Mapped {
     /// Products that the device's multipliers compute, by their [`product_key`]s.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub multiplied: Vec<u64>,
+    /// What its memories of block RAMs spare.
+    #[serde(default, skip_serializing_if = "is_of_blocks")]
+    pub spares: Spares,
     /// What to expect.
     pub estimate: Estimate,
 }
@@ -371,6 +386,11 @@ fn is_zero(n: &usize) -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
 fn is_none(n: &u64) -> bool {
     *n == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
+fn is_of_blocks(spares: &Spares) -> bool {
+    *spares == Spares::Blocks
 }
 
 /// Address bits of the queue of a projection with a delay: a spike of every neuron and a token for

@@ -1,7 +1,7 @@
 //! Quantized to Mapped: chooses lanes and memories for a target, or says what does not fit.
 
 use spikeloom_ir::Quantized;
-use spikeloom_ir::mapped::{BlockRules, Limits, Mapped};
+use spikeloom_ir::mapped::{BlockRules, Limits, Mapped, Spares};
 
 use crate::Error;
 
@@ -68,6 +68,7 @@ pub fn fold_obstacles(network: &Quantized, cfg: &MapConfig) -> Vec<String> {
         spill: Spill::Nothing,
         missing: 0,
         kept: Vec::new(),
+        spares: Spares::Blocks,
     };
     fold::obstacles(network, &trial)
 }

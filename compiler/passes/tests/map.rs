@@ -8,7 +8,7 @@ mod support;
 use proptest::prelude::*;
 use spikeloom_ir::geometry::{AxisOrder, Connectivity, Convolution, Grid, Window};
 use spikeloom_ir::mapped::{
-    LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, MemoryKind, Way, row_stride_bytes,
+    LOGIC_ROWS, Limits, MAX_SCORE_BITS, Mapped, MemoryKind, Spares, Way, row_stride_bytes,
 };
 use spikeloom_ir::network::{Encoder, Network, Neuron, Source};
 use spikeloom_ir::rows::{Listing, SumLayout, dense_rows};
@@ -243,6 +243,44 @@ fn the_last_rows_of_weights_go_to_logic_where_block_ram_is_short() {
     };
     let mapped = map(&mnist(8), &roomy, &MapConfig::default()).unwrap();
     assert_eq!(mapped.cores[0].n_logic_weight_rows, 0);
+}
+
+/// 19,600 rows of 128 bits: 39 banks of 512 rows take fewest blocks, ten banks of 2048 four more.
+#[test]
+fn spare_blocks_take_the_place_of_selection() {
+    let network = dense([784, 400, 10], 8, Encoder::Direct { scale: 1.0 });
+    let place = |block_rams| {
+        let limits = Limits {
+            block_rams,
+            small_rams: 10_000,
+            ..gw1nr_9c()
+        };
+        map(
+            &network,
+            &Limits {
+                logic_cells: 80_000,
+                ..limits
+            },
+            &MapConfig::default(),
+        )
+        .unwrap()
+    };
+    let spare = place(208);
+    assert_eq!(spare.cores[0].lanes, 16);
+    assert_eq!(
+        (spare.spares, spare.memories[0].blocks),
+        (Spares::Selection, 143)
+    );
+    let few = place(spare.estimate.block_rams - 1);
+    assert_eq!((few.spares, few.memories[0].blocks), (Spares::Blocks, 139));
+    assert_eq!(few.cores, spare.cores);
+    // Two thirds of a cell and a fifth for each bit of 29 banks.
+    let selection = (29 * 128 * 2 / 3) * 6 / 5;
+    let more = few.estimate.logic_cells - spare.estimate.logic_cells;
+    assert!(more.abs_diff(selection) < 100, "{more} for {selection}");
+    // An iCE40's are what Yosys finds best.
+    let mapped = map(&mnist(8), &limits(), &MapConfig::default()).unwrap();
+    assert_eq!(mapped.spares, Spares::Blocks);
 }
 
 /// A Tang Nano 9K.

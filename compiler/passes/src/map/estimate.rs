@@ -2,7 +2,7 @@
 
 use spikeloom_ir::gain::Gain;
 use spikeloom_ir::geometry::{Connectivity, Window};
-use spikeloom_ir::mapped::{BlockRules, Core, LOGIC_ROWS, Limits, Mapped, Memory, MemoryKind, Way};
+use spikeloom_ir::mapped::{BlockRules, Core, LOGIC_ROWS, Mapped, Memory, MemoryKind, Way};
 use spikeloom_ir::plasticity::Plasticity;
 use spikeloom_ir::rows::Listing;
 use spikeloom_ir::{Op, Program, Quantized};
@@ -219,10 +219,11 @@ fn gain_cells(gain: &Gain, mapped: &Mapped) -> u64 {
 /// are written, half a cell a bit of those that are not; where tables make RAMs of 16 rows of four
 /// bits, six cells for each of those that are written. In block RAM of few large blocks: two thirds
 /// of a cell for each bit of each bank but the first, which select the row.
-pub(super) fn memory_cells(memories: &[Memory], limits: &Limits) -> u64 {
-    let rules = limits.block_rules;
+pub(super) fn memory_cells(mapped: &Mapped) -> u64 {
+    let (limits, rules) = (&mapped.limits, mapped.limits.block_rules);
+    let banks = |m: &Memory| banks(limits, mapped.spares, m);
     let cells = |m: &Memory| match (m.name.rsplit('.').next(), m.kind, rules) {
-        (_, MemoryKind::Block, BlockRules::Units) => (banks(limits, m) - 1) * m.row_bits * 2 / 3,
+        (_, MemoryKind::Block, BlockRules::Units) => (banks(m) - 1) * m.row_bits * 2 / 3,
         (_, MemoryKind::Block | MemoryKind::SinglePort, _) => 0,
         (Some(name), MemoryKind::Logic, rules) => match (name, rules) {
             ("weights", _) => m.rows * m.row_bits / 8,
@@ -237,7 +238,7 @@ pub(super) fn memory_cells(memories: &[Memory], limits: &Limits) -> u64 {
         },
         (None, ..) => 0,
     };
-    memories.iter().map(cells).sum()
+    mapped.memories.iter().map(cells).sum()
 }
 
 /// Whether a memory whose name ends so is written, and may be logic.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use spikeloom_ir::mapped::{BlockRules, LOGIC_ROWS, Limits, Mapped, Memory, MemoryKind};
+use spikeloom_ir::mapped::{BlockRules, LOGIC_ROWS, Limits, Mapped, Memory, MemoryKind, Spares};
 
 use super::widths::wide;
 
@@ -13,6 +13,8 @@ const SMALL_TABLE_ROWS: usize = 32;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Maker<'a> {
     pub(super) limits: &'a Limits,
+    /// What synthesis spares where it makes memories of blocks.
+    pub(super) spares: Spares,
     /// Memories of few rows go to logic.
     pub(super) small_in_logic: bool,
     /// Most rows of a memory that is written and goes to logic.
@@ -39,7 +41,7 @@ impl Maker<'_> {
             kind: MemoryKind::Block,
             rows,
             row_bits,
-            blocks: blocks(self.limits, rows, row_bits, written),
+            blocks: blocks(self.limits, self.spares, rows, row_bits, written),
             small_rams: 0,
         }
     }
@@ -62,7 +64,7 @@ impl Maker<'_> {
         let rows = memory.rows - n_rows;
         Memory {
             rows,
-            blocks: blocks(self.limits, rows, memory.row_bits, false),
+            blocks: blocks(self.limits, self.spares, rows, memory.row_bits, false),
             ..memory.clone()
         }
     }
@@ -116,7 +118,7 @@ pub(super) fn to_keep(mapped: &Mapped) -> Vec<String> {
         };
         let (small_rams, n_blocks, names) = together.entry(key).or_default();
         *small_rams += memory.small_rams;
-        *n_blocks += blocks(limits, memory.rows, memory.row_bits, true);
+        *n_blocks += blocks(limits, mapped.spares, memory.rows, memory.row_bits, true);
         names.push(memory.name.clone());
     }
     let mut together: Vec<(u64, u64, Vec<String>)> = together.into_values().collect();
@@ -165,27 +167,32 @@ pub(super) fn single_port_blocks(limits: &Limits, rows: u64, row_bits: u64) -> u
     blocks
 }
 
-/// What a block costs to Yosys's `memory_libmap`, where a bit that is selected costs a half. That of
-/// an iCE40 is its own; the flow raises the other to this, since blocks are what is short.
+/// What a block costs to Yosys's `memory_libmap`, where a bit that is selected costs a half: its own
+/// prices, and the one that the flow raises the second to where blocks are what is short.
 const ICE40_COST: u64 = 64;
-const UNITS_COST: u64 = 1024;
+const UNITS_COST: u64 = 128;
+const SCARCE_UNITS_COST: u64 = 1024;
 
 /// Bits of a unit.
 const UNIT: u64 = 9;
 
 /// Blocks of block RAM that a memory takes. Where less than a word can be written, or nothing is,
 /// a word may hold parts of the rows of several banks.
-fn blocks(limits: &Limits, rows: u64, row_bits: u64, written: bool) -> u64 {
-    shape(limits, rows, row_bits, written).0
+fn blocks(limits: &Limits, spares: Spares, rows: u64, row_bits: u64, written: bool) -> u64 {
+    shape(limits, spares, rows, row_bits, written).0
 }
 
 /// Banks that a memory in block RAM is cut into, one of which a row is selected from.
-pub(super) fn banks(limits: &Limits, memory: &Memory) -> u64 {
-    shape(limits, memory.rows, memory.row_bits, true).1
+pub(super) fn banks(limits: &Limits, spares: Spares, memory: &Memory) -> u64 {
+    shape(limits, spares, memory.rows, memory.row_bits, true).1
 }
 
 /// Blocks and banks of a memory in block RAM.
-fn shape(limits: &Limits, rows: u64, row_bits: u64, written: bool) -> (u64, u64) {
+fn shape(limits: &Limits, spares: Spares, rows: u64, row_bits: u64, written: bool) -> (u64, u64) {
+    let units_cost = match spares {
+        Spares::Blocks => SCARCE_UNITS_COST,
+        Spares::Selection => UNITS_COST,
+    };
     let shapes = &limits.block_ram_shapes;
     let widest = shapes.iter().map(|(_, bits)| *bits).max().unwrap_or(0);
     match limits.block_rules {
@@ -196,7 +203,7 @@ fn shape(limits: &Limits, rows: u64, row_bits: u64, written: bool) -> (u64, u64)
                 banks * row_bits.div_ceil(bits)
             }
         }),
-        BlockRules::Units => fewest(shapes, UNITS_COST, rows, row_bits, |banks, bits| {
+        BlockRules::Units => fewest(shapes, units_cost, rows, row_bits, |banks, bits| {
             match (written, bits / UNIT) {
                 (false, _) => (banks * row_bits).div_ceil(bits),
                 (true, 0 | 1) => banks * row_bits.div_ceil(bits),

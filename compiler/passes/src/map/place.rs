@@ -3,7 +3,7 @@
 use spikeloom_ir::fold::fold;
 use spikeloom_ir::mapped::{
     BlockRules, Core, Estimate, Fold, LOGIC_ROWS, Learning, Limits, Mapped, Memory, MemoryKind,
-    Port, TABLE_ROWS, Way,
+    Port, Spares, TABLE_ROWS, Way,
 };
 use spikeloom_ir::plasticity::Reads;
 use spikeloom_ir::quantized::{Encoder, Population, Projection, Source};
@@ -97,6 +97,7 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
                 spill,
                 missing,
                 kept: std::mem::take(&mut kept),
+                spares: Spares::Blocks,
             };
             let mut mapped = place_with(subject, limits, &trial);
             if mapped.estimate.small_rams > limits.small_rams && trial.kept.is_empty() {
@@ -106,7 +107,7 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
                 }
             }
             if overflow(&mapped).is_none() {
-                return mapped;
+                return with_spare_blocks(subject, trial, mapped);
             }
             let blocks = mapped.estimate.block_rams;
             missing = blocks.saturating_sub(limits.block_rams);
@@ -127,6 +128,18 @@ pub(super) fn place(subject: &Subject, limits: &Limits, choice: Choice) -> Mappe
         }
     }
     least.expect("at least one was tried")
+}
+
+/// The same where synthesis may take blocks that are left, in place of the tables that select among
+/// banks; as it was where that makes no difference.
+fn with_spare_blocks(subject: &Subject, mut trial: Trial, mapped: Mapped) -> Mapped {
+    trial.spares = Spares::Selection;
+    let other = place_with(subject, &mapped.limits, &trial);
+    let takes_more = other.estimate.block_rams > mapped.estimate.block_rams;
+    match takes_more && overflow(&other).is_none() {
+        true => other,
+        false => mapped,
+    }
 }
 
 /// What [`place`] is to do.
@@ -161,6 +174,8 @@ pub(super) struct Trial {
     pub(super) missing: u64,
     /// Memories that stay in block RAM whatever `spill` says.
     pub(super) kept: Vec<String>,
+    /// What synthesis spares.
+    pub(super) spares: Spares,
 }
 
 /// Which memories go to logic, because block RAM is short.
@@ -300,6 +315,7 @@ fn place_with(subject: &Subject, limits: &Limits, trial: &Trial) -> Mapped {
         trial,
         make: Maker {
             limits,
+            spares: trial.spares,
             // Small RAMs of look-up tables cost next to nothing.
             small_in_logic,
             store_rows: match trial.spill {
@@ -348,10 +364,11 @@ fn place_with(subject: &Subject, limits: &Limits, trial: &Trial) -> Mapped {
         link_memory,
         memories,
         multiplied: Vec::new(),
+        spares: trial.spares,
     };
     (mapped.multiplied, mapped.estimate.multipliers) =
         products::choose(network, &mapped, limits.multipliers);
-    let cells = logic_cells(network, &mapped) + memory_cells(&mapped.memories, limits);
+    let cells = logic_cells(network, &mapped) + memory_cells(&mapped);
     mapped.estimate.logic_cells = match limits.block_rules {
         BlockRules::Bits => cells,
         // Carries take tables of their own there, and there are more stages: a fifth more, in
