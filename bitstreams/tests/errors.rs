@@ -234,6 +234,8 @@ fn limited(tools: &Toolchain, name: &str, bytes: usize) -> Toolchain {
     tools
 }
 
+type Step = fn(&Flow<'_>) -> Result<(), Error>;
+
 #[test]
 fn tools_without_room_leave_nothing_that_looks_whole() {
     let Some(tools) = tools() else { return };
@@ -246,7 +248,7 @@ fn tools_without_room_leave_nothing_that_looks_whole() {
         let folder = tempfile::tempdir().unwrap();
         let flow = contents(1).flow(&tools, &target, folder.path());
         let (placed, packed) = (target.family.placed_file(), target.family.bitstream_file());
-        let steps: [(_, fn(&Flow<'_>) -> Result<(), Error>, &[_]); 3] = [
+        let steps: [(_, Step, &[_]); 3] = [
             (
                 "yosys",
                 |flow| flow.synthesise().map(drop),
