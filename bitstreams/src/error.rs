@@ -351,13 +351,13 @@ pub enum Error {
 
     /// Everything fits and yet no placement or routing was found.
     #[error(
-        "no placement was found on {target}, though nothing is over its limit ({}):\n{output}",
+        "no placement that can be routed was found on {target}, though nothing is over its limit ({}):\n{output}",
         use_in_words(used)
     )]
     #[diagnostic(
         code(spikeloom::bitstreams::no_placement),
         help(
-            "the device is close to full: use fewer lanes, fewer bits or fewer neurons, or another seed"
+            "the device is close to full: use fewer lanes, fewer bits or fewer neurons, or a larger device"
         )
     )]
     NoPlacement {

@@ -43,6 +43,12 @@ const BLOCK_RAMS: &str = "synthesis-block-rams.txt";
 const SMALL_RAMS: &str =
     "setattr -set ram_style \"distributed\" t:$mem_v2 a:ram_style=logic %i r:WR_PORTS>0 %i\n";
 
+/// How many seeds are tried beside the flow's own.
+const OTHER_SEEDS: u32 = 2;
+
+/// What nextpnr says where it has a placement and no way for some of its nets.
+const NOT_ROUTED: &str = "ERROR: Routing design failed";
+
 /// nextpnr's report; read, and then part of what the caller gets.
 const REPORT: &str = "report.json";
 
@@ -68,7 +74,8 @@ pub struct Flow<'a> {
     /// Memories take as few block RAMs as can be, whatever it costs to select among their banks. An
     /// iCE40's always take what Yosys finds best.
     pub spares_blocks: bool,
-    /// Where place and route starts from; the same seed gives the same bitstream.
+    /// Where place and route starts from; the same seed gives the same bitstream. A placement that cannot
+    /// be routed is left for that of the next seed, twice.
     pub seed: u32,
     /// How long one tool may take.
     pub limit: Duration,
@@ -305,21 +312,25 @@ impl Flow<'_> {
         // Both fit a `f64` exactly.
         #[allow(clippy::cast_precision_loss)]
         let wanted_mhz = self.target.clock_hz as f64 / 1e6;
-        let run = self
-            .run(program)?
-            .arguments(arguments)
-            .arguments([
-                format!("--json={netlist}"),
-                format!("--report={}", partial(REPORT)),
-                format!("--freq={wanted_mhz}"),
-                format!("--seed={}", self.seed),
-                // A missed frequency is ours to report, with its path.
-                "--timing-allow-fail".to_owned(),
-            ])
-            .output();
-        if let Err(error) = run {
+        let last_seed = self.seed.saturating_add(OTHER_SEEDS);
+        for seed in self.seed..=last_seed {
+            let run = self
+                .run(program)?
+                .arguments(&arguments)
+                .arguments([
+                    format!("--json={netlist}"),
+                    format!("--report={}", partial(REPORT)),
+                    format!("--freq={wanted_mhz}"),
+                    format!("--seed={seed}"),
+                    // A missed frequency is ours to report, with its path.
+                    "--timing-allow-fail".to_owned(),
+                ])
+                .output();
+            let Err(error) = run else { break };
             let log = self.read(&format!("{}/{}.log", Files::LOGS, program.name))?;
-            return Err(self.explain(error, &log));
+            if seed == last_seed || !log.lines().any(|line| line.starts_with(NOT_ROUTED)) {
+                return Err(self.explain(error, &log));
+            }
         }
         let report = report::read(&self.read(&partial(REPORT))?, wanted_mhz)?;
         self.forget(&[&partial(REPORT)])?;
@@ -342,7 +353,7 @@ impl Flow<'_> {
         if let Err(over) = self.does_fit(&used) {
             return over;
         }
-        let placing = ["place", "route", "legalis", "BELs remaining"];
+        let placing = ["place", "Routing", "route", "legalis", "BELs remaining"];
         let reason = log.lines().find(|line| line.starts_with("ERROR:"));
         match (reason, error) {
             (Some(reason), Error::ToolFailed { output, .. })

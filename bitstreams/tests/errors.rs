@@ -214,6 +214,54 @@ fn failed_step_removes_the_results_of_the_last_run() {
     }
 }
 
+/// A nextpnr that finds no route with some seeds, and writes down how often it is run.
+fn unrouted(tools: &Toolchain, seeds: &[u32]) -> Toolchain {
+    let seeds: Vec<String> = seeds
+        .iter()
+        .map(|seed| format!("*--seed={seed}*"))
+        .collect();
+    let shell = format!(
+        "echo run >> runs.txt
+        case \"$*\" in {}) echo 'Info: Device utilisation:'
+          echo 'Info: ICESTORM_LC: 2/ 5280 0%'
+          echo 'ERROR: Routing design failed.'
+          exit 125;;
+        esac
+        exec \"$0\" \"$@\"",
+        seeds.join("|")
+    );
+    let mut tools = tools.clone();
+    let tool = &mut tools.nextpnr_ice40;
+    let path = tool.path.to_string_lossy().into_owned();
+    tool.arguments.splice(..0, ["-c".to_owned(), shell, path]);
+    tool.path = "/bin/sh".into();
+    tools
+}
+
+#[test]
+fn a_placement_that_cannot_be_routed_is_left_for_another_one() {
+    let Some(tools) = tools() else { return };
+    let target = target("icebreaker").unwrap();
+    let placed = |tools: &Toolchain, seed: u32| {
+        let folder = tempfile::tempdir().unwrap();
+        let flow = Flow {
+            seed,
+            ..Design::text(SMALL).flow(tools, &target, folder.path())
+        };
+        flow.synthesise().unwrap();
+        let result = flow.place_and_route();
+        let runs = std::fs::read_to_string(folder.path().join("runs.txt")).unwrap_or_default();
+        let placed = std::fs::read(folder.path().join(Family::Ice40.placed_file())).ok();
+        (result, placed, runs.lines().count())
+    };
+    let (third, of_third, _) = placed(&tools, 3);
+    let (result, file, runs) = placed(&unrouted(&tools, &[1, 2]), 1);
+    assert_eq!((result.unwrap(), file, runs), (third.unwrap(), of_third, 3));
+    let (result, file, runs) = placed(&unrouted(&tools, &[1, 2, 3]), 1);
+    assert_eq!((file, runs), (None, 3));
+    insta::assert_snapshot!("not_routed", render(&result.unwrap_err()));
+}
+
 /// Tools of which one cannot write more into any file than this; most do not say so when they end.
 fn limited(tools: &Toolchain, name: &str, bytes: usize) -> Toolchain {
     let mut tools = tools.clone();
