@@ -357,7 +357,7 @@ pub enum Error {
     #[diagnostic(
         code(spikeloom::bitstreams::no_placement),
         help(
-            "the device is close to full: use fewer lanes, fewer bits or fewer neurons, or a larger device"
+            "the device is close to full: use fewer lanes, fewer bits or fewer neurons, a larger device, or another seed"
         )
     )]
     NoPlacement {

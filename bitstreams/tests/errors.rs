@@ -7,7 +7,7 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use spikeloom_bitstreams::{Error, Family, Files, Flow, Toolchain, target};
+use spikeloom_bitstreams::{Error, Family, Files, Flow, Program, Toolchain, target};
 use spikeloom_tests::render;
 use support::{Design, contents, tools};
 
@@ -214,6 +214,14 @@ fn failed_step_removes_the_results_of_the_last_run() {
     }
 }
 
+/// Runs a tool through a shell, whose text ends in that.
+fn through_shell(tool: &mut Program, text: &str) {
+    let shell = format!("{text}\nexec \"$0\" \"$@\"");
+    let path = tool.path.to_string_lossy().into_owned();
+    tool.arguments.splice(..0, ["-c".to_owned(), shell, path]);
+    tool.path = "/bin/sh".into();
+}
+
 /// A nextpnr that finds no route with some seeds, and writes down how often it is run.
 fn unrouted(tools: &Toolchain, seeds: &[u32]) -> Toolchain {
     let seeds: Vec<String> = seeds
@@ -226,15 +234,11 @@ fn unrouted(tools: &Toolchain, seeds: &[u32]) -> Toolchain {
           echo 'Info: ICESTORM_LC: 2/ 5280 0%'
           echo 'ERROR: Routing design failed.'
           exit 125;;
-        esac
-        exec \"$0\" \"$@\"",
+        esac",
         seeds.join("|")
     );
     let mut tools = tools.clone();
-    let tool = &mut tools.nextpnr_ice40;
-    let path = tool.path.to_string_lossy().into_owned();
-    tool.arguments.splice(..0, ["-c".to_owned(), shell, path]);
-    tool.path = "/bin/sh".into();
+    through_shell(&mut tools.nextpnr_ice40, &shell);
     tools
 }
 
@@ -272,12 +276,7 @@ fn limited(tools: &Toolchain, name: &str, bytes: usize) -> Toolchain {
     ];
     let mut all = own.into_iter().chain(&mut tools.others);
     let tool = all.find(|tool| tool.name == name).unwrap();
-    let shell = "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"";
-    let blocks = (bytes / 512).to_string();
-    let path = tool.path.to_string_lossy().into_owned();
-    let first = ["-c".to_owned(), shell.to_owned(), blocks, path];
-    tool.arguments.splice(..0, first);
-    tool.path = "/bin/sh".into();
+    through_shell(tool, &format!("trap '' XFSZ; ulimit -f {}", bytes / 512));
     drop(all);
     tools
 }

@@ -251,19 +251,12 @@ fn spare_blocks_take_the_place_of_selection() {
     let network = dense([784, 400, 10], 8, Encoder::Direct { scale: 1.0 });
     let place = |block_rams| {
         let limits = Limits {
+            logic_cells: 80_000,
             block_rams,
             small_rams: 10_000,
             ..gw1nr_9c()
         };
-        map(
-            &network,
-            &Limits {
-                logic_cells: 80_000,
-                ..limits
-            },
-            &MapConfig::default(),
-        )
-        .unwrap()
+        map(&network, &limits, &MapConfig::default()).unwrap()
     };
     let spare = place(208);
     assert_eq!(spare.cores[0].lanes, 16);
