@@ -128,7 +128,7 @@ impl Utilisation {
             "TRELLIS_FF" => "flip-flops",
             "TRELLIS_RAMW" => "RAMs of tables",
             "DP16KD" | "BSRAM" | "RAM_HALF" => "block RAMs",
-            "MULT18X18D" => "multipliers",
+            "MULT18X18D" | "MULT18X18" => "multipliers",
             "LUT4" | "CPE_LT" => "look-up tables",
             "DFF" | "CPE_FF" => "flip-flops",
             "RAM16SDP4" => "RAMs of tables",
@@ -207,9 +207,10 @@ impl Flow<'_> {
         self.write(BLOCK_RAMS, if self.spares_blocks { &dear } else { &text })
     }
 
-    /// A family's synthesis up to its memories, in which some products become multipliers as `map`
-    /// says.
-    fn products(&self, synthesis: &str, map: &str) -> String {
+    /// A family's synthesis up to its memories, in which some products become multipliers, of which
+    /// Yosys has a map in the file `multipliers`. A factor's last bit above a multiple of theirs is left
+    /// to tables.
+    fn products(&self, synthesis: &str, multipliers: &str) -> String {
         let Some((first, others)) = self.multiplied.split_first() else {
             return format!("{synthesis} begin:map_ram\n");
         };
@@ -217,13 +218,16 @@ impl Flow<'_> {
         for key in others {
             keys += &format!(" a:product={key} %u");
         }
+        let bits = self.target.family.multiplier_bits();
         // Yosys has one switch for all products, and no end of multipliers.
         format!(
             "{synthesis} begin:coarse\n\
              proc -latches error\nflatten\nopt_expr\nopt_clean\n\
              select -set products t:$mul {keys} %i\n\
              wreduce @products\n\
-             techmap {map} @products\n\
+             techmap -map +/mul2dsp.v -map +/{multipliers} -D DSP_NAME=$__MUL{bits}X{bits} \
+             -D DSP_A_MAXWIDTH={bits} -D DSP_A_MINWIDTH=2 \
+             -D DSP_B_MAXWIDTH={bits} -D DSP_B_MINWIDTH=2 @products\n\
              chtype -set $mul t:$__soft_mul\n\
              {synthesis} coarse:map_ram\n"
         )

@@ -162,15 +162,6 @@ impl Target {
         }
     }
 
-    /// How many multipliers the flow may use, of 18 bits by 18; of other families than ECP5 it uses
-    /// none.
-    pub fn multipliers_used(&self) -> u64 {
-        match self.family {
-            Family::Ecp5 => self.limits.multipliers,
-            Family::Ice40 | Family::Gowin | Family::Gatemate => 0,
-        }
-    }
-
     /// Whether memories of a finished design can be replaced. Else it was synthesised with what they
     /// hold.
     pub fn takes_new_weights(&self) -> bool {
@@ -263,6 +254,15 @@ impl Flash {
 }
 
 impl Family {
+    /// Bits of each factor of a device's multipliers; 0 where the flow uses none.
+    pub const fn multiplier_bits(self) -> u64 {
+        match self {
+            Self::Ice40 => 16,
+            Self::Ecp5 | Self::Gowin => 18,
+            Self::Gatemate => 0,
+        }
+    }
+
     /// The file that says which port is on which pin.
     pub const fn constraints_file(self) -> &'static str {
         match self {

@@ -109,15 +109,46 @@ fn carries_and_flip_flops_do_the_same_in_the_netlist() {
     }
 }
 
+/// Boards with products for their multipliers, and how many these take: all, or a few. The last has
+/// eight, of 16 bits by 16.
+const PRODUCTS: [(&str, &[u64], usize); 5] = [
+    ("ulx3s", &[1024, 342, 324, 256, 132, 45], 9),
+    ("ulx3s", &[1024, 342], 5),
+    ("tang-nano-9k", &[1024, 342, 324, 256, 132, 45], 9),
+    ("tang-nano-20k", &[1024, 342], 5),
+    ("icebreaker", &[1024, 256, 132, 45], 7),
+];
+
+fn products(multiplied: &[u64]) -> Design {
+    Design::new(&["harness.v", "multipliers.v"]).multiplied(multiplied)
+}
+
 #[test]
 fn products_do_the_same_in_the_netlist_and_in_the_bitstream() {
     let Some(tools) = tools() else { return };
-    let design = Design::new(&["harness.v", "multipliers.v"]);
-    let of_blocks = [1024, 342, 324, 256, 132, 45];
-    for (multiplied, multipliers) in [(&of_blocks[..], 9), (&of_blocks[..2], 5)] {
-        let design = design.clone().multiplied(multiplied);
-        let netlist = check(&tools, &design, "ulx3s");
-        assert_eq!(netlist.multipliers.len(), multipliers, "{multiplied:?}");
+    for (board, multiplied, multipliers) in PRODUCTS {
+        let netlist = check(&tools, &products(multiplied), board);
+        let found = netlist.multipliers.len();
+        assert_eq!(found, multipliers, "{board}: {multiplied:?}");
+    }
+}
+
+/// Of the other boards they are read back from the bitstream.
+#[test]
+fn multipliers_are_placed_and_packed() {
+    let Some(tools) = tools() else { return };
+    for (board, multiplied, multipliers) in &PRODUCTS[2..4] {
+        let target = target(board).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let flow = products(multiplied).flow(&tools, &target, folder.path());
+        flow.synthesise().unwrap_or_else(|e| panic!("{board}: {e}"));
+        let placed = flow
+            .place_and_route()
+            .unwrap_or_else(|e| panic!("{board}: {e}"));
+        flow.pack().unwrap_or_else(|e| panic!("{board}: {e}"));
+        let mut uses = placed.utilisation.iter().map(|u| (u.title(), u.used));
+        let used = u64::try_from(*multipliers).unwrap();
+        assert!(uses.any(|u| u == ("multipliers", used)), "{board}");
     }
 }
 

@@ -288,6 +288,44 @@ fn changed_multipliers_of_an_ecp5_are_noticed() {
     }
 }
 
+/// Every setting of a multiplier, one bit after the other, and its ways out.
+#[test]
+fn changed_multipliers_of_an_ice40_are_noticed() {
+    let Some(tools) = tools() else { return };
+    let design = Design::new(&["harness.v", "multipliers.v"]).multiplied(&[1024, 256, 132, 45]);
+    let built = Built::new(&design, &tools, "icebreaker");
+    assert_eq!(built.decoded.gates.multipliers.len(), 7);
+    let multiplier = &built.decoded.gates.multipliers[0];
+    let numbers = multiplier.name.split(|c: char| !c.is_ascii_digit());
+    // Its name says MAC16, and where the lowest of its four tiles is.
+    let numbers: Vec<u32> = numbers.filter_map(|n| n.parse().ok()).collect();
+    let &[16, x, y, _] = &numbers[..] else {
+        panic!("{}", multiplier.name);
+    };
+    let text = built.text(Family::Ice40.placed_file());
+    let reason = |line: usize, column: usize| {
+        let changed = flipped(&text, line, column);
+        assert!(noticed(&changed, &built, &tools), "{line}, {column}");
+        let decoded = decode_text(&changed, &built.target, &tools);
+        decoded.map_or_else(|e| e.to_string(), |_| "another circuit".to_owned())
+    };
+    let mut reasons = Vec::new();
+    for tile in 0..4 {
+        let header = format!(".dsp{tile}_tile {x} {}", y + tile);
+        let start = text.lines().position(|line| line == header).unwrap();
+        // Two bits a row: settings in the eighth column, each cell's output in a far one.
+        reasons.extend((1..=8).map(|row| reason(start + row, 7)));
+        assert!(reason(start + 1, 50).contains("more than an output"));
+    }
+    let count = |what: &str| reasons.iter().filter(|r| r.contains(what)).count();
+    let settings = ["_REG", "OUTPUT_SELECT", "ADDSUB_", "MODE_8x8"].map(count);
+    assert_eq!(settings, [8, 4, 10, 1], "{reasons:#?}");
+    // The signs of the factors, and bits that set nothing.
+    let others = ["another circuit", "IpConfig.", "unknown bit"].map(count);
+    assert_eq!(others, [2, 2, 5], "{reasons:#?}");
+    assert_eq!(reasons.len(), 32);
+}
+
 #[test]
 fn stuck_net_changes_what_the_circuit_does() {
     let Some(tools) = tools() else { return };

@@ -32,6 +32,8 @@ fn limits() -> Limits {
         block_rules: spikeloom_ir::mapped::BlockRules::Bits,
         small_rams: 0,
         multipliers: 0,
+        multiplier_bits: 0,
+        cells_per_100: 100,
         adders_per_stage: 5,
     }
 }

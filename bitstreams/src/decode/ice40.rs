@@ -7,8 +7,8 @@ use super::configuration::{Configuration, Place};
 use super::database::{Database, ExtraCell};
 use crate::error::Error;
 use crate::gates::{
-    BlockRam, Carry, ClockGenerator, Edge, FlipFlop, Gates, Net, Reset, Signal, SinglePortRam,
-    Table, known,
+    BlockRam, Carry, ClockGenerator, Edge, Factor, FlipFlop, Gates, ICE40_MULTIPLIER_BITS,
+    MULTIPLIER_SETTINGS, Multiplier, Net, PRODUCT, Reset, Signal, SinglePortRam, Table, known,
 };
 use crate::pll::PllSetting;
 use crate::targets::Target;
@@ -69,6 +69,7 @@ pub(super) fn decode(
     let rams = decoder.block_rams(&database)?;
     let passages = decoder.passages()?;
     let single_port_rams = decoder.single_port_rams(&database, &passages)?;
+    let multipliers = decoder.multipliers(&database, &passages)?;
     let plls = decoder.plls(&database, target)?;
     let outputs = decoder.pads(&database, target)?;
     decoder.unknown_sources(&database)?;
@@ -95,6 +96,10 @@ pub(super) fn decode(
         let cell = &database.extra_cells[ram.cell];
         let connected = ram.connect(&wires, &cell.pins, index, &constants)?;
         gates.single_port_rams.push(connected);
+    }
+    for multiplier in multipliers {
+        let cell = &database.extra_cells[multiplier.cell];
+        gates.multipliers.push(multiplier.connect(&wires, cell)?);
     }
     for pll in plls {
         let cell = &database.extra_cells[pll.cell];
@@ -149,6 +154,26 @@ impl Functions {
 
     fn take_flag(&mut self, place: Place, name: &str) -> bool {
         self.take(place, name).is_some()
+    }
+
+    /// The setting `name` of a cell at the edge, whose bits are functions called `kind`.
+    fn take_number(
+        &mut self,
+        cell: &ExtraCell,
+        kind: &str,
+        name: &str,
+        width: usize,
+    ) -> Result<u64, Error> {
+        let mut value = 0;
+        for bit in 0..width {
+            let pin_name = match width {
+                1 => name.to_owned(),
+                _ => format!("{name}_{bit}"),
+            };
+            let (place, bit_name) = pin(&cell.pins, &pin_name)?;
+            value |= u64::from(self.take_flag(place, &format!("{kind}.{bit_name}"))) << bit;
+        }
+        Ok(value)
     }
 
     fn all_understood(&self) -> Result<(), Error> {
@@ -280,6 +305,15 @@ struct SinglePort {
     /// Index among the extra cells.
     cell: usize,
     data_out: Vec<Net>,
+}
+
+/// A multiplier that is on.
+struct Product {
+    /// Index among the extra cells.
+    cell: usize,
+    /// Of each factor whether its last bit is a sign.
+    signed: [bool; 2],
+    product: Vec<Net>,
 }
 
 /// A clock generator that is on.
@@ -535,21 +569,77 @@ impl Decoder<'_> {
             if !self.functions.take_flag(*place, &format!("IpConfig.{bit}")) {
                 continue;
             }
-            let mut data_out = Vec::with_capacity(16);
-            for bit in 0..16 {
-                let (place, wire) = pin(&extra.pins, &format!("DATAOUT_{bit}"))?;
-                let index = wire.strip_prefix("slf_op_").and_then(|n| n.parse().ok());
-                if !index.is_some_and(|index| passages.contains(&(place, index))) {
-                    return Err(Error::Undecodable {
-                        place: format!("tile {place:?}, wire `{wire}`"),
-                        what: format!("no way out for the {}", extra.name),
+            let data_out = self.passed_on(database, passages, extra, "DATAOUT", 16)?;
+            found.push(SinglePort { cell, data_out });
+        }
+        Ok(found)
+    }
+
+    /// The outputs `name_0` to `name_<width - 1>` of a block at the edge, each through the cell of its
+    /// tile that hands it on.
+    fn passed_on(
+        &mut self,
+        database: &Database,
+        passages: &Passages,
+        extra: &ExtraCell,
+        name: &str,
+        width: usize,
+    ) -> Result<Vec<Net>, Error> {
+        let mut nets = Vec::with_capacity(width);
+        for bit in 0..width {
+            let (place, wire) = pin(&extra.pins, &format!("{name}_{bit}"))?;
+            let number = wire.rsplit_once('_').and_then(|(_, n)| n.parse().ok());
+            if !number.is_some_and(|n: usize| passages.contains(&(place, n % 8))) {
+                return Err(Error::Undecodable {
+                    place: format!("tile {place:?}, wire `{wire}`"),
+                    what: format!("no way out for the {}", extra.name),
+                });
+            }
+            let net = self.new_net(format!("{} {name} {bit}", extra.name));
+            self.drive(database, place, wire, Source::Net(net))?;
+            nets.push(net);
+        }
+        Ok(nets)
+    }
+
+    /// Multipliers, of which nothing but a product is known here.
+    fn multipliers(
+        &mut self,
+        database: &Database,
+        passages: &Passages,
+    ) -> Result<Vec<Product>, Error> {
+        let mut found = Vec::new();
+        for (cell, extra) in database.extra_cells.iter().enumerate() {
+            if !extra.pins.contains_key("MODE_8x8") {
+                continue;
+            }
+            let mut setting = |name: &str, width: usize| -> Result<u64, Error> {
+                self.functions.take_number(extra, "IpConfig", name, width)
+            };
+            let signed = [setting("A_SIGNED", 1)?, setting("B_SIGNED", 1)?].map(|bit| bit != 0);
+            let mut settings = Vec::new();
+            for (name, width) in MULTIPLIER_SETTINGS {
+                settings.push((name, setting(name, *width)?));
+            }
+            if signed == [false; 2] && settings.iter().all(|(_, value)| *value == 0) {
+                continue;
+            }
+            for (name, value) in settings {
+                let wanted = if PRODUCT.contains(name) { 0b11 } else { 0 };
+                if value != wanted {
+                    return Err(Error::UnsupportedCell {
+                        place: extra.name.clone(),
+                        what: format!("`{name}` of {value}"),
                     });
                 }
-                let net = self.new_net(format!("{} data {bit}", extra.name));
-                self.drive(database, place, wire, Source::Net(net))?;
-                data_out.push(net);
             }
-            found.push(SinglePort { cell, data_out });
+            let product =
+                self.passed_on(database, passages, extra, "O", 2 * ICE40_MULTIPLIER_BITS)?;
+            found.push(Product {
+                cell,
+                signed,
+                product,
+            });
         }
         Ok(found)
     }
@@ -563,17 +653,7 @@ impl Decoder<'_> {
                 continue;
             }
             let mut number = |name: &str, width: usize| -> Result<u64, Error> {
-                let mut value = 0;
-                for bit in 0..width {
-                    let pin_name = match width {
-                        1 => name.to_owned(),
-                        _ => format!("{name}_{bit}"),
-                    };
-                    let (place, bit_name) = pin(&extra.pins, &pin_name)?;
-                    let function = format!("PLL.{bit_name}");
-                    value |= u64::from(self.functions.take_flag(place, &function)) << bit;
-                }
-                Ok(value)
+                self.functions.take_number(extra, "PLL", name, width)
             };
             let kind = number("PLLTYPE", 3)?;
             if kind == 0 {
@@ -779,7 +859,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// Multipliers and other blocks at the edge: their outputs are known to be unknown.
+    /// Blocks at the edge: outputs of those that are not used are known to be unknown.
     fn unknown_sources(&mut self, database: &Database) -> Result<(), Error> {
         let edge: Vec<(Place, String)> = self
             .configuration
@@ -937,6 +1017,26 @@ impl SinglePort {
     }
 }
 
+impl Product {
+    fn connect(self, wires: &Wires<'_>, cell: &ExtraCell) -> Result<Multiplier, Error> {
+        let factor = |letter: &str, signed: bool| {
+            let bits = (0..ICE40_MULTIPLIER_BITS).map(|bit| {
+                let (place, wire) = pin(&cell.pins, &format!("{letter}_{bit}"))?;
+                wires.read(place, wire, Signal::Low)
+            });
+            Ok(Factor {
+                bits: bits.collect::<Result<_, Error>>()?,
+                signed: if signed { Signal::High } else { Signal::Low },
+            })
+        };
+        Ok(Multiplier {
+            name: cell.name.clone(),
+            factors: [factor("A", self.signed[0])?, factor("B", self.signed[1])?],
+            product: self.product.into_iter().map(Some).collect(),
+        })
+    }
+}
+
 impl Pll {
     fn connect(
         self,
@@ -997,5 +1097,5 @@ fn pin<'p>(
 ) -> Result<(Place, &'p str), Error> {
     pins.get(name)
         .map(|(place, wire)| (*place, wire.as_str()))
-        .ok_or_else(|| Error::malformed("chipdb", format!("a single-port RAM has no pin {name}")))
+        .ok_or_else(|| Error::malformed("chipdb", format!("a cell at the edge has no pin {name}")))
 }

@@ -12,12 +12,6 @@ pub(super) const PACK: &str = "ecppack";
 /// write port.
 pub(super) const TABLES: &[(&str, u64)] = &[("LUT4", 1), ("CCU2C", 2), ("TRELLIS_DPR16X4", 6)];
 
-/// Yosys's maps for products: into those of 18 bits by 18, and into multipliers. A factor's last bit
-/// above a multiple of 18 is left to tables.
-const MULTIPLIERS: &str = "-map +/mul2dsp.v -map +/lattice/dsp_map_18x18.v \
-                           -D DSP_A_MAXWIDTH=18 -D DSP_B_MAXWIDTH=18 \
-                           -D DSP_A_MINWIDTH=2 -D DSP_B_MINWIDTH=2 -D DSP_NAME=$__MUL18X18";
-
 /// What a bitstream ends with: the command that the program is done, and bytes that are not used.
 pub(super) const END: &[u8] = &[0x5e, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff];
 
@@ -30,7 +24,7 @@ pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
          memory_libmap -lib +/lattice/lutrams_trellis.txt -lib {BLOCK_RAMS}\n\
          techmap -map +/lattice/lutrams_map_trellis.v -map +/lattice/brams_map_16kd.v\n\
          {synthesis} map_ram:\n",
-        flow.products(&synthesis, MULTIPLIERS),
+        flow.products(&synthesis, "lattice/dsp_map_18x18.v"),
         replacing::tables(flow)?
     ))
 }

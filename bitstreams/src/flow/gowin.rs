@@ -26,13 +26,19 @@ pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
         "GW2A-18C" => "gw2a",
         _ => "gw1n",
     };
-    // Multipliers are left out: no netlist with them has been checked.
-    let synthesis = format!("synth_gowin -nodsp -family {family} -top {} -run", flow.top);
+    // Not all products are to become multipliers, as they do without `-nodsp`.
+    // And tables of more than four inputs take more room than they spare: the halves that are constant
+    // are tables too.
+    let synthesis = format!(
+        "synth_gowin -nodsp -nowidelut -family {family} -top {} -run",
+        flow.top
+    );
     Ok(format!(
-        "{synthesis} begin:map_ram\n{}{SMALL_RAMS}\
+        "{}{}{SMALL_RAMS}\
          memory_libmap -lib +/gowin/lutrams.txt -lib {BLOCK_RAMS}\n\
          techmap -map +/gowin/lutrams_map.v -map +/gowin/brams_map.v\n\
          {synthesis} map_ram:\n",
+        flow.products(&synthesis, "gowin/dsp_map.v"),
         replacing::tables(flow)?
     ))
 }

@@ -14,7 +14,7 @@ pub(super) const END: &[u8] = &[0x01, 0x06, 0x00];
 
 pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
     flow.write(BLOCK_RAMS, BLOCK_RAM_MAP)?;
-    // Multipliers are left out (no `-dsp`): a bitstream with them cannot be decoded.
+    // Not all products are to become multipliers, as they do with `-dsp`.
     let (options, memories) = match flow.target.device.as_str() {
         "up5k" => ("-device u -spram", "-lib +/ice40/spram.txt"),
         _ => ("-device hx", "-no-auto-huge"),
@@ -23,10 +23,11 @@ pub(super) fn synthesis(flow: &Flow<'_>) -> Result<String, Error> {
     // left. Timing is left alone: `-dff` saves 1 % of the cells and takes three times as long.
     let synthesis = format!("synth_ice40 {options} -top {} -run", flow.top);
     Ok(format!(
-        "{synthesis} begin:map_ram\n{}\
+        "{}{}\
          memory_libmap -lib +/ice40/brams.txt {memories}\n\
          techmap -map {BLOCK_RAMS}\n\
          {synthesis} map_ram:\n",
+        flow.products(&synthesis, "ice40/dsp_map.v"),
         replacing::tables(flow)?
     ))
 }

@@ -1,12 +1,17 @@
 //! Gowin's cells as Yosys names them.
 
 use super::netlist::{Cell, Reader, unsupported};
-use super::{Edge, FlipFlop, LutRam, Net, Ram, RamPort, Signal, Table, WhileWriting};
+use super::{
+    Edge, Factor, FlipFlop, LutRam, Multiplier, Net, Ram, RamPort, Signal, Table, WhileWriting,
+};
 use crate::error::Error;
 use crate::pll::PllSetting;
 
 /// Units of eight or nine bits in a block RAM.
 const UNITS: usize = 2048;
+
+/// Bits of a factor of a MULT18X18.
+const FACTOR_BITS: usize = 18;
 
 pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
     let kind = cell.kind.as_str();
@@ -26,6 +31,7 @@ pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), E
         "ALU" => alu(reader, name, cell),
         "rPLL" => pll(reader, name, cell),
         "SDPB" | "SDPX9B" | "SP" | "SPX9" | "DPB" | "DPX9B" => block_ram(reader, name, cell),
+        "MULT18X18" => multiplier(reader, name, cell),
         "OBUF" | "BUFG" | "INV" => {
             let input = reader.input(name, cell, "I")?;
             let output = reader.output(name, cell, "O")?;
@@ -200,6 +206,43 @@ fn lut_ram(reader: &mut Reader, name: &str, cell: &Cell, bits: &str) -> Result<(
         data_out,
     };
     reader.gates.lut_rams.push(ram);
+    Ok(())
+}
+
+fn multiplier(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    for register in [
+        "AREG",
+        "BREG",
+        "ASIGN_REG",
+        "BSIGN_REG",
+        "PIPE_REG",
+        "OUT_REG",
+    ] {
+        if reader.parameter(name, cell, register, 1)? != [0] {
+            return Err(unsupported(name, format!("the register `{register}`")));
+        }
+    }
+    let mut factor = |letter: &str| {
+        // It comes from the pins, and not from the multiplier beside this one.
+        let select = format!("{letter}SEL");
+        if reader.input(name, cell, &select)? != Signal::Low {
+            return Err(unsupported(
+                name,
+                format!("the pin `{select}` of a multiplier"),
+            ));
+        }
+        Ok(Factor {
+            bits: reader.inputs(name, cell, letter, FACTOR_BITS)?,
+            signed: reader.input(name, cell, &format!("{letter}SIGN"))?,
+        })
+    };
+    let factors = [factor("A")?, factor("B")?];
+    let multiplier = Multiplier {
+        name: name.to_owned(),
+        factors,
+        product: reader.optional_outputs(cell, "DOUT", 2 * FACTOR_BITS),
+    };
+    reader.gates.multipliers.push(multiplier);
     Ok(())
 }
 

@@ -1,9 +1,36 @@
 //! iCE40's cells as Yosys names them.
 
 use super::netlist::{Cell, FILE, Reader, unsupported};
-use super::{BlockRam, Carry, Edge, FlipFlop, Signal, SinglePortRam, Table};
+use super::{BlockRam, Carry, Edge, Factor, FlipFlop, Multiplier, Signal, SinglePortRam, Table};
 use crate::error::Error;
 use crate::pll::PllSetting;
+
+/// Bits of each factor of a multiplier.
+pub(crate) const MULTIPLIER_BITS: usize = 16;
+
+/// Settings of a multiplier other than whether its factors are signed, and how many bits each has.
+pub(crate) const MULTIPLIER_SETTINGS: &[(&str, usize)] = &[
+    ("A_REG", 1),
+    ("B_REG", 1),
+    ("C_REG", 1),
+    ("D_REG", 1),
+    ("TOP_8x8_MULT_REG", 1),
+    ("BOT_8x8_MULT_REG", 1),
+    ("PIPELINE_16x16_MULT_REG1", 1),
+    ("PIPELINE_16x16_MULT_REG2", 1),
+    ("TOPOUTPUT_SELECT", 2),
+    ("TOPADDSUB_LOWERINPUT", 2),
+    ("TOPADDSUB_UPPERINPUT", 1),
+    ("TOPADDSUB_CARRYSELECT", 2),
+    ("BOTOUTPUT_SELECT", 2),
+    ("BOTADDSUB_LOWERINPUT", 2),
+    ("BOTADDSUB_UPPERINPUT", 1),
+    ("BOTADDSUB_CARRYSELECT", 2),
+    ("MODE_8x8", 1),
+];
+
+/// Settings whose bits are all set where a multiplier gives the product; the others' are not.
+pub(crate) const PRODUCT: [&str; 2] = ["TOPOUTPUT_SELECT", "BOTOUTPUT_SELECT"];
 
 pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
     let kind = cell.kind.as_str();
@@ -33,6 +60,7 @@ pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), E
             reader.gates.carries.push(carry);
             Ok(())
         }
+        "SB_MAC16" => multiplier(reader, name, cell),
         "SB_SPRAM256KA" => single_port_ram(reader, name, cell),
         "SB_PLL40_PAD" => pll(reader, name, cell, "PACKAGEPIN"),
         "SB_PLL40_CORE" => pll(reader, name, cell, "REFERENCECLK"),
@@ -117,6 +145,36 @@ fn block_ram(reader: &mut Reader, name: &str, cell: &Cell, variant: &str) -> Res
         write_data: reader.inputs(name, cell, "WDATA", 16)?,
     };
     reader.gates.block_rams.push(ram);
+    Ok(())
+}
+
+/// A product alone: no register, no sum, and neither half by itself.
+fn multiplier(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
+    for (setting, bits) in MULTIPLIER_SETTINGS {
+        let wanted = if PRODUCT.contains(setting) { 0b11 } else { 0 };
+        let value = reader.parameter(name, cell, setting, *bits)?[0];
+        if value != wanted {
+            return Err(unsupported(name, format!("`{setting}` of {value}")));
+        }
+    }
+    let mut factor = |letter: &str| {
+        let signed = reader.parameter(name, cell, &format!("{letter}_SIGNED"), 32)?[0];
+        Ok(Factor {
+            bits: reader.inputs(name, cell, letter, MULTIPLIER_BITS)?,
+            signed: if signed == 0 {
+                Signal::Low
+            } else {
+                Signal::High
+            },
+        })
+    };
+    let factors = [factor("A")?, factor("B")?];
+    let multiplier = Multiplier {
+        name: name.to_owned(),
+        factors,
+        product: reader.optional_outputs(cell, "O", 2 * MULTIPLIER_BITS),
+    };
+    reader.gates.multipliers.push(multiplier);
     Ok(())
 }
 

@@ -64,8 +64,8 @@ pub struct Request {
     pub experimental: bool,
 }
 
-/// How long one tool may take.
-const TOOL_LIMIT: Duration = Duration::from_secs(1800);
+/// How long one tool may take. Routing 133 multipliers of an ECP5-85F takes half an hour.
+const TOOL_LIMIT: Duration = Duration::from_secs(7200);
 /// The design's module on its pins.
 pub(crate) const TOP: &str = "top";
 /// The target unless the settings say otherwise.
@@ -529,7 +529,15 @@ pub fn limits(target: &Target) -> Limits {
         // So many of them find a place beside other logic, which shares theirs: of the 270 of a
         // GW1NR-9C, nextpnr placed 180 and not 210.
         small_rams: target.limits.small_rams * 2 / 3,
-        multipliers: target.multipliers_used(),
+        multipliers: target.limits.multipliers,
+        multiplier_bits: target.family.multiplier_bits(),
+        cells_per_100: match target.family {
+            Family::Ice40 => 100,
+            // Carries take tables of their own, and there are more stages.
+            Family::Gowin => 110,
+            // Tables of more than four inputs, too, which Gowin's synthesis is told not to make.
+            _ => 120,
+        },
         adders_per_stage: match target.family {
             // Carries of a series overlap there, and five additions take about 35 ns: boards clock
             // it at 12 MHz, so a stage more would buy nothing and cost its registers.

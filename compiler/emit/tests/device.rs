@@ -292,6 +292,8 @@ impl Design {
             block_rules: spikeloom_ir::mapped::BlockRules::Bits,
             small_rams: 0,
             multipliers: 0,
+            multiplier_bits: 0,
+            cells_per_100: 100,
             adders_per_stage: 1 + (seed % 5) as u32,
         };
         let cfg = MapConfig {

@@ -37,15 +37,17 @@ pub struct Limits {
     /// RAMs of 16 words of four bits that its look-up tables make; 0 where they make none.
     #[serde(default, skip_serializing_if = "is_none")]
     pub small_rams: u64,
-    /// Multipliers of [`MULTIPLIER_BITS`] by as many that may be used; 0 where there are none.
+    /// Multipliers that may be used; 0 where there are none.
     #[serde(default, skip_serializing_if = "is_none")]
     pub multipliers: u64,
+    /// Bits of each factor of a multiplier; 0 where there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub multiplier_bits: u64,
+    /// Logic cells that the family's synthesis makes of 100 of the cost model's (`docs/cost-model.md`).
+    pub cells_per_100: u64,
     /// Additions of about 24 bits in series that a stage of a neuron's pipeline may hold.
     pub adders_per_stage: u32,
 }
-
-/// Bits of a multiplier's factor.
-pub const MULTIPLIER_BITS: u64 = 18;
 
 /// What a product of two values is known by between the map and the netlist: its size, the widths of
 /// the factors multiplied, and its number among those of its data path. The circuit's Verilog has it

@@ -32,6 +32,8 @@ fn limits() -> Limits {
         block_rules: spikeloom_ir::mapped::BlockRules::Bits,
         small_rams: 0,
         multipliers: 0,
+        multiplier_bits: 0,
+        cells_per_100: 100,
         adders_per_stage: 5,
     }
 }
@@ -225,6 +227,7 @@ fn the_last_rows_of_weights_go_to_logic_where_block_ram_is_short() {
         single_port_rams: 0,
         block_rules: spikeloom_ir::mapped::BlockRules::Units,
         small_rams: 648,
+        cells_per_100: 120,
         ..limits()
     };
     let mapped = map(&mnist(8), &gowin, &MapConfig::default()).unwrap();
@@ -293,6 +296,7 @@ fn gw1nr_9c() -> Limits {
         single_port_rams: 0,
         block_rules: spikeloom_ir::mapped::BlockRules::Units,
         small_rams: 270,
+        cells_per_100: 120,
         adders_per_stage: 2,
         ..limits()
     }

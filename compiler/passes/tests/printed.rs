@@ -105,6 +105,8 @@ fn the_placed_network() {
         block_rules: spikeloom_ir::mapped::BlockRules::Bits,
         small_rams: 0,
         multipliers: 0,
+        multiplier_bits: 0,
+        cells_per_100: 100,
         adders_per_stage: 5,
     };
     let mapped = map(&quantized, &limits, &MapConfig::default()).unwrap();

@@ -13,8 +13,8 @@ use crate::width::{DBits, DSignal};
 ///
 /// Combinational, latency 0. An unsigned factor is given one bit more by the caller.
 ///
-/// Resources: `synth_ice40 -dsp` maps products of up to 16 x 16 bits to one UP5K `SB_MAC16`;
-/// without it, adders.
+/// Resources: one of the device's multipliers for each pair of parts of the factors of 16 bits (18 on
+/// ECP5 and Gowin), where the flow is told to take them; else adders.
 #[derive(LogicBlock)]
 pub struct Multiply {
     /// First factor.

@@ -366,15 +366,9 @@ fn place_with(subject: &Subject, limits: &Limits, trial: &Trial) -> Mapped {
         multiplied: Vec::new(),
         spares: trial.spares,
     };
-    (mapped.multiplied, mapped.estimate.multipliers) =
-        products::choose(network, &mapped, limits.multipliers);
+    (mapped.multiplied, mapped.estimate.multipliers) = products::choose(network, &mapped, limits);
     let cells = logic_cells(network, &mapped) + memory_cells(&mapped);
-    mapped.estimate.logic_cells = match limits.block_rules {
-        BlockRules::Bits => cells,
-        // Carries take tables of their own there, and there are more stages: a fifth more, in
-        // `docs/cost-model.md`.
-        BlockRules::Units => cells * 6 / 5,
-    };
+    mapped.estimate.logic_cells = cells * limits.cells_per_100 / 100;
     mapped.estimate.idle_tick_cycles = idle_tick_cycles(network, &mapped);
     mapped.estimate.block_rams = mapped.blocks(MemoryKind::Block);
     mapped.estimate.single_port_rams = mapped.blocks(MemoryKind::SinglePort);

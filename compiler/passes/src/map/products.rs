@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use spikeloom_ir::gain::Gain;
-use spikeloom_ir::mapped::{MULTIPLIER_BITS, Mapped, product_key};
+use spikeloom_ir::mapped::{Limits, Mapped, product_key};
 use spikeloom_ir::{Op, Program, Quantized};
 
 use super::widths::wide;
@@ -23,10 +23,10 @@ struct Products {
 }
 
 impl Products {
-    /// Multipliers of one of them: one for each pair of parts of the factors. A single bit that is
-    /// over is left to logic.
-    fn multipliers_each(&self) -> u64 {
-        let parts = |bits: u64| bits / MULTIPLIER_BITS + u64::from(bits % MULTIPLIER_BITS > 1);
+    /// Multipliers of one of them, with factors of `at_most` bits: one for each pair of parts of the
+    /// factors. A single bit that is over is left to logic.
+    fn multipliers_each(&self, at_most: u64) -> u64 {
+        let parts = |bits: u64| bits / at_most + u64::from(bits % at_most > 1);
         parts(self.bits[0]) * parts(self.bits[1])
     }
 
@@ -35,27 +35,31 @@ impl Products {
     }
 }
 
-/// Keys of the products that become multipliers, and how many these are: of those that `available`
+/// Keys of the products that become multipliers, and how many these are: of those that the device's
 /// can hold the ones that spare most logic for each.
-pub(super) fn choose(network: &Quantized, mapped: &Mapped, available: u64) -> (Vec<u64>, u64) {
-    chosen(products(network, mapped), available)
+pub(super) fn choose(network: &Quantized, mapped: &Mapped, limits: &Limits) -> (Vec<u64>, u64) {
+    match limits.multipliers {
+        0 => (Vec::new(), 0),
+        available => chosen(products(network, mapped), available, limits.multiplier_bits),
+    }
 }
 
-fn chosen(products: BTreeMap<u64, Products>, available: u64) -> (Vec<u64>, u64) {
+/// As [`choose`], of `available` multipliers with factors of `bits` bits.
+fn chosen(products: BTreeMap<u64, Products>, available: u64, bits: u64) -> (Vec<u64>, u64) {
     let mut all: Vec<(u64, Products)> = products.into_iter().collect();
     all.retain(|(_, p)| p.size() >= LEAST_SIZE);
     // Most logic for a multiplier first; compared crosswise, so that nothing is rounded.
     all.sort_by(|(a_key, a), (b_key, b)| {
         let (left, right) = (
-            a.size() * b.multipliers_each(),
-            b.size() * a.multipliers_each(),
+            a.size() * b.multipliers_each(bits),
+            b.size() * a.multipliers_each(bits),
         );
         right.cmp(&left).then(a_key.cmp(b_key))
     });
     let mut used = 0;
     let mut keys = Vec::new();
     for (key, products) in all {
-        let wanted = products.copies * products.multipliers_each();
+        let wanted = products.copies * products.multipliers_each(bits);
         if used + wanted <= available {
             used += wanted;
             keys.push(key);
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn products_that_spare_most_come_first_and_all_copies_of_one_together() {
-        let chosen = |available| {
+        let chosen = |available, bits| {
             let all = [
                 [9, 9, 16, 0],
                 [9, 9, 16, 1],
@@ -149,7 +153,7 @@ mod tests {
                 let bits = [left, right];
                 (product_key(left, right, number), Products { bits, copies })
             });
-            chosen(BTreeMap::from(all), available)
+            chosen(BTreeMap::from(all), available, bits)
         };
         let [first, second, wide, longer] = [
             product_key(9, 9, 0),
@@ -158,14 +162,17 @@ mod tests {
             product_key(19, 18, 0),
         ];
         assert!(first < second && second < longer && longer < wide);
-        assert_eq!(chosen(0), (vec![], 0));
+        assert_eq!(chosen(0, 18), (vec![], 0));
         // A product of 32 bits by 32 takes four, one of 19 by 18 one: a single bit is left over.
-        assert_eq!(chosen(5), (vec![longer], 2));
-        assert_eq!(chosen(6), (vec![longer, wide], 6));
+        assert_eq!(chosen(5, 18), (vec![longer], 2));
+        assert_eq!(chosen(6, 18), (vec![longer, wide], 6));
         // Sixteen lanes have no half.
-        assert_eq!(chosen(21), (vec![longer, wide], 6));
-        assert_eq!(chosen(28), (vec![first, longer, wide], 22));
+        assert_eq!(chosen(21, 18), (vec![longer, wide], 6));
+        assert_eq!(chosen(28, 18), (vec![first, longer, wide], 22));
         // That of 3 bits by 5 is none for a multiplier.
-        assert_eq!(chosen(100), (vec![first, second, longer, wide], 38));
+        assert_eq!(chosen(100, 18), (vec![first, second, longer, wide], 38));
+        // With factors of 16 bits the one of 19 by 18 takes four as well.
+        assert_eq!(chosen(5, 16), (vec![wide], 4));
+        assert_eq!(chosen(12, 16), (vec![longer, wide], 12));
     }
 }
