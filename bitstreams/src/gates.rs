@@ -19,7 +19,7 @@ use crate::targets::Family;
 
 pub use clock::ClockGenerator;
 pub(crate) use ecp5::{EcpRam, EcpSide, FACTOR_BITS as ECP5_FACTOR_BITS, UNITS as ECP5_UNITS};
-pub(crate) use ice40::{MULTIPLIER_BITS as ICE40_MULTIPLIER_BITS, MULTIPLIER_SETTINGS, PRODUCT};
+pub(crate) use ice40::{FACTOR_BITS as ICE40_FACTOR_BITS, check_product};
 pub(crate) use netlist::{cells_by_type, module};
 
 /// A wire of one bit: an index into [`Gates::nets`].

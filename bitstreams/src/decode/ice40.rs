@@ -7,8 +7,8 @@ use super::configuration::{Configuration, Place};
 use super::database::{Database, ExtraCell};
 use crate::error::Error;
 use crate::gates::{
-    BlockRam, Carry, ClockGenerator, Edge, Factor, FlipFlop, Gates, ICE40_MULTIPLIER_BITS,
-    MULTIPLIER_SETTINGS, Multiplier, Net, PRODUCT, Reset, Signal, SinglePortRam, Table, known,
+    BlockRam, Carry, ClockGenerator, Edge, Factor, FlipFlop, Gates, ICE40_FACTOR_BITS, Multiplier,
+    Net, Reset, Signal, SinglePortRam, Table, check_product, known,
 };
 use crate::pll::PllSetting;
 use crate::targets::Target;
@@ -613,28 +613,19 @@ impl Decoder<'_> {
             if !extra.pins.contains_key("MODE_8x8") {
                 continue;
             }
-            let mut setting = |name: &str, width: usize| -> Result<u64, Error> {
-                self.functions.take_number(extra, "IpConfig", name, width)
+            let functions = &mut self.functions;
+            let is_set = |(place, bit): &(Place, String)| {
+                let function = format!("IpConfig.{bit}");
+                functions.bits(*place, &function).is_some()
             };
-            let signed = [setting("A_SIGNED", 1)?, setting("B_SIGNED", 1)?].map(|bit| bit != 0);
-            let mut settings = Vec::new();
-            for (name, width) in MULTIPLIER_SETTINGS {
-                settings.push((name, setting(name, *width)?));
-            }
-            if signed == [false; 2] && settings.iter().all(|(_, value)| *value == 0) {
+            if !extra.pins.values().any(is_set) {
                 continue;
             }
-            for (name, value) in settings {
-                let wanted = if PRODUCT.contains(name) { 0b11 } else { 0 };
-                if value != wanted {
-                    return Err(Error::UnsupportedCell {
-                        place: extra.name.clone(),
-                        what: format!("`{name}` of {value}"),
-                    });
-                }
-            }
-            let product =
-                self.passed_on(database, passages, extra, "O", 2 * ICE40_MULTIPLIER_BITS)?;
+            let mut setting =
+                |name: &str, width| functions.take_number(extra, "IpConfig", name, width);
+            let signed = [setting("A_SIGNED", 1)?, setting("B_SIGNED", 1)?].map(|bit| bit != 0);
+            check_product(&extra.name, setting)?;
+            let product = self.passed_on(database, passages, extra, "O", 2 * ICE40_FACTOR_BITS)?;
             found.push(Product {
                 cell,
                 signed,
@@ -1020,7 +1011,7 @@ impl SinglePort {
 impl Product {
     fn connect(self, wires: &Wires<'_>, cell: &ExtraCell) -> Result<Multiplier, Error> {
         let factor = |letter: &str, signed: bool| {
-            let bits = (0..ICE40_MULTIPLIER_BITS).map(|bit| {
+            let bits = (0..ICE40_FACTOR_BITS).map(|bit| {
                 let (place, wire) = pin(&cell.pins, &format!("{letter}_{bit}"))?;
                 wires.read(place, wire, Signal::Low)
             });

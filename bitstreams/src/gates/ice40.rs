@@ -5,11 +5,11 @@ use super::{BlockRam, Carry, Edge, Factor, FlipFlop, Multiplier, Signal, SingleP
 use crate::error::Error;
 use crate::pll::PllSetting;
 
-/// Bits of each factor of a multiplier.
-pub(crate) const MULTIPLIER_BITS: usize = 16;
+/// Bits of a factor of an SB_MAC16.
+pub(crate) const FACTOR_BITS: usize = 16;
 
 /// Settings of a multiplier other than whether its factors are signed, and how many bits each has.
-pub(crate) const MULTIPLIER_SETTINGS: &[(&str, usize)] = &[
+const MULTIPLIER_SETTINGS: &[(&str, usize)] = &[
     ("A_REG", 1),
     ("B_REG", 1),
     ("C_REG", 1),
@@ -30,7 +30,26 @@ pub(crate) const MULTIPLIER_SETTINGS: &[(&str, usize)] = &[
 ];
 
 /// Settings whose bits are all set where a multiplier gives the product; the others' are not.
-pub(crate) const PRODUCT: [&str; 2] = ["TOPOUTPUT_SELECT", "BOTOUTPUT_SELECT"];
+const PRODUCT: [&str; 2] = ["TOPOUTPUT_SELECT", "BOTOUTPUT_SELECT"];
+
+/// Fails unless a multiplier gives the product alone: no register, no sum, and neither half by itself.
+/// `value` says what a setting of so many bits is.
+pub(crate) fn check_product(
+    place: &str,
+    mut value: impl FnMut(&str, usize) -> Result<u64, Error>,
+) -> Result<(), Error> {
+    for (setting, bits) in MULTIPLIER_SETTINGS {
+        let wanted = if PRODUCT.contains(setting) { 0b11 } else { 0 };
+        let value = value(setting, *bits)?;
+        if value != wanted {
+            return Err(Error::UnsupportedCell {
+                place: place.to_owned(),
+                what: format!("`{setting}` of {value}"),
+            });
+        }
+    }
+    Ok(())
+}
 
 pub(super) fn cell(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
     let kind = cell.kind.as_str();
@@ -148,19 +167,14 @@ fn block_ram(reader: &mut Reader, name: &str, cell: &Cell, variant: &str) -> Res
     Ok(())
 }
 
-/// A product alone: no register, no sum, and neither half by itself.
 fn multiplier(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error> {
-    for (setting, bits) in MULTIPLIER_SETTINGS {
-        let wanted = if PRODUCT.contains(setting) { 0b11 } else { 0 };
-        let value = reader.parameter(name, cell, setting, *bits)?[0];
-        if value != wanted {
-            return Err(unsupported(name, format!("`{setting}` of {value}")));
-        }
-    }
+    check_product(&format!("the cell `{name}`"), |setting, bits| {
+        Ok(u64::from(reader.parameter(name, cell, setting, bits)?[0]))
+    })?;
     let mut factor = |letter: &str| {
         let signed = reader.parameter(name, cell, &format!("{letter}_SIGNED"), 32)?[0];
         Ok(Factor {
-            bits: reader.inputs(name, cell, letter, MULTIPLIER_BITS)?,
+            bits: reader.inputs(name, cell, letter, FACTOR_BITS)?,
             signed: if signed == 0 {
                 Signal::Low
             } else {
@@ -172,7 +186,7 @@ fn multiplier(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error>
     let multiplier = Multiplier {
         name: name.to_owned(),
         factors,
-        product: reader.optional_outputs(cell, "O", 2 * MULTIPLIER_BITS),
+        product: reader.optional_outputs(cell, "O", 2 * FACTOR_BITS),
     };
     reader.gates.multipliers.push(multiplier);
     Ok(())

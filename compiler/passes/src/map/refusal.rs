@@ -16,10 +16,10 @@ const SMALL_RAMS: &str = "RAMs of look-up tables";
 pub(super) fn overflow(mapped: &Mapped) -> Option<(&'static str, u64, u64)> {
     let limits = &mapped.limits;
     // Where even parameters are tables, memories fill the device: a RAM of tables takes the place of
-    // twice its tables, and a fifth has to stay free.
+    // twice its tables, and a quarter has to stay free.
     let is_full = mapped.cores.iter().any(|core| core.parameters_in_logic);
     let logic_cells = match is_full {
-        true => limits.logic_cells * 4 / 5,
+        true => limits.logic_cells * 3 / 4,
         false => limits.logic_cells,
     };
     [
