@@ -40,10 +40,11 @@ pub struct Limits {
     /// Multipliers that may be used; 0 where there are none.
     #[serde(default, skip_serializing_if = "is_none")]
     pub multipliers: u64,
-    /// Bits of each factor of a multiplier; 0 where there are none.
+    /// Bits of each factor of one of them.
     #[serde(default, skip_serializing_if = "is_none")]
     pub multiplier_bits: u64,
     /// Logic cells that the family's synthesis makes of 100 of the cost model's (`docs/cost-model.md`).
+    #[serde(default, skip_serializing_if = "is_none")]
     pub cells_per_100: u64,
     /// Additions of about 24 bits in series that a stage of a neuron's pipeline may hold.
     pub adders_per_stage: u32,
