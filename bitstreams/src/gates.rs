@@ -37,6 +37,13 @@ pub enum Signal {
     Net(Net),
 }
 
+impl Signal {
+    /// A constant.
+    pub(crate) const fn of(value: bool) -> Self {
+        if value { Self::High } else { Self::Low }
+    }
+}
+
 /// A netlist. Every net that is read is driven by one cell or input port.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gates {
@@ -339,7 +346,7 @@ impl Gates {
 
     /// Breaks the circuit: everything that reads `net` reads a constant from now on.
     pub fn stick(&mut self, net: Net, value: bool) {
-        let constant = if value { Signal::High } else { Signal::Low };
+        let constant = Signal::of(value);
         self.for_each_input(|signal| {
             if *signal == Signal::Net(net) {
                 *signal = constant;
@@ -683,11 +690,10 @@ impl Cone {
 /// A signal, or the constant that it always is.
 pub(crate) fn known(signal: Signal, constants: &[Option<bool>]) -> Signal {
     match signal {
-        Signal::Net(net) => match constants.get(net.0 as usize).copied().flatten() {
-            Some(true) => Signal::High,
-            Some(false) => Signal::Low,
-            None => signal,
-        },
+        Signal::Net(net) => {
+            let constant = constants.get(net.0 as usize).copied().flatten();
+            constant.map_or(signal, Signal::of)
+        }
         Signal::Low | Signal::High => signal,
     }
 }

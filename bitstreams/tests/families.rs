@@ -9,8 +9,8 @@ mod support;
 use std::path::Path;
 
 use spikeloom_bitstreams::{
-    Decoded, Family, Files, Flow, Gates, Target, Toolchain, decode, fast_sources, netlist_sources,
-    target,
+    Decoded, Family, Files, Flow, Gates, PnrReport, Target, Toolchain, decode, fast_sources,
+    netlist_sources, target,
 };
 use support::{Bench, Design, contents, tools};
 
@@ -140,12 +140,7 @@ fn multipliers_are_placed_and_packed() {
     for (board, multiplied, multipliers) in &PRODUCTS[2..4] {
         let target = target(board).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let flow = products(multiplied).flow(&tools, &target, folder.path());
-        flow.synthesise().unwrap_or_else(|e| panic!("{board}: {e}"));
-        let placed = flow
-            .place_and_route()
-            .unwrap_or_else(|e| panic!("{board}: {e}"));
-        flow.pack().unwrap_or_else(|e| panic!("{board}: {e}"));
+        let placed = build(&products(multiplied), &tools, &target, folder.path());
         let mut uses = placed.utilisation.iter().map(|u| (u.title(), u.used));
         let used = u64::try_from(*multipliers).unwrap();
         assert!(uses.any(|u| u == ("multipliers", used)), "{board}");
@@ -163,7 +158,7 @@ fn read_only_memories_do_the_same_in_the_netlist() {
 }
 
 /// Synthesises, places and packs a design in a folder.
-fn build<'a>(design: &Design, tools: &'a Toolchain, target: &'a Target, folder: &Path) -> Flow<'a> {
+fn build(design: &Design, tools: &Toolchain, target: &Target, folder: &Path) -> PnrReport {
     let flow = design.flow(tools, target, folder);
     let board = &target.name;
     flow.synthesise().unwrap_or_else(|e| panic!("{board}: {e}"));
@@ -173,7 +168,7 @@ fn build<'a>(design: &Design, tools: &'a Toolchain, target: &'a Target, folder: 
     assert!(placed.achieved_mhz.unwrap() > placed.wanted_mhz, "{board}");
     let path = flow.pack().unwrap_or_else(|e| panic!("{board}: {e}"));
     assert!(std::fs::metadata(path).unwrap().len() > 30_000, "{board}");
-    flow
+    placed
 }
 
 /// Two builds with other contents differ in nothing but these, and one becomes the other without

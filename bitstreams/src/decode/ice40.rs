@@ -1017,7 +1017,7 @@ impl Product {
             });
             Ok(Factor {
                 bits: bits.collect::<Result<_, Error>>()?,
-                signed: if signed { Signal::High } else { Signal::Low },
+                signed: Signal::of(signed),
             })
         };
         Ok(Multiplier {

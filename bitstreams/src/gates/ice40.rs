@@ -175,11 +175,7 @@ fn multiplier(reader: &mut Reader, name: &str, cell: &Cell) -> Result<(), Error>
         let signed = reader.parameter(name, cell, &format!("{letter}_SIGNED"), 32)?[0];
         Ok(Factor {
             bits: reader.inputs(name, cell, letter, FACTOR_BITS)?,
-            signed: if signed == 0 {
-                Signal::Low
-            } else {
-                Signal::High
-            },
+            signed: Signal::of(signed != 0),
         })
     };
     let factors = [factor("A")?, factor("B")?];
